@@ -1,0 +1,30 @@
+# Two commands: `make demo` and `make test`. Both make .venv when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test clean
+.DEFAULT_GOAL := demo
+
+# A stamp per extra: pip runs again only when pyproject.toml has changed.
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable ".[plot]"
+	@touch $@
+
+.venv/.installed-test: .venv/.installed
+	$(BIN)/pip install --quiet --editable ".[test]"
+	@touch $@
+
+demo: .venv/.installed
+	@TEXTGEN_COMMAND=$(BIN)/textgen $(BIN)/textgen demo
+
+# Once on JAX for everything that touches Keras, then everything on TensorFlow.
+test: .venv/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy textgen
+	KERAS_BACKEND=jax $(BIN)/pytest -q tests/training textgen/training
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -q
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

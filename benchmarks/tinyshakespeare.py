@@ -1,0 +1,55 @@
+"""How good is a model after 100 seconds on two cores?
+
+    python benchmarks/tinyshakespeare.py --corpus corpora/tinyshakespeare.txt
+
+Trains with `textgen train` and its defaults, but for the time limit, on the usual
+split (first 1,003,854 characters train, last 111,540 validate), then scores the
+validation text with the NumPy network, its state carried from the first character
+to the last.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+SPLIT = 1_003_854
+
+
+@click.command()
+@click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--max-minutes", default=1.6, show_default=True)
+def main(corpus: Path, max_minutes: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        options = ["--out", str(run), "--max-minutes", str(max_minutes), "--no-preview"]
+        start = time.perf_counter()
+        textgen("train", str(corpus), *options)
+        seconds = time.perf_counter() - start
+        held_out = Path(folder, "validation.txt")
+        held_out.write_bytes(corpus.read_bytes()[SPLIT:])
+        score = json.loads(textgen("score", str(run), str(held_out), "--json"))
+        trained = json.loads(textgen("info", str(run / "last"), "--json"))["score"]
+    print("| trained | whole command | epochs | nats/char | bits/char | protocol |")
+    print("|---|---|---|---|---|---|")
+    print(
+        f"| {trained['seconds']:.0f} s | {seconds:.0f} s | {trained['epoch']:.2f} "
+        f"| {score['nats_per_char']:.4f} | {score['bits_per_char']:.4f} "
+        f"| {score['protocol']}, {score['num_chars']:,} characters |"
+    )
+
+
+def textgen(*arguments: str) -> str:
+    """Run the command and return what it wrote to stdout."""
+    command = [sys.executable, "-m", "textgen", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,378 @@
+"""Generating: hand-made models whose text is known in advance."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textgen.checkpoint import Checkpoint, save_checkpoint
+from textgen.config import ModelConfig
+from textgen.errors import ConfigError, TokenizerError
+from textgen.generation.generator import Generator, UnknownCharacterWarning, _until
+from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+
+Tokenizer = CharTokenizer | ByteTokenizer
+ABC = CharTokenizer("\nabc")
+LETTERS = CharTokenizer("\nabcdefgh")
+
+
+def chain_model(
+    tokenizer: Tokenizer, successors: Mapping[int, int], **options: Any
+) -> Generator:
+    """A model that always writes the given successor of the character it read last."""
+    size = tokenizer.vocab_size
+    config = ModelConfig(
+        vocab_size=size, cell="rnn", num_layers=1, units=size, embedding_dim=size
+    )
+    weights = {k: np.zeros(s, np.float32) for k, s in config.weight_shapes().items()}
+    # tanh(20) is 1: the layer hands on which character it sees, and nothing else.
+    weights["embedding"] = np.eye(size, dtype=np.float32)
+    weights["layers.0.kernel"] = np.eye(size, dtype=np.float32) * 20
+    for before, after in successors.items():
+        weights["output.kernel"][before, after] = 1000
+    return Generator(config, weights, tokenizer, **options)
+
+
+def writes(text: str, tokenizer: Tokenizer = LETTERS) -> Generator:
+    """A model that writes a text of different characters, after a newline, for ever."""
+    ids = [tokenizer.start_id, *tokenizer.encode(text).tolist()]
+    return chain_model(tokenizer, dict(pairwise(ids)) | {ids[-1]: ids[1]})
+
+
+def random_model(tokenizer: Tokenizer, scale: float = 0.8, **options: Any) -> Generator:
+    config = ModelConfig(
+        vocab_size=tokenizer.vocab_size, units=6, embedding_dim=5, **options
+    )
+    rng = np.random.default_rng(0)
+    weights = {
+        name: (rng.standard_normal(shape) * scale).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    return Generator(config, weights, tokenizer)
+
+
+def greedy(generator: Generator, ids: list[int], length: int) -> str:
+    """What the model finds likeliest after `ids`, by the plainest loop there is."""
+    network, tokenizer = generator._network, generator.tokenizer
+    state, written = network.initial_state(), []
+    for one in ids:
+        logits, state = network.step([one], state)
+    for _ in range(length):
+        written.append(int(logits[0].argmax()))
+        logits, state = network.step(written[-1:], state)
+    return tokenizer.decode(written)
+
+
+# --- what is written ---
+
+
+def test_a_model_writes_what_it_predicts() -> None:
+    assert writes("abc").generate(length=7) == "abcabca"
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 500, 1025])
+def test_length_counts_new_characters_and_not_the_prompt(length: int) -> None:
+    generator = random_model(ABC)
+    assert len(generator.generate("abcabc", length=length)) == length
+    echoed = generator.generate("abcabc", length=length, echo=True, seed=1)
+    assert echoed == "abcabc" + generator.generate("abcabc", length=length, seed=1)
+
+
+def test_500_characters_are_written_unless_told_otherwise() -> None:
+    assert len(random_model(ABC).generate()) == 500
+
+
+def test_the_stream_gives_one_character_at_a_time_and_the_same_text() -> None:
+    generator = random_model(ABC)
+    pieces = list(generator.stream("ab", length=50, seed=3))
+    assert {len(piece) for piece in pieces} == {1}
+    assert "".join(pieces) == generator.generate("ab", length=50, seed=3)
+
+
+def test_a_character_is_handed_over_before_the_next_is_computed() -> None:
+    generator = writes("abc")
+    stream = generator.stream(length=10**9)
+    assert [next(stream) for _ in range(4)] == ["a", "b", "c", "a"]
+
+
+def test_echo_hands_over_the_prompt_as_it_was_given() -> None:
+    stream = writes("abc").stream("ca", length=2, echo=True)
+    assert list(stream) == ["ca", "b", "c"]
+
+
+def test_echo_of_an_empty_prompt_gives_no_empty_piece() -> None:
+    assert list(writes("abc").stream(length=1, echo=True)) == ["a"]
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"top_p": 0.9, "temperature": 1.5}])
+def test_the_same_seed_gives_the_same_text(options: dict[str, Any]) -> None:
+    generator = random_model(LETTERS, scale=0.1)
+    texts = {generator.generate("a", length=80, seed=7, **options) for _ in range(3)}
+    assert len(texts) == 1
+    assert generator.generate("a", length=80, seed=8, **options) not in texts
+
+
+def test_without_a_seed_every_text_is_another() -> None:
+    generator = random_model(LETTERS, scale=0.1)
+    assert generator.generate(length=80) != generator.generate(length=80)
+
+
+def test_two_streams_at_once_do_not_disturb_each_other() -> None:
+    generator = random_model(LETTERS)
+    first = generator.stream("a", length=30, seed=1)
+    second = generator.stream("b", length=30, seed=2)
+    one, other = zip(*zip(first, second, strict=True), strict=True)
+    assert "".join(one) == generator.generate("a", length=30, seed=1)
+    assert "".join(other) == generator.generate("b", length=30, seed=2)
+
+
+# --- what is read before ---
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("prompt", ["a", "abcbca", "abc\n" * 300])
+def test_a_prompt_is_read_from_the_zero_state(cell: str, prompt: str) -> None:
+    generator = random_model(ABC, cell=cell)
+    expected = greedy(generator, ABC.encode(prompt).tolist(), 20)
+    assert generator.generate(prompt, temperature=0, length=20) == expected
+
+
+def test_without_a_prompt_the_model_starts_after_a_newline() -> None:
+    generator = random_model(ABC)
+    expected = greedy(generator, [ABC.start_id], 20)
+    assert generator.generate(temperature=0, length=20) == expected
+
+
+@pytest.mark.parametrize("prompt", ["", "abc"])
+def test_a_model_of_documents_starts_a_new_one_with_the_prompt(prompt: str) -> None:
+    tokenizer = CharTokenizer("abc", end_of_document=True)
+    generator = random_model(tokenizer)
+    ids = [0, *tokenizer.encode(prompt).tolist()]
+    expected = greedy(generator, ids, 1)
+    assert generator.generate(prompt, temperature=0, length=1) == expected
+
+
+def test_a_model_of_documents_stops_at_the_end_of_one_and_shows_no_sign_of_it() -> None:
+    tokenizer = CharTokenizer("abc", end_of_document=True)
+    generator = chain_model(tokenizer, {0: 1, 1: 2, 2: 3, 3: 0})
+    assert list(generator.stream()) == ["a", "b", "c"]
+    assert generator.generate("c") == ""
+
+
+# --- unknown characters ---
+
+
+def test_unknown_prompt_characters_are_left_out_with_a_warning_that_names_them() -> None:
+    generator = random_model(ABC)
+    with pytest.warns(UnknownCharacterWarning, match=r"'é' \(U\+00E9\), '\?' \(U\+003F\)"):
+        text = generator.generate("aébé?c", seed=1)
+    assert text == generator.generate("abc", seed=1)
+
+
+@pytest.mark.parametrize("method", ["stream", "generate"])
+def test_the_warning_points_at_the_line_that_asked(method: str) -> None:
+    ask = getattr(random_model(ABC), method)
+    with pytest.warns(UnknownCharacterWarning) as caught:
+        ask("é", length=1)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_prompt_of_unknown_characters_only_is_as_no_prompt() -> None:
+    generator = random_model(ABC)
+    with pytest.warns(UnknownCharacterWarning):
+        text = generator.generate("ÄÖ", seed=1)
+    assert text == generator.generate(seed=1)
+
+
+def test_unknown_prompt_characters_are_an_error_where_that_was_asked_for() -> None:
+    with pytest.raises(TokenizerError, match=r"not in the vocabulary: 'é' \(U\+00E9\)"):
+        random_model(ABC).stream("aé", unknown="error")
+
+
+def test_a_known_prompt_gives_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        random_model(ABC).generate("abc", length=1)
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"top_k": 1}, {"temperature": 3}])
+def test_the_unknown_token_is_never_written(options: dict[str, Any]) -> None:
+    tokenizer = CharTokenizer("ab", unknown=True)
+    generator = chain_model(tokenizer, {0: 0, 1: 0, 2: 0})
+    text = generator.generate("a", length=50, seed=0, **options)
+    assert set(text) <= {"a", "b"}
+
+
+# --- stop ---
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"),
+    [
+        ("d", "abc"),
+        ("de", "abc"),
+        (["gh", "cd"], "ab"),
+        (("bcx", "bcd"), "a"),
+        ("a", ""),
+        ("habc", "abcdefg"),
+        ("zz", "abcdefghabcd"),
+        ((), "abcdefghabcd"),
+        (iter(["f"]), "abcde"),
+    ],
+)
+def test_the_text_ends_before_the_first_stop_text(stop: Any, expected: str) -> None:
+    assert writes("abcdefgh").generate(length=12, stop=stop) == expected
+
+
+def test_text_that_only_began_like_a_stop_text_is_shown_after_all() -> None:
+    pieces = list(writes("abcdefgh").stream(length=6, stop=["bcx", "efghx"]))
+    assert pieces == ["a", "bcd", "ef"]
+
+
+def test_a_stop_text_in_the_prompt_does_not_stop() -> None:
+    text = writes("abcd").generate("abc", length=5, stop="bc", echo=True)
+    assert text == "abcda"
+
+
+def test_a_stop_text_in_another_normal_form_is_found() -> None:
+    tokenizer = CharTokenizer("\naé")
+    generator = chain_model(tokenizer, {0: 1, 1: 2, 2: 1})
+    assert generator.generate(stop="e\u0301") == "a"
+
+
+@pytest.mark.parametrize("stop", ["", ["a", ""]])
+def test_an_empty_stop_text_is_refused(stop: Any) -> None:
+    with pytest.raises(ConfigError, match=r"stop='' is empty and would end every text"):
+        writes("abc").stream(stop=stop)
+
+
+@given(
+    text=st.text("ab", max_size=20),
+    stops=st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3),
+)
+def test_stopping_holds_back_no_more_than_it_must(text: str, stops: list[str]) -> None:
+    shown = ""
+
+    def characters() -> Iterator[str]:
+        for consumed, character in enumerate(text):
+            held = text[len(shown) : consumed]
+            assert not held or any(stop.startswith(held) for stop in stops)
+            yield character
+
+    for piece in _until(characters(), stops):
+        shown += piece
+    assert shown == _expected(text, stops)
+
+
+def _expected(text: str, stops: list[str]) -> str:
+    for end in range(len(text) + 1):
+        done = [len(stop) for stop in stops if text[:end].endswith(stop)]
+        if done:
+            return text[: end - max(done)]
+    return text
+
+
+# --- bytes ---
+
+
+def test_a_byte_model_counts_and_streams_whole_characters() -> None:
+    tokenizer = ByteTokenizer()
+    ids = [10, *"é€😀".encode()]
+    successors = dict(zip(ids, [*ids[1:], ids[1]], strict=True))
+    assert len(successors) == len(ids)  # each byte once, so the chain is one circle
+    generator = chain_model(tokenizer, successors)
+    assert list(generator.stream(length=5)) == ["é", "€", "😀", "é", "€"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_byte_model_that_writes_rubbish_still_gives_whole_characters(seed: int) -> None:
+    generator = random_model(ByteTokenizer(), scale=0.01)
+    pieces = list(generator.stream(length=101, seed=seed, temperature=1))
+    assert all(pieces)
+    assert len("".join(pieces)) == 101
+    assert "".join(pieces).encode("utf-8")
+
+
+def test_an_unfinished_character_at_the_end_of_a_document_is_marked() -> None:
+    tokenizer = ByteTokenizer(end_of_document=True)
+    generator = chain_model(tokenizer, {256: ord("a"), ord("a"): 0xC3, 0xC3: 256})
+    assert generator.generate() == "a\ufffd"
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": -1}, "length=-1 must be at least 0"),
+        ({"length": 2.5}, "length=2.5 must be int"),
+        ({"temperature": -1}, "temperature=-1 must be at least 0"),
+        ({"temperature": float("nan")}, "temperature=nan must be a finite number"),
+        ({"top_k": 0}, "top_k=0 must be at least 1"),
+        ({"top_p": 0}, "top_p=0 must be above 0 and at most 1"),
+        ({"seed": -1}, "seed=-1 must be a whole number of at least 0. Leave it out"),
+        ({"seed": 1.5}, "seed=1.5 must be a whole number"),
+        ({"seed": True}, "seed=True must be a whole number"),
+        ({"unknown": "drop"}, "unknown='drop' must be one of skip, error"),
+    ],
+)
+def test_options_are_checked_when_the_stream_is_asked_for(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        writes("abc").stream(**options)
+
+
+def test_a_tokenizer_of_another_size_is_refused() -> None:
+    config = ModelConfig(vocab_size=5)
+    with pytest.raises(ConfigError, match=r"vocab_size=5, but its tokenizer has 4 ids"):
+        Generator(config, {}, ABC)
+
+
+# --- the rest ---
+
+
+def test_a_generator_shows_what_it_was_made_of() -> None:
+    generator = chain_model(ABC, {}, documents="lines")
+    assert generator.tokenizer is ABC
+    assert generator.documents == "lines"
+    assert generator.config.cell == "rnn"
+
+
+def test_a_loaded_checkpoint_writes_what_the_model_in_memory_writes(
+    tmp_path: Path,
+) -> None:
+    config = ModelConfig(vocab_size=4, units=6, embedding_dim=5)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    facts = {"text": {"documents": "lines"}}
+    save_checkpoint(tmp_path / "model", Checkpoint(config, ABC, weights, facts))
+    loaded = Generator.load(tmp_path / "model")
+    assert loaded.documents == "lines"
+    in_memory = Generator(config, weights, ABC)
+    assert loaded.generate("ab", seed=1) == in_memory.generate("ab", seed=1)
+
+
+def test_generating_needs_no_keras() -> None:
+    code = (
+        "import sys, textgen.generation.generator, textgen.checkpoint\n"
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,303 @@
+"""Whole small trainings: what they write, when they end, and how they go on."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import textgen
+from textgen.checkpoint import load_checkpoint, load_training_state
+from textgen.config import ModelConfig, TrainConfig
+from textgen.errors import (
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    TextgenError,
+    TrainingError,
+)
+from textgen.generation.generator import Generator
+from textgen.text.lanes import evaluation_windows
+from textgen.training import fit as fit_module
+from textgen.training.backend import load_keras
+from textgen.training.callbacks import BitsPerChar, Budget, RunState
+from textgen.training.fit import load_model
+
+keras = load_keras()
+
+SMALL: dict[str, Any] = {
+    "units": 16,
+    "num_layers": 1,
+    "embedding_dim": 8,
+    "batch_size": 4,
+    "seq_length": 16,
+    "warmup_steps": 5,
+    "quiet": True,
+}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Text with something to learn: 5,100 characters of a regular story."""
+    names = ("Kit", "Wenna", "Pell", "Ada", "Jory")
+    lines = [f"{names[n % 5]} went to sea and said nothing {n % 7}.\n" for n in range(140)]
+    path = tmp_path / "book.txt"
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with open(run / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_training_learns_and_leaves_best_last_and_history(
+    book: Path, tmp_path: Path
+) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=3, eval_every=60, **SMALL)
+
+    rows = rows_of(run)
+    assert run == tmp_path / "run"
+    scores = [float(row["val_bits_per_char"]) for row in rows]
+    assert scores[-1] < scores[0] < math.log2(40)
+    assert load_checkpoint(run).facts["score"]["val_bits_per_char"] == min(scores)
+    assert load_checkpoint(run / "last").facts["score"]["step"] == int(rows[-1]["step"])
+    assert {entry.name for entry in run.iterdir()} == {
+        "best",
+        "last",
+        "history.csv",
+        "history.png",
+    }
+    text = Generator.load(run).generate("Kit ", length=40, seed=1)
+    assert len(text) == 40
+
+
+def test_the_bits_reported_are_those_of_the_numpy_score(book: Path, tmp_path: Path) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=2, **SMALL)
+    text = book.read_text(encoding="utf-8")
+    num_train = int(len(text) * 0.9)
+    # Lanes warmed up on seq_length characters come close to one carried state.
+    reported = load_checkpoint(run).facts["score"]["val_bits_per_char"]
+    scored = Generator.load(run).score(text[num_train:]).bits_per_char
+    assert reported == pytest.approx(scored, rel=0.05)
+
+
+def test_validation_in_one_lane_is_exactly_the_carried_score(
+    book: Path, tmp_path: Path
+) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    saved = load_checkpoint(run)
+    generator = Generator.load(run)
+    ids = generator.tokenizer.encode(book.read_text(encoding="utf-8"))
+    context, held_out = ids[:4000], ids[4000:4333]
+    model = textgen.build_model(saved.model, batch_size=1)
+    fit_module.set_weights(model, saved.model, saved.weights)
+    metric = BitsPerChar()
+    # A warm-up window as long as the context: the state has read all of it.
+    for x, y, weight in evaluation_windows(held_out, 1, 4000, context):
+        metric.update_state(y, model.predict_on_batch(x), weight)
+    both = generator.score(generator.tokenizer.decode(ids[:4333])).nats
+    first = generator.score(generator.tokenizer.decode(context)).nats
+    expected = (both - first) / math.log(2) / 333
+    # The scorer reads a newline first, evaluation has no such character to read.
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("stop_at", [3, 9])
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
+    options = {**SMALL, "epochs": 1, "eval_every": 6, "dropout": 0.2}
+    whole = textgen.train(book, tmp_path / "whole", **options)
+
+    stop_after(monkeypatch, stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        textgen.train(book, tmp_path / "halves", **options)
+    monkeypatch.undo()
+    stopped = load_training_state(tmp_path / "halves" / "last").values["state"]
+    assert stopped["step"] == stop_at
+    halves = textgen.train(book, tmp_path / "halves", resume=True, quiet=True)
+
+    untimed = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in rows_of(run)]
+        for run in (whole, halves)
+    ]
+    # The row after the stop says what its part of the round trained on.
+    for row in untimed[0] + untimed[1]:
+        del row["train_bits_per_char"]
+    assert untimed[0] == untimed[1]
+    last = load_checkpoint(halves / "last").weights
+    for name, array in load_checkpoint(whole / "last").weights.items():
+        np.testing.assert_array_equal(last[name], array)
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Make training believe that a person pressed Ctrl-C after so many steps."""
+    real = fit_module.Clock
+
+    class Clock(real):  # type: ignore[misc, valid-type]
+        def __init__(self, state: RunState, budget: Budget, _: Any) -> None:
+            super().__init__(state, budget, lambda: state.step >= steps)
+
+    monkeypatch.setattr(fit_module, "Clock", Clock)
+
+
+def test_resuming_with_other_options_or_text_names_the_difference(
+    book: Path, tmp_path: Path
+) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    with pytest.raises(ConfigError, match=r"units=32 \(was 16\)"):
+        textgen.train(book, run, resume=True, units=32)
+    book.write_text(book.read_text() + "One more line.\n")
+    with pytest.raises(CheckpointError, match=r"trained on another text"):
+        textgen.train(book, run, resume=True)
+
+
+def test_a_finished_run_goes_on_with_more_epochs(
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    textgen.train(book, run, resume=True)
+    assert "Nothing left to do: raise --epochs" in capsys.readouterr().err
+    textgen.train(book, run, resume=True, epochs=2, quiet=True)
+    steps = [int(row["step"]) for row in rows_of(run)]
+    assert steps[-1] > steps[0]
+    assert steps == sorted(set(steps))
+
+
+def test_another_run_is_never_written_over_unasked(book: Path, tmp_path: Path) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    before = (run / "best" / "model.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match=r"--resume.*--overwrite.*--out"):
+        textgen.train(book, run, epochs=1, **SMALL)
+    assert (run / "best" / "model.safetensors").read_bytes() == before
+    textgen.train(book, run, overwrite=True, epochs=1, seed=5, **SMALL)
+    assert (run / "best" / "model.safetensors").read_bytes() != before
+
+
+def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
+    book: Path, tmp_path: Path
+) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    with pytest.raises(CorpusError):
+        textgen.train(tmp_path / "missing.txt", run, overwrite=True)
+    assert load_checkpoint(run)
+
+
+def test_training_stops_when_validation_no_longer_improves(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = tmp_path / "noise.txt"
+    noise.write_text("".join(rng.choice(list("abcdefgh "), size=3000)))
+    options = {**SMALL, "epochs": 100, "patience": 2, "eval_every": 20}
+    run = textgen.train(noise, tmp_path / "run", learning_rate=0.05, **options)
+    rows = rows_of(run)
+    scores = [float(row["val_bits_per_char"]) for row in rows]
+    assert len(rows) < 100
+    assert scores.index(min(scores)) == len(scores) - 3
+    assert load_checkpoint(run).facts["score"]["val_bits_per_char"] == min(scores)
+
+
+def test_max_minutes_ends_the_run_with_an_evaluation(book: Path, tmp_path: Path) -> None:
+    options = {**SMALL, "epochs": 1000, "max_minutes": 0.05, "eval_every": 5000}
+    run = textgen.train(book, tmp_path / "run", **options)
+    rows = rows_of(run)
+    assert len(rows) == 1
+    assert int(rows[0]["step"]) < 5000
+    assert float(rows[0]["learning_rate"]) < 0.5 * TrainConfig().learning_rate
+
+
+def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_good_weights(
+    book: Path, tmp_path: Path
+) -> None:
+    options = {**SMALL, "optimizer": "adam", "clip_norm": 0.0, "cell": "rnn"}
+    with pytest.raises(TrainingError, match=r"loss is (nan|inf).*--learning-rate"):
+        textgen.train(book, tmp_path / "run", learning_rate=1e38, epochs=3, **options)
+    weights = load_checkpoint(tmp_path / "run" / "last").weights
+    assert all(np.isfinite(array).all() for array in weights.values())
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "lion", "muon"])
+def test_every_optimizer_lowers_the_score(
+    book: Path, tmp_path: Path, optimizer: str
+) -> None:
+    rate = 0.001 if optimizer in ("lion", "rmsprop") else 0.01
+    options = {**SMALL, "optimizer": optimizer, "weight_decay": 0.01, "eval_every": 30}
+    run = textgen.train(book, tmp_path / "run", learning_rate=rate, epochs=2, **options)
+    scores = [float(row["val_bits_per_char"]) for row in rows_of(run)]
+    assert scores[-1] < scores[0]
+
+
+def test_weight_decay_leaves_biases_alone() -> None:
+    config = ModelConfig(vocab_size=5, units=4, embedding_dim=3, weight_decay=0.1)
+    model = textgen.build_model(config)
+    optimizer = fit_module.make_optimizer(config, TrainConfig())
+    decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    assert any(path.endswith("kernel") for path in decayed)
+    assert not any(path.endswith("bias") for path in decayed)
+
+
+def test_the_test_part_is_scored_once_at_the_end(
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {**SMALL, "quiet": False, "test_fraction": 0.1, "preview": False}
+    run = textgen.train(book, tmp_path / "run", epochs=1, **options)
+    score = load_checkpoint(run).facts["score"]
+    assert 0 < score["test_bits_per_char"] < 6
+    assert "Test text:" in capsys.readouterr().err
+
+
+def test_documents_are_trained_and_written_one_by_one(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"{a}{b}a\n" for a in "KLMN" for b in ("or", "in", "el")) * 30)
+    run = textgen.train(
+        names, tmp_path / "run", documents="lines", epochs=12, learning_rate=0.02, **SMALL
+    )
+    generator = Generator.load(run)
+    texts = [generator.generate(seed=seed, temperature=0.5) for seed in range(5)]
+    assert all(3 <= len(text) <= 8 and "\n" not in text for text in texts)
+
+
+def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("Привет мир. 你好世界。\n" * 200, encoding="utf-8")
+    run = textgen.train(text, tmp_path / "run", tokenizer="byte", epochs=2, **SMALL)
+    generator = Generator.load(run)
+    generator.generate("Привет", length=20, seed=0).encode("utf-8")
+
+
+def test_load_model_gives_the_trained_keras_model(book: Path, tmp_path: Path) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    model = load_model(run)
+    generator = Generator.load(run)
+    ids = generator.tokenizer.encode("Kit went to sea")
+    logits = np.asarray(model.predict_on_batch(ids[None].astype("int32")))[0]
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    nats = np.log(np.exp(shifted).sum(axis=1)) - shifted[:, 0]
+    assert np.isfinite(nats).all()
+    network = generator._network
+    expected, _ = network.read(ids, network.initial_state())
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(ids[None, :-1], ids[None, 1:].astype("int32"), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unit": 3}, r"unknown option 'unit'.*'units'"),
+        ({"units": 0}, r"units=0 must be at least 1"),
+        ({"size": "huge"}, r"size='huge' must be one of auto, tiny"),
+        ({"resume": True, "overwrite": True}, r"contradict"),
+        ({"batch_size": 500}, r"--batch-size, --seq-length or --val-fraction"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_written(
+    book: Path, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TextgenError, match=message):
+        textgen.train(book, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()

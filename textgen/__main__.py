@@ -1,0 +1,65 @@
+"""Where the `textgen` command begins: errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Any
+
+import click
+
+from textgen.cli import cli
+from textgen.console import say
+from textgen.errors import ConfigError, TextgenError
+
+BROKEN_PIPE, INTERRUPTED = 141, 130  # as a shell reports them: 128 + the signal
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line without leaving Python; return the exit code.
+
+    >>> run(["--version"])
+    textgen, version ...
+    0
+    """
+    _prepare_streams()
+    try:
+        # Without standalone mode click raises its errors and returns exit codes.
+        code = cli(arguments, prog_name="textgen", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except TextgenError as error:
+        say(f"Error: {error}")
+        return 2 if isinstance(error, ConfigError) else 1
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough (`textgen sample | head`). Python flushes stdout
+        # once more at exit; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _prepare_streams() -> None:
+    """Text is written as UTF-8 whatever the locale says; warnings are one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    say(f"Warning: {message}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,419 @@
+"""A trained model as plain data: a directory of JSON and safetensors files.
+
+    config.json          format version, `ModelConfig`, facts about text and score
+    tokenizer.json       the vocabulary
+    model.safetensors    the weights, named as `ModelConfig.weight_shapes` names them
+    training.json        \\  only in `last`: what it takes to go on training
+    training.safetensors /
+
+Reading never runs code from a checkpoint, and checks names, shapes, types and sizes
+against the configuration before any array is made. Writing is atomic: a new
+directory is filled and flushed beside the old one, then renamed into its place.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textgen.config import ModelConfig, from_dict, to_dict
+from textgen.errors import CheckpointError, ConfigError, TokenizerError
+from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, tokenizer_from_dict
+
+FORMAT_VERSION = 1
+CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+TRAINING, TRAINING_WEIGHTS = "training.json", "training.safetensors"
+FILES = (CONFIG, TOKENIZER, WEIGHTS, TRAINING, TRAINING_WEIGHTS)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that can write text.
+
+    Args:
+        weights: float32 arrays, named and shaped as `model.weight_shapes()` says.
+        facts: JSON data about where the model comes from: `text`, `train`, `score`.
+    """
+
+    model: ModelConfig
+    tokenizer: CharTokenizer | ByteTokenizer
+    weights: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What training needs, beyond the weights, to go on where it stopped."""
+
+    values: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+
+def save_checkpoint(
+    path: str | Path, checkpoint: Checkpoint, training: TrainingState | None = None
+) -> None:
+    """Write a checkpoint directory, or replace one, so that no half of it is ever seen.
+
+    Files of other origin in a replaced directory are kept.
+
+    Raises:
+        CheckpointError: the directory cannot be written.
+    """
+    # A link stays a link: what it points to is replaced.
+    place = Path(os.path.realpath(path))
+    if os.path.exists(place) and not os.path.isdir(place):
+        raise CheckpointError(f"{path} is a file. Choose another --out.")
+    with _errors_named(path, "write the checkpoint"):
+        fresh = _empty_directory(_sibling(place, "new"))
+        _write_json(fresh / CONFIG, _config_json(checkpoint))
+        _write_json(fresh / TOKENIZER, checkpoint.tokenizer.to_dict())
+        _write_arrays(fresh / WEIGHTS, checkpoint.weights)
+        if training is not None:
+            _write_json(fresh / TRAINING, training.values)
+            _write_arrays(fresh / TRAINING_WEIGHTS, training.arrays)
+        _flush_directory(fresh)
+        _replace_directory(place, fresh)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint and refuse whatever does not fit together.
+
+    Args:
+        path: a checkpoint directory, or a run that holds one named `best`.
+
+    Raises:
+        CheckpointError: missing, damaged, of another shape than its configuration
+            says, or written by a newer version; the message names the file.
+    """
+    directory = checkpoint_directory(path)
+    data = _read_json(directory / CONFIG)
+    _check_version(directory / CONFIG, data)
+    model = _read_model(directory / CONFIG, data)
+    facts = _read_facts(directory / CONFIG, data)
+    tokenizer = _read_tokenizer(directory / TOKENIZER)
+    if tokenizer.vocab_size != model.vocab_size:
+        raise CheckpointError(
+            f"{directory}: {TOKENIZER} has {tokenizer.vocab_size} symbols, but {CONFIG} "
+            f"says {model.vocab_size}. The files belong to different models."
+        )
+    weights = _read_weights(directory / WEIGHTS, model)
+    return Checkpoint(model, tokenizer, weights, facts)
+
+
+def load_training_state(path: str | Path) -> TrainingState:
+    """Read what `--resume` needs from a `last` directory.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    directory = _settled(Path(path))
+    values = _read_json(directory / TRAINING)
+    arrays_path = directory / TRAINING_WEIGHTS
+    _check_exists(arrays_path)
+    try:
+        return TrainingState(values, load_file(arrays_path))
+    except OSError as error:
+        raise CheckpointError(_unreadable(arrays_path, error)) from error
+    # The last three: a type or a shape that NumPy does not have.
+    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(_damaged(arrays_path, error)) from error
+
+
+def checkpoint_directory(path: str | Path) -> Path:
+    """The directory that holds the model of `path`: itself, or its `best`.
+
+    Raises:
+        CheckpointError: neither is there.
+    """
+    path = Path(path)
+    for candidate in (path, path / "best"):
+        settled = _settled(candidate)
+        # One of the two is enough; the error then names the other.
+        if any(os.path.exists(settled / name) for name in (CONFIG, WEIGHTS)):
+            return settled
+    raise CheckpointError(
+        f"{path}: not a checkpoint ({_what_is_wrong(path)}). "
+        "Train one first: textgen train YOUR_TEXT.txt"
+    )
+
+
+def _what_is_wrong(path: Path) -> str:
+    # `os.path.exists`, not `Path.exists`, which raises for a name that is too long.
+    if not os.path.exists(path):
+        return "no such directory"
+    return f"no {CONFIG} in it" if os.path.isdir(path) else "a file, not a directory"
+
+
+def _settled(path: Path) -> Path:
+    """Where `path` is after a crash between the two renames of a replacement."""
+    old = _sibling(path, "old")
+    return old if not os.path.exists(path) and os.path.exists(old) else path
+
+
+def _sibling(path: Path, suffix: str) -> Path:
+    """`.best.old` beside `best`; also for `.`, and beside what a link points to."""
+    real = Path(os.path.realpath(path))
+    return real.parent / f".{real.name}.{suffix}"
+
+
+def _config_json(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": to_dict(checkpoint.model),
+        "facts": dict(checkpoint.facts),
+    }
+
+
+# --- writing -------------------------------------------------------------------
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file so that a crash leaves either the old content or the new.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    with _errors_named(path, "write this file"):
+        fresh = path.with_name(f".{path.name}.new")
+        _write_flushed(fresh, data)
+        os.replace(fresh, path)
+        _flush_directory(path.parent)
+
+
+def remove_files(directory: Path, names: tuple[str, ...]) -> None:
+    """Delete files by name, then the directory if nothing of other origin is left."""
+    for name in names:
+        (directory / name).unlink(missing_ok=True)
+    if not any(directory.iterdir()) and not directory.is_symlink():
+        directory.rmdir()
+
+
+@contextmanager
+def _errors_named(path: str | Path, task: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot {task} ({error.strerror or error}). "
+            "Free some space or choose another --out."
+        ) from error
+
+
+def _empty_directory(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (path / name).unlink(missing_ok=True)
+    return path
+
+
+def _replace_directory(path: Path, fresh: Path) -> None:
+    # A directory that is not empty cannot be renamed over. Between the two renames
+    # `path` is missing; a reader then finds the old one (`_settled`).
+    old = _sibling(path, "old")
+    _settle(path, old)
+    if path.exists():
+        os.rename(path, old)
+    os.rename(fresh, path)
+    _flush_directory(path.parent)
+    _settle(path, old)
+
+
+def _settle(path: Path, old: Path) -> None:
+    """Finish a replacement, or undo one that a crash cut short between its renames."""
+    if not old.exists():
+        return
+    if not path.exists():
+        os.rename(old, path)
+        return
+    for entry in old.iterdir():
+        if entry.name not in FILES:
+            os.rename(entry, _free_name(path / entry.name))
+    remove_files(old, FILES)
+
+
+def _free_name(path: Path) -> Path:
+    while os.path.lexists(path):
+        path = path.with_name(f"{path.name}.old")
+    return path
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
+    _write_flushed(path, text.encode("utf-8"))
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    from safetensors.numpy import save
+
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    _write_flushed(path, save(whole))
+
+
+def _write_flushed(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_directory(path: Path) -> None:
+    # Windows cannot open a directory; there a rename is flushed with the file.
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems flush files, but know no flushing of directories.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+# --- reading -------------------------------------------------------------------
+
+
+def _check_exists(path: Path) -> None:
+    if not os.path.isfile(path):
+        raise CheckpointError(
+            f"{path}: this file of the checkpoint is missing. Copy the whole directory, "
+            "or train again."
+        )
+
+
+def _damaged(path: Path, error: object) -> str:
+    return f"{path}: damaged or cut short ({error}). Copy it again, or train again."
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be read ({error.strerror or error}). Check its permissions."
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    _check_exists(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(_damaged(path, error)) from error
+    except OSError as error:
+        raise CheckpointError(_unreadable(path, error)) from error
+    if not isinstance(data, dict):
+        raise CheckpointError(_damaged(path, "expected a JSON object"))
+    return data
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _section(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section = data.get(name)
+    if not isinstance(section, dict):
+        raise CheckpointError(_damaged(path, f"no {name!r} section"))
+    return section
+
+
+def _check_version(path: Path, data: Mapping[str, Any]) -> None:
+    version = data.get("format_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise CheckpointError(_damaged(path, f"format_version {version!r}"))
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: format_version {version}, but this textgen reads up to "
+            f"{FORMAT_VERSION}. Upgrade it: pip install --upgrade keras-textgen"
+        )
+
+
+def _read_model(path: Path, data: Mapping[str, Any]) -> ModelConfig:
+    try:
+        return from_dict(ModelConfig, _section(path, data, "model"))
+    # A value just shallow enough to be read may be too deep to be shown.
+    except (ConfigError, RecursionError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _read_facts(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    facts = _section(path, data, "facts")
+    for name in ("text", "train", "score"):
+        if name in facts:
+            _section(path, facts, name)
+    return facts
+
+
+def _read_tokenizer(path: Path) -> CharTokenizer | ByteTokenizer:
+    try:
+        return tokenizer_from_dict(_read_json(path))
+    except (TokenizerError, RecursionError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError, safe_open
+
+    _check_exists(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found_names = set(file.keys())
+            _check_num_layers(path, found_names, model)
+            shapes = model.weight_shapes()
+            _check_names(path, found_names, set(shapes))
+            for name, shape in shapes.items():
+                found = file.get_slice(name)
+                _check_layout(path, name, shape, found.get_shape(), found.get_dtype())
+            weights = {name: file.get_tensor(name) for name in shapes}
+    except OSError as error:
+        raise CheckpointError(_unreadable(path, error)) from error
+    # ValueError: a size of thousands of digits, which Python does not print.
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(_damaged(path, error)) from error
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{path}: weight {name} holds numbers that are not finite. "
+                "Train again with a lower --learning-rate."
+            )
+    return weights
+
+
+def _check_num_layers(path: Path, found: set[str], model: ModelConfig) -> None:
+    # Before the weights are listed: a wrong number could be a list without end.
+    if model.num_layers > len(found):
+        raise CheckpointError(
+            f"{path}: {len(found)} weights cannot be the {model.num_layers} layers that "
+            f"{CONFIG} says. The files belong to different models."
+        )
+
+
+def _check_names(path: Path, found: set[str], expected: set[str]) -> None:
+    if found != expected:
+        raise CheckpointError(
+            f"{path}: the weights do not fit {CONFIG}; missing: "
+            f"{_listed(expected - found)}; unexpected: {_listed(found - expected)}."
+        )
+
+
+def _listed(names: set[str], most: int = 6) -> str:
+    first, more = sorted(names)[:most], len(names) - most
+    return ", ".join(first + [f"{more} more"] * (more > 0)) or "none"
+
+
+def _check_layout(
+    path: Path, name: str, expected: tuple[int, ...], shape: list[int], dtype: str
+) -> None:
+    if tuple(shape) != expected or dtype != "F32":
+        raise CheckpointError(
+            f"{path}: weight {name} has shape {tuple(shape)} and type {dtype}, but "
+            f"{CONFIG} says {expected} and F32."
+        )

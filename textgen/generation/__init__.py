@@ -1,0 +1,1 @@
+"""The generation half: checkpoint to text, with NumPy alone."""

@@ -1,0 +1,158 @@
+"""One training run on disk: which files lie where, and what may be written over.
+
+checkpoints/my_book/
+    best/           the checkpoint with the best validation score
+    last/           the newest one, with all that `--resume` needs
+    history.csv     one row an evaluation
+    history.png     the same as a picture (extra `plot`)
+    logs/           for TensorBoard (`--tensorboard`)
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from textgen.checkpoint import CONFIG, FILES, checkpoint_directory, remove_files
+from textgen.errors import CheckpointError
+
+RUNS = Path("checkpoints")
+# What `save_checkpoint` leaves behind when it is cut short: nothing to go on with
+# where it never finished, else the checkpoint from before.
+FINISHED = ("best", ".best.old", "last", ".last.old")
+UNFINISHED = (".best.new", ".last.new")
+
+
+class RunDirectory:
+    """The places of one run; nothing is created before `claim`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.best = self.path / "best"
+        self.last = self.path / "last"
+        self.history_csv = self.path / "history.csv"
+        self.history_png = self.path / "history.png"
+        self.logs = self.path / "logs"
+
+    def holds_run(self) -> bool:
+        """Whether a training has saved anything here."""
+        return any(
+            os.path.exists(self.path / name / file) for name in FINISHED for file in FILES
+        )
+
+    def check(self, *, overwrite: bool = False) -> None:
+        """Refuse a directory in which a new run would lose somebody's file.
+
+        Raises:
+            CheckpointError: it holds another run and `overwrite` is not set, or
+                holds files that are no run.
+        """
+        if os.path.exists(self.path) and not os.path.isdir(self.path):
+            raise CheckpointError(f"{self.path} is a file. Choose another --out.")
+        if self.holds_run():
+            if not overwrite:
+                raise CheckpointError(
+                    f"{self.path} holds a run already. Go on with it: --resume; "
+                    "replace it: --overwrite; or choose another --out."
+                )
+        elif self._foreign_entries():
+            raise CheckpointError(
+                f"{self.path} is not empty and holds no run of textgen. "
+                "Choose another --out."
+            )
+
+    def claim(self, *, overwrite: bool = False) -> None:
+        """Make the directory ready for a new run; a run it may replace is removed.
+
+        Raises:
+            CheckpointError: as `check`, or the directory cannot be written.
+        """
+        self.check(overwrite=overwrite)
+        with self._errors_named():
+            self.path.mkdir(parents=True, exist_ok=True)
+            if self.holds_run():
+                self._remove_history()
+            # Checkpoints last: until they are gone, a crash leaves what is a run.
+            for name in (*UNFINISHED, *FINISHED):
+                if (self.path / name).is_dir():
+                    remove_files(self.path / name, FILES)
+
+    def _foreign_entries(self) -> list[str]:
+        """What lies here besides the rests of a run whose saving or removal was cut short."""
+        with self._errors_named():
+            entries = os.listdir(self.path) if os.path.isdir(self.path) else []
+            rests = {n for n in FINISHED if _is_empty_directory(self.path / n)}
+        return [name for name in entries if name not in rests.union(UNFINISHED)]
+
+    def _remove_history(self) -> None:
+        for file in (self.history_csv, self.history_png):
+            file.unlink(missing_ok=True)
+            file.with_name(f".{file.name}.new").unlink(missing_ok=True)
+        # TensorBoard would draw the curves of both runs as one.
+        for file in self.logs.glob("*/events.out.tfevents.*"):
+            file.unlink()
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.path}: cannot be written ({error.strerror}). Choose another --out."
+            ) from error
+
+
+def find_checkpoint(path: str | Path | None = None) -> Path:
+    """The checkpoint a person means.
+
+    Args:
+        path: a checkpoint, a run, or the name of a run under `checkpoints/`;
+            None takes the newest run under `checkpoints/`.
+
+    Returns:
+        The directory that holds `config.json`.
+
+    Raises:
+        CheckpointError: there is none; the message says how to get one.
+    """
+    if path is None:
+        return newest_checkpoint()
+    try:
+        return checkpoint_directory(path)
+    except CheckpointError:
+        # The folder `poems` may be the text that the run `poems` was trained on.
+        if not os.path.exists(RUNS / path):
+            raise
+        return checkpoint_directory(RUNS / path)
+
+
+def newest_checkpoint(runs: str | Path = RUNS) -> Path:
+    """The checkpoint under `runs` that was written last.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    runs = Path(runs)
+    # `.best.old` is the best one after a crash between two renames.
+    names = (f"*/best/{CONFIG}", f"*/.best.old/{CONFIG}")
+    found = [path for name in names for path in runs.glob(name)]
+    if not found:
+        raise CheckpointError(
+            f"no checkpoint under {runs}/. Train one: textgen train YOUR_TEXT.txt"
+        )
+    return max(found, key=_written_at).parent
+
+
+def _is_empty_directory(path: Path) -> bool:
+    return os.path.isdir(path) and not os.listdir(path)
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        # A training that runs has just replaced it.
+        return time.time()

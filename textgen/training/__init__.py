@@ -1,0 +1,1 @@
+"""The training half: text to checkpoint. The only part that needs Keras."""

@@ -1,0 +1,276 @@
+"""What happens around the steps of `keras.Model.fit`, one small callback an idea.
+
+They share a `RunState`: everything about a run that is not a weight, so that it can
+be stored and taken up again. Keras' word "epoch" means here: the steps between two
+evaluations.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from textgen.errors import TrainingError
+from textgen.training.backend import load_keras
+from textgen.training.recurrent import carried_states, to_numpy
+from textgen.training.schedule import WarmupCosine
+
+keras = load_keras()
+
+
+@dataclass
+class RunState:
+    """How far a run has come.
+
+    Args:
+        step: optimizer steps done.
+        seconds: time spent in training and evaluation, over all sessions.
+        best_score: lowest validation score so far, bits per character.
+        best_step: the step it was reached at.
+        waits: evaluations since then.
+        rows: one dictionary an evaluation, as in `history.csv`.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best_score: float | None = None
+    best_step: int = 0
+    waits: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as plain data for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a run ends at the latest: after so many steps or so much time."""
+
+    total_steps: int
+    max_seconds: float | None = None
+
+    def progress(self, state: RunState) -> float:
+        """The part of the budget that is used up, 0 to 1."""
+        by_steps = state.step / self.total_steps
+        by_time = state.seconds / self.max_seconds if self.max_seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+
+class Interrupted(Exception):  # noqa: N818 - it reports a wish, not an error
+    """A person asked to stop; the model's variables are up to date."""
+
+
+def sync(model: Any) -> None:
+    """Bring `model`'s variables up to date and let changes to them take effect.
+
+    On JAX `fit` keeps the numbers outside the variables between steps.
+    """
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+
+
+class BitsPerChar(keras.metrics.MeanMetricWrapper):
+    """Mean surprise of each character in bits: total bits over total weight.
+
+    >>> metric = BitsPerChar()
+    >>> metric.update_state(np.array([[1, 0]]), np.zeros((1, 2, 4), "float32"))
+    >>> float(metric.result())
+    2.0
+    """
+
+    def __init__(self, name: str = "bits_per_char") -> None:
+        super().__init__(_bits, name=name)
+
+
+def _bits(ids: Any, logits: Any) -> Any:
+    nats = keras.losses.sparse_categorical_crossentropy(ids, logits, from_logits=True)
+    return nats / math.log(2)
+
+
+class CarryState(keras.callbacks.Callback):
+    """Begin each pass with a zero state; keep evaluation from disturbing training.
+
+    Args:
+        state: counts the steps.
+        steps_per_pass: steps after which the lanes begin anew.
+    """
+
+    def __init__(self, state: RunState, steps_per_pass: int) -> None:
+        super().__init__()
+        self.state = state
+        self.steps_per_pass = steps_per_pass
+        self._kept: list[np.ndarray] | None = None
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Zero the state where the lanes begin anew."""
+        if self.state.step % self.steps_per_pass == 0:
+            sync(self.model)
+            self._assign_zeros()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Put the training state aside; evaluation begins with zeros."""
+        self._kept = [to_numpy(variable) for variable in carried_states(self.model)]
+        self._assign_zeros()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Put the training state back."""
+        self.restore()
+
+    def restore(self) -> None:
+        """Put the training state back, also after an evaluation that was cut short."""
+        if self._kept is not None:
+            for variable, kept in zip(carried_states(self.model), self._kept, strict=True):
+                variable.assign(kept)
+            self._kept = None
+
+    def _assign_zeros(self) -> None:
+        for variable in carried_states(self.model):
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Set the rate of each step from the share of the budget that is used up."""
+
+    def __init__(self, schedule: WarmupCosine, budget: Budget, state: RunState) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.budget = budget
+        self.state = state
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Set the rate of the step that begins."""
+        sync(self.model)
+        rate = self.schedule(self.state.step, self.budget.progress(self.state))
+        self.model.optimizer.learning_rate.assign(rate)
+
+
+class Clock(keras.callbacks.Callback):
+    """Count steps and seconds; end the run when its budget is used up, or on request.
+
+    Args:
+        wants_stop: asked after each step; True ends the run without an evaluation.
+    """
+
+    def __init__(
+        self, state: RunState, budget: Budget, wants_stop: Callable[[], bool]
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.budget = budget
+        self.wants_stop = wants_stop
+        self._last = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Start the clock."""
+        self._last = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count the step; end the round when nothing of the budget is left."""
+        self.state.step += 1
+        self._tick()
+        self._stop_on_request()
+        if self.budget.progress(self.state) >= 1:
+            self.model.stop_training = True
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count the time; leave an evaluation early on request."""
+        self._tick()
+        self._stop_on_request()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.state.seconds += now - self._last
+        self._last = now
+
+    def _stop_on_request(self) -> None:
+        if self.wants_stop():
+            sync(self.model)
+            raise Interrupted
+
+
+class StopOnNan(keras.callbacks.Callback):
+    """End the run when the loss is no longer a number.
+
+    The check waits for the step to finish, so it is made every `every` steps; once a
+    weight is not a number, it stays so.
+    """
+
+    def __init__(self, state: RunState, every: int = 10) -> None:
+        super().__init__()
+        self.state = state
+        self.every = every
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Look at the loss now and then."""
+        if self.state.step % self.every == 0 and logs:
+            self._check(float(logs["loss"]))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Look at both losses before anything is saved."""
+        logs = logs or {}
+        self._check(float(logs["loss"]))
+        self._check(float(logs.get("val_loss", 0.0)))
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            sync(self.model)
+            raise TrainingError(
+                f"the loss is {loss} at step {self.state.step:,}. The weights last saved "
+                "are kept. Lower --learning-rate, or set --clip-norm 0.5 or smaller."
+            )
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Record each evaluation, save what it shows, stop when nothing improves.
+
+    Args:
+        save_best: called after an evaluation better than all before it.
+        save_last: called after each evaluation, with its row in `state.rows`.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        *,
+        steps_per_pass: int,
+        patience: int,
+        save_best: Callable[[], None],
+        save_last: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.steps_per_pass = steps_per_pass
+        self.patience = patience
+        self.save_best = save_best
+        self.save_last = save_last
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Add a row, save, and count the evaluations without a better score."""
+        row = self._row(logs or {})
+        self.state.rows.append(row)
+        score = row["val_bits_per_char"]
+        if self.state.best_score is None or score < self.state.best_score:
+            self.state.best_score, self.state.best_step = score, self.state.step
+            self.state.waits = 0
+            self.save_best()
+        else:
+            self.state.waits += 1
+            if self.state.waits >= self.patience:
+                self.model.stop_training = True
+        self.save_last()
+
+    def _row(self, logs: dict[str, Any]) -> dict[str, float]:
+        return {
+            "step": self.state.step,
+            "epoch": round(self.state.step / self.steps_per_pass, 4),
+            "train_bits_per_char": float(logs["bits_per_char"]),
+            "val_bits_per_char": float(logs["val_bits_per_char"]),
+            "learning_rate": float(to_numpy(self.model.optimizer.learning_rate)),
+            "seconds": round(self.state.seconds, 3),
+        }

@@ -1,0 +1,79 @@
+"""`textgen.train`: from files to a checkpoint in one call."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from textgen.console import say
+from textgen.errors import ConfigError
+from textgen.run_directory import RunDirectory
+from textgen.training.backend import check_backend, wanted_backend
+from textgen.training.task import Paths, default_out, new_task, resumed_task
+
+
+def train(
+    paths: Paths,
+    out: str | Path | None = None,
+    *,
+    size: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    **options: Any,
+) -> Path:
+    """Train a model on text, and keep the best and the last of it.
+
+    Args:
+        paths: files, directories, globs, or `-` for stdin; one or several.
+        out: directory of the run; default: `checkpoints/` and the first file's name.
+        size: `tiny`, `small`, `medium`, `large`, or `auto`, which picks layers and
+            units from the amount of text; the options below win over it.
+        resume: go on with the run in `out`.
+        overwrite: replace the run in `out`.
+        quiet: print nothing on stderr.
+        **options: fields of `TextConfig`, `ModelConfig` and `TrainConfig`.
+
+    Returns:
+        The run's directory, ready for `Generator.load`. Scores inside are in bits
+        per character.
+
+    Raises:
+        TextgenError: one of its kinds for everything a person can mend.
+        KeyboardInterrupt: Ctrl-C; everything up to the last step is saved.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     text = pathlib.Path(folder, "abc.txt")
+    ...     _ = text.write_text("abc " * 2000)
+    ...     run = train(text, folder + "/run", units=8, epochs=1, quiet=True)
+    ...     sorted(entry.name for entry in run.iterdir() if entry.is_dir())
+    ['best', 'last']
+    """
+    if resume and overwrite:
+        raise ConfigError("resume and overwrite contradict each other. Choose one.")
+    # Another backend is an error before anything is read.
+    check_backend(wanted_backend())
+    run = RunDirectory(out or default_out(paths))
+    if resume:
+        task = resumed_task(paths, run, options)
+    else:
+        run.check(overwrite=overwrite)
+        task = new_task(paths, run, size, options)
+        run.claim(overwrite=overwrite)
+    if not quiet:
+        for note in task.notes:
+            say(note)
+    from textgen.training.fit import fit
+
+    try:
+        return fit(task, quiet=quiet)
+    except KeyboardInterrupt:
+        if not quiet:
+            files = [paths] if isinstance(paths, str | Path) else paths
+            again = shlex.join(
+                ["train", *map(str, files), "--out", str(run.path), "--resume"]
+            )
+            say(f"Go on with:  textgen {again}")
+        raise
