@@ -131,6 +131,17 @@ def test_overwriting_keeps_whatever_textgen_did_not_write(tmp_path: Path) -> Non
     assert (run.best / "notes.txt").read_text() == "mine"
 
 
+def test_a_link_in_a_run_stays_when_the_run_is_overwritten(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    run.best.rename(tmp_path / "elsewhere")
+    run.best.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    run.claim(overwrite=True)
+    assert run.best.is_symlink()
+    assert not any(run.best.iterdir())
+    save(run.best)
+    assert (tmp_path / "elsewhere" / CONFIG).is_file()
+
+
 @pytest.mark.parametrize("name", ["best", ".best.old", "last", ".last.old"])
 @pytest.mark.parametrize("file", FILES)
 def test_what_is_left_of_a_run_is_a_run(tmp_path: Path, name: str, file: str) -> None:

@@ -230,11 +230,8 @@ def _replace_directory(path: Path, fresh: Path) -> None:
 
 
 def _settle(path: Path, old: Path) -> None:
-    """Finish a replacement, or undo one that a crash cut short between its renames."""
-    if not old.exists():
-        return
-    if not path.exists():
-        os.rename(old, path)
+    """Finish a replacement, this one or one that a crash cut short."""
+    if not (path.exists() and old.exists()):
         return
     for entry in old.iterdir():
         if entry.name not in FILES:
@@ -339,8 +336,7 @@ def _check_version(path: Path, data: Mapping[str, Any]) -> None:
 def _read_model(path: Path, data: Mapping[str, Any]) -> ModelConfig:
     try:
         return from_dict(ModelConfig, _section(path, data, "model"))
-    # A value just shallow enough to be read may be too deep to be shown.
-    except (ConfigError, RecursionError) as error:
+    except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 
@@ -355,7 +351,7 @@ def _read_facts(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
 def _read_tokenizer(path: Path) -> CharTokenizer | ByteTokenizer:
     try:
         return tokenizer_from_dict(_read_json(path))
-    except (TokenizerError, RecursionError) as error:
+    except TokenizerError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 

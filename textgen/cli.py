@@ -353,7 +353,7 @@ def demo(out: str) -> None:
     say(f"  {command} train YOUR_TEXT.txt")
 
 
-DEMO_OPTIONS: dict[str, Any] = {"epochs": 10}
+DEMO_OPTIONS: dict[str, Any] = {"epochs": 24, "eval_every": 264}
 
 
 def _find(checkpoint: str | None = None) -> Path:

@@ -81,7 +81,7 @@ class RunDirectory:
                     remove_files(self.path / name, FILES)
 
     def _foreign_entries(self) -> list[str]:
-        """What lies here besides the rests of a run whose saving or removal was cut short."""
+        """What lies here besides the rests of a run that was cut short."""
         with self._errors_named():
             entries = os.listdir(self.path) if os.path.isdir(self.path) else []
             rests = {n for n in FINISHED if _is_empty_directory(self.path / n)}
