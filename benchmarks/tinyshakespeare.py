@@ -1,4 +1,4 @@
-"""How good is a model after 100 seconds on two cores?
+"""How good is a model after a minute and a half on two cores?
 
     python benchmarks/tinyshakespeare.py --corpus corpora/tinyshakespeare.txt
 
@@ -24,7 +24,7 @@ SPLIT = 1_003_854
 
 @click.command()
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
-@click.option("--max-minutes", default=1.6, show_default=True)
+@click.option("--max-minutes", default=1.5, show_default=True)
 def main(corpus: Path, max_minutes: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")

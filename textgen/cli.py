@@ -20,6 +20,7 @@ import click
 from textgen import __version__
 from textgen.config import ModelConfig, SamplingConfig, TextConfig, TrainConfig
 from textgen.console import say
+from textgen.training.size import SIZES
 
 CONFIGS = {
     "Text": TextConfig,
@@ -81,6 +82,8 @@ def _click_type(spec: dataclasses.Field) -> Any:
 
 
 def _shown_default(spec: dataclasses.Field) -> str:
+    if spec.name in SIZES["tiny"]:
+        return "  [default: by --size]"
     if spec.default is None:
         return ""
     shown = ("yes" if spec.default else "no") if spec.type == "bool" else spec.default
@@ -119,7 +122,7 @@ def cli() -> None:
     "--size",
     type=click.Choice(["auto", "tiny", "small", "medium", "large"]),
     default="auto",
-    help="Layers and units by the amount of text; their own flags win.  [default: auto]",
+    help="Layers, units and dropout by the amount of text; their own flags win.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
@@ -343,7 +346,7 @@ def demo(out: str) -> None:
     say("\nA page by the new model:\n")
     prompt = "THE "
     _write_text(
-        Generator.load(run).stream(prompt, length=700, temperature=0.7, seed=1, echo=True),
+        Generator.load(run).stream(prompt, length=700, temperature=0.6, seed=1, echo=True),
         blank_line_after=True,
     )
     command = os.environ.get("TEXTGEN_COMMAND", "textgen")
@@ -353,7 +356,8 @@ def demo(out: str) -> None:
     say(f"  {command} train YOUR_TEXT.txt")
 
 
-DEMO_OPTIONS: dict[str, Any] = {"epochs": 24, "eval_every": 264}
+# A time, not a number of epochs: the demo takes as long on a slow machine.
+DEMO_OPTIONS: dict[str, Any] = {"epochs": 100, "max_minutes": 1.4, "eval_every": 150}
 
 
 def _find(checkpoint: str | None = None) -> Path:

@@ -183,6 +183,11 @@ class Clock(keras.callbacks.Callback):
         self._tick()
         self._stop_on_request()
 
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Begin no other round when the evaluation has used up the rest of the time."""
+        if self.budget.progress(self.state) >= 1:
+            self.model.stop_training = True
+
     def _tick(self) -> None:
         now = time.monotonic()
         self.state.seconds += now - self._last

@@ -37,7 +37,8 @@ def draw_history(rows: Sequence[Mapping[str, float]], path: Path) -> None:
         (best["epoch"], best["val_bits_per_char"]),
         textcoords="offset points",
         xytext=(0, 10),
-        ha="center",
+        # Never over the right edge, where the best of a short run lies.
+        ha="right",
     )
     axes.set(xlabel="epoch", ylabel="bits per character")
     axes.grid(alpha=0.3)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from textgen.errors import ConfigError
 
-SIZES: dict[str, dict[str, int]] = {
-    "tiny": {"num_layers": 1, "units": 128},
-    "small": {"num_layers": 2, "units": 128},
-    "medium": {"num_layers": 2, "units": 256},
-    "large": {"num_layers": 2, "units": 512},
+# Little text is read many times over, so its model needs dropout against learning it
+# by heart; a long text is hardly read twice.
+SIZES: dict[str, dict[str, Any]] = {
+    "tiny": {"num_layers": 1, "units": 128, "dropout": 0.2},
+    "small": {"num_layers": 1, "units": 256, "dropout": 0.2},
+    "medium": {"num_layers": 2, "units": 256, "dropout": 0.1},
+    "large": {"num_layers": 2, "units": 512, "dropout": 0.1},
 }
 
-# The least text for which the next size scored better on held-out text of our own
-# corpora (benchmarks/sizes.py); a model much larger than its text learns it by heart.
-LEAST_CHARS = {"tiny": 0, "small": 30_000, "medium": 200_000, "large": 4_000_000}
+# The least text for each size; see benchmarks/sizes.py.
+LEAST_CHARS = {"tiny": 0, "small": 40_000, "medium": 400_000, "large": 10_000_000}
 
 
 def choose_size(num_chars: int) -> str:
@@ -28,24 +32,26 @@ def choose_size(num_chars: int) -> str:
     )
 
 
-def size_options(size: str, num_chars: int) -> tuple[dict[str, int], str]:
-    """Layers and units for a size, and a sentence that says what was taken and why.
+def size_options(
+    size: str, num_chars: int, given: Collection[str] = ()
+) -> tuple[dict[str, Any], str]:
+    """Options for a size, and a sentence that says what was picked and why.
 
     Args:
         size: `auto` or a name in `SIZES`.
         num_chars: characters of training text.
+        given: names of options that a person has set and that are left alone.
 
     Raises:
         ConfigError: an unknown size.
 
-    >>> size_options("auto", 20_000)[0]
+    >>> size_options("auto", 20_000, given=["dropout"])[0]
     {'num_layers': 1, 'units': 128}
     """
     if size not in ("auto", *SIZES):
         raise ConfigError(f"size={size!r} must be one of auto, {', '.join(SIZES)}.")
     name = choose_size(num_chars) if size == "auto" else size
-    options = SIZES[name]
+    options = {key: value for key, value in SIZES[name].items() if key not in given}
     why = f"for {num_chars:,} characters of training text" if size == "auto" else "as asked"
-    return options, (
-        f"size {name}, {why}: num_layers={options['num_layers']}, units={options['units']}"
-    )
+    listed = ", ".join(f"{key}={value}" for key, value in options.items())
+    return options, f"Size {name}, {why}: {listed}."

@@ -95,10 +95,10 @@ def new_task(paths: Paths, run: RunDirectory, size: str, options: dict[str, Any]
 
     corpus = read_corpus(paths, text)
     parts = split(corpus, text, train.seed)
-    sized, why = size_options(size, sum(map(len, parts.train)))
+    sized, why = size_options(size, sum(map(len, parts.train)), chosen.keys())
     tokenizer = make_tokenizer(corpus, text)
     model = from_dict(ModelConfig, {**sized, **chosen, "vocab_size": tokenizer.vocab_size})
-    notes = corpus.notes if sized.keys() <= chosen.keys() else (*corpus.notes, why)
+    notes = (*corpus.notes, why) if sized else corpus.notes
     return _task(run, text, model, train, tokenizer, corpus, parts, notes)
 
 

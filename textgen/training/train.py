@@ -28,8 +28,8 @@ def train(
     Args:
         paths: files, directories, globs, or `-` for stdin; one or several.
         out: directory of the run; default: `checkpoints/` and the first file's name.
-        size: `tiny`, `small`, `medium`, `large`, or `auto`, which picks layers and
-            units from the amount of text; the options below win over it.
+        size: `tiny`, `small`, `medium`, `large`, or `auto`, which picks layers,
+            units and dropout from the amount of text; the options below win over it.
         resume: go on with the run in `out`.
         overwrite: replace the run in `out`.
         quiet: print nothing on stderr.
