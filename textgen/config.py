@@ -191,7 +191,7 @@ class TrainConfig:
     batch_size: int = option(32, "Lanes of text read side by side.")
     seq_length: int = option(64, "Characters per window; gradients stop at its edges.")
     epochs: int | None = option(
-        None, "Passes over the training text, at most.  [default: about 3,000 steps]"
+        None, "Passes over the training text, at most.  [default: about 2,000 steps]"
     )
     max_minutes: float | None = option(None, "Minutes of training, at most.")
     optimizer: str = option(
@@ -229,7 +229,7 @@ class TrainConfig:
 
         >>> settled = TrainConfig().settled(steps_per_pass=44)
         >>> settled.epochs, settled.eval_every
-        (69, 220)
+        (46, 220)
         """
         return replace(
             self,
@@ -272,7 +272,7 @@ class SamplingConfig:
 
 
 # Enough for a first good model of any text; early stopping ends sooner.
-USUAL_STEPS = 3000
+USUAL_STEPS = 2000
 
 
 def _usual_eval_every(steps_per_pass: int) -> int:

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 import textgen
-from textgen.checkpoint import load_checkpoint, load_training_state
+from textgen.checkpoint import (
+    TrainingState,
+    load_checkpoint,
+    load_training_state,
+    save_checkpoint,
+)
 from textgen.config import ModelConfig, TrainConfig
 from textgen.errors import (
     CheckpointError,
@@ -301,3 +306,37 @@ def test_nonsense_is_refused_before_anything_is_written(
     with pytest.raises(TextgenError, match=message):
         textgen.train(book, tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_tensorboard_logs_are_written_beside_the_checkpoint(
+    book: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    run = textgen.train(book, tmp_path / "run", epochs=1, tensorboard=True, **SMALL)
+    assert list(run.glob("logs/*/events.out.tfevents.*"))
+
+
+def test_tensorboard_without_the_extra_names_the_install_command(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textgen.training.train.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install .*\[tensorboard\]"):
+        textgen.train(book, tmp_path / "run", tensorboard=True)
+
+
+@pytest.mark.parametrize("damage", ["state", "arrays"])
+def test_a_damaged_training_state_is_a_clear_error(
+    book: Path, tmp_path: Path, damage: str
+) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    state = load_training_state(run / "last")
+    values, arrays = dict(state.values), dict(state.arrays)
+    if damage == "state":
+        del values["state"]
+    else:
+        del arrays["optimizer.3"]
+    save_checkpoint(
+        run / "last", load_checkpoint(run / "last"), TrainingState(values, arrays)
+    )
+    with pytest.raises(CheckpointError, match=r"training state is"):
+        textgen.train(book, run, resume=True, epochs=2, quiet=True)

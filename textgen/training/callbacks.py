@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from textgen.errors import TrainingError
+from textgen.errors import CheckpointError, TrainingError
 from textgen.training.backend import load_keras
 from textgen.training.recurrent import carried_states, to_numpy
 from textgen.training.schedule import WarmupCosine
@@ -46,6 +46,19 @@ class RunState:
     def to_dict(self) -> dict[str, Any]:
         """The state as plain data for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RunState:
+        """The state that `to_dict` stored.
+
+        Raises:
+            CheckpointError: names are missing or unknown.
+        """
+        if not isinstance(data, dict) or data.keys() != cls().to_dict().keys():
+            raise CheckpointError(
+                "the stored training state is damaged. Choose another --out to begin anew."
+            )
+        return cls(**data)
 
 
 @dataclass(frozen=True)

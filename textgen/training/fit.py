@@ -23,10 +23,11 @@ from textgen.checkpoint import (
 )
 from textgen.config import ModelConfig, TrainConfig, to_dict
 from textgen.console import clock_time, say
+from textgen.errors import CheckpointError
 from textgen.generation.generator import Generator
 from textgen.run_directory import find_checkpoint
 from textgen.text.lanes import EvaluationWindows, evaluation_windows
-from textgen.training.backend import load_keras
+from textgen.training.backend import load_keras, quiet_import
 from textgen.training.callbacks import (
     BitsPerChar,
     Budget,
@@ -222,6 +223,11 @@ class _Fit:
             ),
         ]
         if train.tensorboard:
+            with quiet_import():
+                # Keras writes these logs with TensorFlow, also when it trains on JAX.
+                import tensorflow as tf
+
+                tf.constant(0)
             callbacks.append(keras.callbacks.TensorBoard(str(run.logs), write_graph=False))
         return callbacks
 
@@ -298,11 +304,17 @@ class _Fit:
         }
 
     def _take_up(self, resumed: TrainingState) -> None:
-        self.state = RunState(**resumed.values["state"])
+        self.state = RunState.from_dict(resumed.values.get("state", {}))
         last = load_checkpoint(self.task.run.last)
         set_weights(self.model, self.task.model, last.weights)
         for name, variable in self._variables().items():
-            variable.assign(resumed.arrays[name])
+            array = resumed.arrays.get(name)
+            if array is None or array.shape != tuple(variable.shape):
+                raise CheckpointError(
+                    f"{self.task.run.last}: {name} of the training state is missing or of "
+                    "another shape. Choose another --out to begin anew."
+                )
+            variable.assign(array)
 
     # --- what is said ---
 

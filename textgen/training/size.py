@@ -10,8 +10,8 @@ from textgen.errors import ConfigError
 # Little text is read many times over, so its model needs dropout against learning it
 # by heart; a long text is hardly read twice.
 SIZES: dict[str, dict[str, Any]] = {
-    "tiny": {"num_layers": 1, "units": 128, "dropout": 0.2},
-    "small": {"num_layers": 1, "units": 256, "dropout": 0.2},
+    "tiny": {"num_layers": 1, "units": 128, "dropout": 0.3},
+    "small": {"num_layers": 1, "units": 256, "dropout": 0.3},
     "medium": {"num_layers": 2, "units": 256, "dropout": 0.1},
     "large": {"num_layers": 2, "units": 512, "dropout": 0.1},
 }

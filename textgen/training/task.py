@@ -119,13 +119,16 @@ def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Ta
         )
     stored = load_checkpoint(run.last)
     state = load_training_state(run.last)
-    text = from_dict(TextConfig, state.values["text"])
-    train = from_dict(TrainConfig, state.values["train"])
+    try:
+        text = from_dict(TextConfig, state.values.get("text", {}))
+        train = from_dict(TrainConfig, state.values.get("train", {}))
+    except ConfigError as error:
+        raise CheckpointError(f"{run.last}: damaged training state ({error})") from error
     _check_same(options, {**to_dict(text), **to_dict(stored.model), **to_dict(train)})
     train = replace(train, **{k: options[k] for k in MAY_CHANGE_ON_RESUME & options.keys()})
 
     corpus = read_corpus(paths, text)
-    if corpus.sha256 != stored.facts["text"]["sha256"]:
+    if corpus.sha256 != stored.facts.get("text", {}).get("sha256"):
         raise CheckpointError(
             f"{run.path}: this run was trained on another text than "
             f"{', '.join(name for name, _ in corpus.sources[:3])}. Resume with the same "

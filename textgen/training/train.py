@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def train(
         raise ConfigError("resume and overwrite contradict each other. Choose one.")
     # Another backend is an error before anything is read.
     check_backend(wanted_backend())
+    if options.get("tensorboard"):
+        _check_tensorboard()
     run = RunDirectory(out or default_out(paths))
     if resume:
         task = resumed_task(paths, run, options)
@@ -77,3 +80,11 @@ def train(
             )
             say(f"Go on with:  textgen {again}")
         raise
+
+
+def _check_tensorboard() -> None:
+    if find_spec("tensorboard") is None:
+        raise ConfigError(
+            "tensorboard is not installed. Leave out --tensorboard, or install it: "
+            'pip install "keras-textgen[tensorboard]"'
+        )
