@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from textgen.text.corpus import read_corpus, split
     from textgen.text.lanes import windows
     from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-    from textgen.training.fit import compile_model, load_model
-    from textgen.training.model import build_model
+    from textgen.training.compiling import compile_model
+    from textgen.training.model import build_model, load_model
     from textgen.training.train import train
 
 _HOMES = {
     "train": "textgen.training.train",
-    "load_model": "textgen.training.fit",
+    "load_model": "textgen.training.model",
     "build_model": "textgen.training.model",
-    "compile_model": "textgen.training.fit",
+    "compile_model": "textgen.training.compiling",
     "Generator": "textgen.generation.generator",
     "load_checkpoint": "textgen.checkpoint",
     "read_corpus": "textgen.text.corpus",

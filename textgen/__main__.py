@@ -13,7 +13,8 @@ from textgen.cli import cli
 from textgen.console import say
 from textgen.errors import ConfigError, TextgenError
 
-BROKEN_PIPE, INTERRUPTED = 141, 130  # as a shell reports them: 128 + the signal
+# As a shell reports them: 128 + the signal. SIGTERM ends a training like Ctrl-C.
+BROKEN_PIPE, INTERRUPTED = 141, 130
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import secrets
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +121,7 @@ def cli() -> None:
 )
 @click.option(
     "--size",
-    type=click.Choice(["auto", "tiny", "small", "medium", "large"]),
+    type=click.Choice(["auto", *SIZES]),
     default="auto",
     help="Layers, units and dropout by the amount of text; their own flags win.",
 )
@@ -161,7 +162,7 @@ def train(
     )
     click.echo(run)
     if not quiet:
-        say(f'Write with it:  textgen sample {run} --prompt "..."')
+        say(f'Write with it:  textgen sample {shlex.quote(str(run))} --prompt "..."')
 
 
 @config_options("Sampling")
@@ -211,7 +212,7 @@ def sample(
 
     generator = Generator.load(_find(checkpoint))
     if prompt_file:
-        prompt = read_text(prompt_file)
+        prompt = read_text(prompt_file, TextConfig(normalize="none"))
     start = secrets.randbits(32) if seed is None else seed
     for number in range(num_samples):
         pieces = generator.stream(
@@ -263,7 +264,8 @@ def score(arguments: tuple[str, ...], encoding: str, as_json: bool) -> None:
     from textgen.generation.generator import Generator
     from textgen.text.corpus import read_text
 
-    text = read_text(file, TextConfig(encoding=encoding))
+    # The model's own normal form comes later, with its tokenizer.
+    text = read_text(file, TextConfig(encoding=encoding, normalize="none"))
     result = Generator.load(_find(*checkpoint)).score(text).to_dict()
     if as_json:
         click.echo(json.dumps(result))
@@ -350,6 +352,7 @@ def demo(out: str) -> None:
         blank_line_after=True,
     )
     command = os.environ.get("TEXTGEN_COMMAND", "textgen")
+    out = shlex.quote(out)
     say("Go on with:")
     say(f'  {command} sample {out} --prompt "One evening " --temperature 0.6')
     say(f"  {command} info {out}")

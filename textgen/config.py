@@ -180,6 +180,10 @@ GATES = {
 """Names of the gate blocks inside a kernel, left to right."""
 
 
+# Enough for a first good model of any text; early stopping ends sooner.
+USUAL_STEPS = 2000
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a model is fitted, and when that ends.
@@ -191,7 +195,8 @@ class TrainConfig:
     batch_size: int = option(32, "Lanes of text read side by side.")
     seq_length: int = option(64, "Characters per window; gradients stop at its edges.")
     epochs: int | None = option(
-        None, "Passes over the training text, at most.  [default: about 2,000 steps]"
+        None,
+        f"Passes over the training text, at most.  [default: about {USUAL_STEPS:,} steps]",
     )
     max_minutes: float | None = option(None, "Minutes of training, at most.")
     optimizer: str = option(
@@ -269,10 +274,6 @@ class SamplingConfig:
             raise ConfigError(
                 f"top_p={self.top_p} must be above 0 and at most 1; 1 keeps all."
             )
-
-
-# Enough for a first good model of any text; early stopping ends sooner.
-USUAL_STEPS = 2000
 
 
 def _usual_eval_every(steps_per_pass: int) -> int:

@@ -100,8 +100,9 @@ class RunDirectory:
         try:
             yield
         except OSError as error:
+            why = error.strerror or error
             raise CheckpointError(
-                f"{self.path}: cannot be written ({error.strerror}). Choose another --out."
+                f"{self.path}: cannot be written ({why}). Choose another --out."
             ) from error
 
 

@@ -29,8 +29,10 @@ from textgen.generation.generator import Generator
 from textgen.text.lanes import evaluation_windows
 from textgen.training import fit as fit_module
 from textgen.training.backend import load_keras
-from textgen.training.callbacks import BitsPerChar, Budget, RunState
-from textgen.training.fit import load_model
+from textgen.training.callbacks import BitsPerId, RunState
+from textgen.training.compiling import OPTIMIZERS, make_optimizer
+from textgen.training.model import load_model, set_weights
+from textgen.training.task import default_out
 
 keras = load_keras()
 
@@ -100,8 +102,8 @@ def test_validation_in_one_lane_is_exactly_the_carried_score(
     ids = generator.tokenizer.encode(book.read_text(encoding="utf-8"))
     context, held_out = ids[:4000], ids[4000:4333]
     model = textgen.build_model(saved.model, batch_size=1)
-    fit_module.set_weights(model, saved.model, saved.weights)
-    metric = BitsPerChar()
+    set_weights(model, saved.model, saved.weights)
+    metric = BitsPerId()
     # A warm-up window as long as the context: the state has read all of it.
     for x, y, weight in evaluation_windows(held_out, 1, 4000, context):
         metric.update_state(y, model.predict_on_batch(x), weight)
@@ -112,7 +114,8 @@ def test_validation_in_one_lane_is_exactly_the_carried_score(
     assert float(metric.result()) == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("stop_at", [3, 9])
+# In the first round, at the end of a round, inside a later one.
+@pytest.mark.parametrize("stop_at", [3, 6, 9])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:
@@ -141,14 +144,19 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """Make training believe that a person pressed Ctrl-C after so many steps."""
-    real = fit_module.Clock
+    """Make training believe that a person pressed Ctrl-C in the step before `steps`."""
+    real = fit_module.StopOnRequest
+    states: list[RunState] = []
 
-    class Clock(real):  # type: ignore[misc, valid-type]
-        def __init__(self, state: RunState, budget: Budget, _: Any) -> None:
-            super().__init__(state, budget, lambda: state.step >= steps)
+    class State(RunState):
+        def __init__(self, *values: Any, **named: Any) -> None:
+            super().__init__(*values, **named)
+            states.append(self)
 
-    monkeypatch.setattr(fit_module, "Clock", Clock)
+    monkeypatch.setattr(fit_module, "RunState", State)
+    monkeypatch.setattr(
+        fit_module, "StopOnRequest", lambda _: real(lambda: states[-1].step >= steps)
+    )
 
 
 def test_resuming_with_other_options_or_text_names_the_difference(
@@ -236,10 +244,27 @@ def test_every_optimizer_lowers_the_score(
     assert scores[-1] < scores[0]
 
 
+def test_every_optimizer_of_the_configuration_exists() -> None:
+    choices = TrainConfig.__dataclass_fields__["optimizer"].metadata["choices"]
+    assert set(choices) == set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_muon_is_for_hidden_matrices_alone(cell: str) -> None:
+    config = ModelConfig(vocab_size=5, units=4, embedding_dim=3, cell=cell)
+    optimizer = make_optimizer(config, TrainConfig(optimizer="muon"))
+    by_muon = {
+        variable.path.split("/")[-1]
+        for variable in textgen.build_model(config).trainable_variables
+        if not optimizer._should_use_adamw(variable)
+    }
+    assert by_muon == {"kernel", "recurrent_kernel"}
+
+
 def test_weight_decay_leaves_biases_alone() -> None:
     config = ModelConfig(vocab_size=5, units=4, embedding_dim=3, weight_decay=0.1)
     model = textgen.build_model(config)
-    optimizer = fit_module.make_optimizer(config, TrainConfig())
+    optimizer = make_optimizer(config, TrainConfig())
     decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
     assert any(path.endswith("kernel") for path in decayed)
     assert not any(path.endswith("bias") for path in decayed)
@@ -272,6 +297,25 @@ def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
     run = textgen.train(text, tmp_path / "run", tokenizer="byte", epochs=2, **SMALL)
     generator = Generator.load(run)
     generator.generate("Привет", length=20, seed=0).encode("utf-8")
+    # Bits per character, not per byte.
+    reported = load_checkpoint(run).facts["score"]["val_bits_per_char"]
+    held_out = text.read_text(encoding="utf-8")[-440:]
+    assert reported == pytest.approx(generator.score(held_out).bits_per_char, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("paths", "out"),
+    [
+        ("texts/my_book.txt", "my_book"),
+        ("vol.1.txt", "vol.1"),
+        (["book.txt.gz", "b.txt"], "book"),
+        ("poems/*.md", "poems"),
+        ("-", "stdin"),
+        ("README", "README"),
+    ],
+)
+def test_a_run_is_named_after_its_first_text(paths: Any, out: str) -> None:
+    assert default_out(paths) == Path("checkpoints", out)
 
 
 def test_load_model_gives_the_trained_keras_model(book: Path, tmp_path: Path) -> None:
@@ -295,6 +339,8 @@ def test_load_model_gives_the_trained_keras_model(book: Path, tmp_path: Path) ->
     [
         ({"unit": 3}, r"unknown option 'unit'.*'units'"),
         ({"units": 0}, r"units=0 must be at least 1"),
+        ({"vocab_size": 9}, r"vocab_size comes from the text"),
+        ({"size": "small", "resume": True}, r"keeps its size"),
         ({"size": "huge"}, r"size='huge' must be one of auto, tiny"),
         ({"resume": True, "overwrite": True}, r"contradict"),
         ({"batch_size": 500}, r"--batch-size, --seq-length or --val-fraction"),

@@ -63,16 +63,21 @@ class Generator:
         self._documents = documents
 
     @classmethod
-    def load(cls, path: str | Path) -> Generator:
-        """Read a checkpoint directory; Keras is not needed.
+    def load(cls, path: str | Path | None = None) -> Generator:
+        """Read a checkpoint; Keras is not needed.
+
+        Args:
+            path: a checkpoint, a run, the name of a run under `checkpoints/`, or None
+                for the newest one there.
 
         Raises:
             CheckpointError: missing, damaged, or from a newer version.
         """
         # Here, so that a model made in memory needs no file formats.
         from textgen.checkpoint import load_checkpoint
+        from textgen.run_directory import find_checkpoint
 
-        saved = load_checkpoint(path)
+        saved = load_checkpoint(find_checkpoint(path))
         documents = saved.facts.get("text", {}).get("documents", "whole")
         return cls(saved.model, saved.weights, saved.tokenizer, documents)
 

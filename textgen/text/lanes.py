@@ -12,7 +12,7 @@ each lane from its first character to its last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Windows(Sequence[Window]):
+class Windows:
     """Windows to train on, all of one shape; see `windows`."""
 
     ids: np.ndarray
@@ -49,7 +49,7 @@ class Windows(Sequence[Window]):
     def __len__(self) -> int:
         return self.lane_length // self.seq_length
 
-    def __getitem__(self, index: int) -> Window:  # type: ignore[override]
+    def __getitem__(self, index: int) -> Window:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
         starts = np.arange(self.batch_size) * self.lane_length + index * self.seq_length
@@ -103,7 +103,7 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
 
 
 @dataclass(frozen=True)
-class EvaluationWindows(Sequence[Window]):
+class EvaluationWindows:
     """Windows that count every character once; see `evaluation_windows`."""
 
     ids: np.ndarray
@@ -124,7 +124,7 @@ class EvaluationWindows(Sequence[Window]):
     def __len__(self) -> int:
         return 1 + -(-self.lane_length // self.seq_length)
 
-    def __getitem__(self, index: int) -> Window:  # type: ignore[override]
+    def __getitem__(self, index: int) -> Window:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
         first = np.arange(self.batch_size) * self.lane_length + self.num_context
@@ -155,7 +155,7 @@ def evaluation_windows(
 
     Args:
         ids: `(num_chars,)` the held-out text.
-        batch_size: number of lanes; lowered by nobody, short texts are filled up.
+        batch_size: number of lanes; a text too short for them is filled up.
         seq_length: characters per window, and of warm-up.
         context: `(num_context,)` text that precedes `ids`, at least one character;
             the first lane warms up on its end.

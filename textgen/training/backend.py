@@ -55,7 +55,11 @@ def wanted_backend() -> str:
         stored = json.loads((home / "keras.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "tensorflow"
-    return str(stored.get("backend", "tensorflow"))
+    return (
+        str(stored.get("backend", "tensorflow"))
+        if isinstance(stored, dict)
+        else BACKENDS[0]
+    )
 
 
 def check_backend(name: str) -> None:

@@ -54,7 +54,11 @@ class RunState:
         Raises:
             CheckpointError: names are missing or unknown.
         """
-        if not isinstance(data, dict) or data.keys() != cls().to_dict().keys():
+        fresh = cls().to_dict()
+        sound = isinstance(data, dict) and data.keys() == fresh.keys()
+        for name in ("step", "seconds", "best_step", "waits") if sound else ():
+            sound &= isinstance(data[name], int | float) and data[name] >= 0
+        if not sound or not isinstance(data["rows"], list):
             raise CheckpointError(
                 "the stored training state is damaged. Choose another --out to begin anew."
             )
@@ -88,16 +92,18 @@ def sync(model: Any) -> None:
         model.jax_state_sync()
 
 
-class BitsPerChar(keras.metrics.MeanMetricWrapper):
-    """Mean surprise of each character in bits: total bits over total weight.
+class BitsPerId(keras.metrics.MeanMetricWrapper):
+    """Mean surprise of each id in bits: total bits over total weight.
 
-    >>> metric = BitsPerChar()
+    An id is a character, or a byte of one: see `Task.ids_per_char`.
+
+    >>> metric = BitsPerId()
     >>> metric.update_state(np.array([[1, 0]]), np.zeros((1, 2, 4), "float32"))
     >>> float(metric.result())
     2.0
     """
 
-    def __init__(self, name: str = "bits_per_char") -> None:
+    def __init__(self, name: str = "bits_per_id") -> None:
         super().__init__(_bits, name=name)
 
 
@@ -164,19 +170,12 @@ class LearningRate(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """Count steps and seconds; end the run when its budget is used up, or on request.
+    """Count steps and seconds; end the run when its budget is used up."""
 
-    Args:
-        wants_stop: asked after each step; True ends the run without an evaluation.
-    """
-
-    def __init__(
-        self, state: RunState, budget: Budget, wants_stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, state: RunState, budget: Budget) -> None:
         super().__init__()
         self.state = state
         self.budget = budget
-        self.wants_stop = wants_stop
         self._last = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -187,27 +186,51 @@ class Clock(keras.callbacks.Callback):
         """Count the step; end the round when nothing of the budget is left."""
         self.state.step += 1
         self._tick()
-        self._stop_on_request()
-        if self.budget.progress(self.state) >= 1:
-            self.model.stop_training = True
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Count the time; leave an evaluation early on request."""
+        """Count the time."""
         self._tick()
-        self._stop_on_request()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Begin no other round when the evaluation has used up the rest of the time."""
-        if self.budget.progress(self.state) >= 1:
-            self.model.stop_training = True
+        self._tick()
 
     def _tick(self) -> None:
         now = time.monotonic()
         self.state.seconds += now - self._last
         self._last = now
+        if self.budget.progress(self.state) >= 1:
+            self.model.stop_training = True
 
-    def _stop_on_request(self) -> None:
+
+class StopOnRequest(keras.callbacks.Callback):
+    """End the run after a step when a person asks for it.
+
+    At the end of a round its evaluation comes first: left out, it would be missing from
+    the history, and the resumed run would not be the one that was never interrupted.
+
+    Args:
+        wants_stop: asked after each step and each round.
+    """
+
+    def __init__(self, wants_stop: Callable[[], bool]) -> None:
+        super().__init__()
+        self.wants_stop = wants_stop
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stop inside a round."""
+        is_round_over = self.model.stop_training or batch + 1 == self.params["steps"]
+        if not is_round_over and self.wants_stop():
+            self._stop(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Stop after the evaluation of a round."""
         if self.wants_stop():
+            self._stop(logs)
+
+    def _stop(self, logs: Any) -> None:
+        # What is no number must not be saved; `StopOnNan` will soon find it.
+        if math.isfinite(float(logs["loss"])):
             sync(self.model)
             raise Interrupted
 
@@ -248,6 +271,7 @@ class Evaluation(keras.callbacks.Callback):
     """Record each evaluation, save what it shows, stop when nothing improves.
 
     Args:
+        ids_per_char: of the training and of the validation text.
         save_best: called after an evaluation better than all before it.
         save_last: called after each evaluation, with its row in `state.rows`.
     """
@@ -258,6 +282,7 @@ class Evaluation(keras.callbacks.Callback):
         *,
         steps_per_pass: int,
         patience: int,
+        ids_per_char: tuple[float, float],
         save_best: Callable[[], None],
         save_last: Callable[[], None],
     ) -> None:
@@ -265,6 +290,7 @@ class Evaluation(keras.callbacks.Callback):
         self.state = state
         self.steps_per_pass = steps_per_pass
         self.patience = patience
+        self.ids_per_char = ids_per_char
         self.save_best = save_best
         self.save_last = save_last
 
@@ -284,11 +310,12 @@ class Evaluation(keras.callbacks.Callback):
         self.save_last()
 
     def _row(self, logs: dict[str, Any]) -> dict[str, float]:
+        train, val = self.ids_per_char
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_per_pass, 4),
-            "train_bits_per_char": float(logs["bits_per_char"]),
-            "val_bits_per_char": float(logs["val_bits_per_char"]),
+            "train_bits_per_char": float(logs["bits_per_id"]) * train,
+            "val_bits_per_char": float(logs["val_bits_per_id"]) * val,
             "learning_rate": float(to_numpy(self.model.optimizer.learning_rate)),
             "seconds": round(self.state.seconds, 3),
         }

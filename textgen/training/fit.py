@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +18,13 @@ from textgen.checkpoint import (
     save_checkpoint,
     write_file,
 )
-from textgen.config import ModelConfig, TrainConfig, to_dict
+from textgen.config import to_dict
 from textgen.console import clock_time, say
 from textgen.errors import CheckpointError
 from textgen.generation.generator import Generator
-from textgen.run_directory import find_checkpoint
 from textgen.text.lanes import EvaluationWindows, evaluation_windows
 from textgen.training.backend import load_keras, quiet_import
 from textgen.training.callbacks import (
-    BitsPerChar,
     Budget,
     CarryState,
     Clock,
@@ -38,75 +33,19 @@ from textgen.training.callbacks import (
     LearningRate,
     RunState,
     StopOnNan,
+    StopOnRequest,
     sync,
 )
+from textgen.training.compiling import compile_model
 from textgen.training.model import build_model, get_weights, set_weights
-from textgen.training.plot import can_plot, draw_history
+from textgen.training.plot import can_plot, history_png
 from textgen.training.recurrent import to_numpy
 from textgen.training.report import Report
 from textgen.training.schedule import WarmupCosine
+from textgen.training.stopping import stop_requests
 from textgen.training.task import Task
 
 keras = load_keras()
-
-
-def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
-    """The update rule that the two configurations describe, as a Keras optimizer.
-
-    >>> type(make_optimizer(ModelConfig(vocab_size=2), TrainConfig(optimizer="lion")))
-    <class '...Lion'>
-    """
-    common: dict[str, Any] = {
-        "learning_rate": train.learning_rate,
-        "weight_decay": model.weight_decay,
-        "global_clipnorm": train.clip_norm or None,
-    }
-    if train.optimizer == "muon":
-        # Muon is for hidden matrices; the output layer learns by its inner AdamW.
-        common |= {"adam_weight_decay": model.weight_decay, "exclude_layers": ["output"]}
-    optimizer = getattr(keras.optimizers, OPTIMIZERS[train.optimizer])(**common)
-    # Biases and norms are not matrices: decay would only move them off their scale.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
-
-
-OPTIMIZERS = {
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "rmsprop": "RMSprop",
-    "lion": "Lion",
-    "muon": "Muon",
-}
-
-
-def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
-    """Give `model` its optimizer, the loss in nats and the metric in bits."""
-    model.compile(
-        optimizer=make_optimizer(config, train),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=[BitsPerChar()],
-        # Keras' loop under XLA runs at half the speed on a CPU with TensorFlow.
-        jit_compile=keras.backend.backend() == "jax",
-    )
-
-
-def load_model(path: str | Path | None = None) -> Any:
-    """The trained Keras model of a checkpoint, to go on with in Keras.
-
-    Args:
-        path: a checkpoint, a run, or None for the newest under `checkpoints/`.
-
-    Returns:
-        A `keras.Model` from `(batch, time)` ids to `(batch, time, vocab_size)`
-        logits; each call begins with a zero state.
-
-    Raises:
-        CheckpointError: see `load_checkpoint`.
-    """
-    checkpoint = load_checkpoint(find_checkpoint(path))
-    model = build_model(checkpoint.model)
-    set_weights(model, checkpoint.model, checkpoint.weights)
-    return model
 
 
 def fit(task: Task, *, quiet: bool = False) -> Path:
@@ -152,16 +91,18 @@ class _Fit:
         """Train until the budget is used up, nothing improves, or a person stops it."""
         run = self.task.run
         if self._is_finished():
+            self._score_test()
             return run.path
         self.say(self._introduction())
         if self.task.resumed is None:
+            run.claim(overwrite=self.task.overwrite)
             # Shows at once whether the place can be written, and marks it as a run.
             self._save_last()
-        with stop_requests(self.say) as wants_stop:
+        with stop_requests(quiet=self.quiet) as wants_stop:
             carry = CarryState(self.state, len(self.windows))
-            report = self._report()
+            callbacks = [carry, *self._callbacks(wants_stop)]
             try:
-                self._fit([carry, *self._callbacks(wants_stop), *report])
+                self._fit(callbacks)
             except Interrupted:
                 carry.restore()
                 self._save_last()
@@ -170,8 +111,9 @@ class _Fit:
                 )
                 raise KeyboardInterrupt from None
             finally:
-                for callback in report:
-                    callback.close()
+                for callback in callbacks:
+                    if isinstance(callback, Report):
+                        callback.close()
         self._conclude()
         return run.path
 
@@ -179,7 +121,8 @@ class _Fit:
 
     def _fit(self, callbacks: list[Any]) -> None:
         """Run fit, evaluating each `eval_every` steps, also when resumed in between."""
-        every = self.task.train.eval_every or len(self.windows)
+        every = self.task.train.eval_every
+        assert every is not None  # a task has settled it
         rounds_done, steps_into_round = divmod(self.state.step, every)
         if steps_into_round:
             self._rounds(every - steps_into_round, rounds_done, rounds_done + 1, callbacks)
@@ -194,30 +137,28 @@ class _Fit:
             steps_per_epoch=steps,
             initial_epoch=first,
             epochs=end,
-            validation_data=self._held_out(self.task.val_ids),
+            validation_data=self._held_out(self.task.val_ids, self.windows.ids),
             shuffle=False,
             callbacks=callbacks,
             verbose=0,
         )
 
-    def _held_out(self, ids: np.ndarray) -> HeldOut:
+    def _held_out(self, ids: np.ndarray, context: np.ndarray) -> HeldOut:
         size = self.task.train
-        lanes = evaluation_windows(
-            ids, size.batch_size, size.seq_length, context=self.windows.ids
-        )
-        return HeldOut(lanes)
+        return HeldOut(evaluation_windows(ids, size.batch_size, size.seq_length, context))
 
     def _callbacks(self, wants_stop: Callable[[], bool]) -> list[Any]:
         train, state, run = self.task.train, self.state, self.task.run
         schedule = WarmupCosine(train.learning_rate, train.warmup_steps, train.final_rate)
         callbacks = [
             LearningRate(schedule, self.budget, state),
-            Clock(state, self.budget, wants_stop),
+            Clock(state, self.budget),
             StopOnNan(state),
             Evaluation(
                 state,
                 steps_per_pass=len(self.windows),
                 patience=train.patience,
+                ids_per_char=self.task.ids_per_char[:2],
                 save_best=self._save_best,
                 save_last=self._save_evaluation,
             ),
@@ -229,17 +170,18 @@ class _Fit:
 
                 tf.constant(0)
             callbacks.append(keras.callbacks.TensorBoard(str(run.logs), write_graph=False))
-        return callbacks
+        return [*callbacks, *self._report(), StopOnRequest(wants_stop)]
 
     def _report(self) -> list[Report]:
         if self.quiet:
             return []
-        train = self.task.train
+        train, ids_per_char = self.task.train, self.task.ids_per_char[0]
         return [
             Report(
                 self.state,
                 self.budget,
-                window_chars=train.window_chars,
+                window_chars=train.window_chars / ids_per_char,
+                ids_per_char=ids_per_char,
                 steps_per_pass=len(self.windows),
                 preview=self._preview if train.preview else None,
             )
@@ -286,7 +228,7 @@ class _Fit:
         self._save_last()
         write_file(self.task.run.history_csv, history_csv(self.state.rows))
         if can_plot():
-            draw_history(self.state.rows, self.task.run.history_png)
+            write_file(self.task.run.history_png, history_png(self.state.rows))
 
     def _arrays(self) -> dict[str, np.ndarray]:
         return {name: to_numpy(variable) for name, variable in self._variables().items()}
@@ -304,8 +246,8 @@ class _Fit:
         }
 
     def _take_up(self, resumed: TrainingState) -> None:
-        self.state = RunState.from_dict(resumed.values.get("state", {}))
         last = load_checkpoint(self.task.run.last)
+        self.state = RunState.from_dict(resumed.values.get("state", {}))
         set_weights(self.model, self.task.model, last.weights)
         for name, variable in self._variables().items():
             array = resumed.arrays.get(name)
@@ -348,19 +290,21 @@ class _Fit:
             f"Best: {state.best_score:.3f} bits per character at step {state.best_step:,}, "
             f"after {clock_time(state.seconds)} of training."
         )
-        if len(self.task.test_ids):
-            self._score_test()
+        self._score_test()
 
     def _score_test(self) -> None:
+        """Score the test text with the best weights, once."""
         best = load_checkpoint(self.task.run.best)
+        if not len(self.task.test_ids) or "test_bits_per_char" in best.facts["score"]:
+            return
         set_weights(self.model, self.task.model, best.weights)
         logs = self.model.evaluate(
-            self._held_out(self.task.test_ids),
+            self._held_out(self.task.test_ids, self.task.val_ids),
             callbacks=[CarryState(self.state, len(self.windows))],
             verbose=0,
             return_dict=True,
         )
-        bits = float(logs["bits_per_char"])
+        bits = float(logs["bits_per_id"]) * self.task.ids_per_char[2]
         facts = {**best.facts, "score": {**best.facts["score"], "test_bits_per_char": bits}}
         save_checkpoint(
             self.task.run.best, Checkpoint(best.model, best.tokenizer, best.weights, facts)
@@ -400,30 +344,3 @@ def history_csv(rows: list[dict[str, float]]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
-
-
-@contextmanager
-def stop_requests(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and SIGTERM into a question that training asks after each step.
-
-    The first one ends training after the step that runs; a second one does not wait.
-    Signals belong to the main thread; elsewhere nothing is changed.
-    """
-    asked = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        say("Stopping after this step; once more stops at once.")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from textgen.checkpoint import load_checkpoint
 from textgen.config import ModelConfig
 from textgen.errors import CheckpointError
+from textgen.run_directory import find_checkpoint
 from textgen.training.backend import load_keras
 from textgen.training.recurrent import CELLS, to_numpy
 
@@ -187,3 +190,22 @@ def set_weights(model: Any, config: ModelConfig, weights: Mapping[str, np.ndarra
                 "The weights belong to another configuration."
             )
         variable.assign(found)
+
+
+def load_model(path: str | Path | None = None) -> Any:
+    """The trained Keras model of a checkpoint, to go on with in Keras.
+
+    Args:
+        path: a checkpoint, a run, or None for the newest under `checkpoints/`.
+
+    Returns:
+        A `keras.Model` from `(batch, time)` ids to `(batch, time, vocab_size)`
+        logits; each call begins with a zero state.
+
+    Raises:
+        CheckpointError: see `load_checkpoint`.
+    """
+    checkpoint = load_checkpoint(find_checkpoint(path))
+    model = build_model(checkpoint.model)
+    set_weights(model, checkpoint.model, checkpoint.weights)
+    return model

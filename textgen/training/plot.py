@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 
 def can_plot() -> bool:
@@ -12,12 +12,14 @@ def can_plot() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def draw_history(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+def history_png(rows: Sequence[Mapping[str, float]]) -> bytes:
     """Draw training and validation scores over the epochs, with the best point marked.
 
     Args:
         rows: one mapping an evaluation, as in `history.csv`.
-        path: the PNG file to write; replaced in one go.
+
+    Returns:
+        The picture, a PNG file of 840 x 480 pixels.
     """
     # A Figure of its own touches no global state and needs no display.
     from matplotlib.figure import Figure
@@ -43,6 +45,6 @@ def draw_history(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     axes.set(xlabel="epoch", ylabel="bits per character")
     axes.grid(alpha=0.3)
     axes.legend()
-    fresh = path.with_name(f".{path.name}.new")
-    figure.savefig(fresh, format="png", dpi=120)
-    fresh.replace(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    return picture.getvalue()

@@ -22,7 +22,8 @@ class Report(keras.callbacks.Callback):
     """Show progress on stderr: bits per character, speed, time left, short previews.
 
     Args:
-        window_chars: characters learned from in one step.
+        window_chars: characters learned from in one step, on average.
+        ids_per_char: of the training text.
         steps_per_pass: steps after which every character has been read once.
         preview: writes a short text with the model as it is, or None.
     """
@@ -32,7 +33,8 @@ class Report(keras.callbacks.Callback):
         state: RunState,
         budget: Budget,
         *,
-        window_chars: int,
+        window_chars: float,
+        ids_per_char: float,
         steps_per_pass: int,
         preview: Callable[[], str] | None,
     ) -> None:
@@ -40,6 +42,7 @@ class Report(keras.callbacks.Callback):
         self.state = state
         self.budget = budget
         self.window_chars = window_chars
+        self.ids_per_char = ids_per_char
         self.steps_per_pass = steps_per_pass
         self.preview = preview
         self.bar: Any = None
@@ -71,7 +74,7 @@ class Report(keras.callbacks.Callback):
         self._speed.add(now, self.state.step)
         if self.bar is not None and now >= self._next_update and logs:
             self._next_update = now + 0.2
-            bits = float(logs["bits_per_char"])
+            bits = float(logs["bits_per_id"]) * self.ids_per_char
             self.bar.n = self.budget.progress(self.state)
             self.bar.set_description_str(
                 f"{self._where()}  {bits:.3f} bits/char  {self._pace_text()}"
@@ -112,7 +115,7 @@ class Report(keras.callbacks.Callback):
 class Speed:
     """Characters per second since the second step; the first one also compiles."""
 
-    def __init__(self, window_chars: int) -> None:
+    def __init__(self, window_chars: float) -> None:
         self.window_chars = window_chars
         self.chars_per_second = 0.0
         self._start: tuple[float, int] | None = None

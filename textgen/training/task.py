@@ -44,9 +44,11 @@ class Task:
         windows: the text to learn from, cut into lanes.
         val_ids: `(num_chars,)` text to validate on.
         test_ids: `(num_chars,)` text for the very end; may be empty.
+        ids_per_char: of the three texts; 1 unless a character has several ids (bytes).
         facts: JSON data about the text, kept in the checkpoint.
         notes: sentences a person should read before training begins.
         resumed: where an earlier session stopped, or None.
+        overwrite: whether a run in the same place may be replaced.
     """
 
     run: RunDirectory
@@ -57,9 +59,11 @@ class Task:
     windows: Windows
     val_ids: np.ndarray
     test_ids: np.ndarray
+    ids_per_char: tuple[float, float, float]
     facts: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     resumed: TrainingState | None = None
+    overwrite: bool = False
 
 
 def default_out(paths: Paths) -> Path:
@@ -68,11 +72,15 @@ def default_out(paths: Paths) -> Path:
     >>> default_out("texts/my_book.txt").as_posix()
     'checkpoints/my_book'
     """
-    first = str(paths if isinstance(paths, str | Path) else paths[0])
+    first = str(paths if isinstance(paths, str | Path) else next(iter(paths), "text"))
     if first == "-":
         return RUNS / "stdin"
-    name = Path(first).resolve().name
-    return RUNS / (name.split(".")[0] or name)
+    path = Path(first).resolve()
+    if set("*?[") & set(path.name):
+        path = path.parent
+    if path.suffix in (".gz", ".bz2", ".xz"):
+        path = path.with_suffix("")
+    return RUNS / (path.name if path.is_dir() else path.stem)
 
 
 def new_task(paths: Paths, run: RunDirectory, size: str, options: dict[str, Any]) -> Task:
@@ -85,7 +93,7 @@ def new_task(paths: Paths, run: RunDirectory, size: str, options: dict[str, Any]
         ConfigError: an option is unknown or makes no sense.
         CorpusError: the text cannot be read or is too little.
     """
-    check_names(options, TextConfig, ModelConfig, TrainConfig)
+    _check_options(options)
     text = from_dict(TextConfig, pick(TextConfig, options))
     train = from_dict(TrainConfig, pick(TrainConfig, options))
     chosen = pick(ModelConfig, options)
@@ -112,7 +120,7 @@ def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Ta
     Raises:
         CheckpointError: there is nothing to go on with, or text or options differ.
     """
-    check_names(options, TextConfig, ModelConfig, TrainConfig)
+    _check_options(options)
     if not run.holds_run():
         raise CheckpointError(
             f"{run.path}: there is no run to resume. Leave out --resume to begin one."
@@ -173,8 +181,27 @@ def _task(
     # Too little text is an error now, not after Keras is loaded.
     lanes = windows(ids[0], train.batch_size, train.seq_length)
     train = train.settled(len(lanes))
+    per_char = (
+        _ids_per_char(tokenizer, ids[0], parts.train),
+        _ids_per_char(tokenizer, ids[1], parts.val),
+        _ids_per_char(tokenizer, ids[2], parts.test),
+    )
     facts = _facts(text, corpus, ids)
-    return Task(run, text, model, train, tokenizer, lanes, ids[1], ids[2], facts, notes)
+    return Task(
+        run, text, model, train, tokenizer, lanes, ids[1], ids[2], per_char, facts, notes
+    )
+
+
+def _ids_per_char(
+    tokenizer: CharTokenizer | ByteTokenizer, ids: np.ndarray, documents: Sequence[str]
+) -> float:
+    """Ids that are predicted for each character; the end of a document counts as one."""
+    num_chars = sum(map(len, documents))
+    num_ids = len(ids)
+    if tokenizer.eod_id is not None:
+        num_chars += len(documents)
+        num_ids -= 1  # the leading one is read, not predicted
+    return num_ids / num_chars if num_chars else 1.0
 
 
 def _facts(text: TextConfig, corpus: Corpus, ids: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -190,6 +217,12 @@ def _facts(text: TextConfig, corpus: Corpus, ids: Sequence[np.ndarray]) -> dict[
         "num_test": len(ids[2]),
         "sha256": corpus.sha256,
     }
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    check_names(options, TextConfig, ModelConfig, TrainConfig)
+    if "vocab_size" in options:
+        raise ConfigError("vocab_size comes from the text. Leave it out.")
 
 
 def _check_same(options: Mapping[str, Any], stored: Mapping[str, Any]) -> None:

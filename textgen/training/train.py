@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def train(
 
     Raises:
         TextgenError: one of its kinds for everything a person can mend.
-        KeyboardInterrupt: Ctrl-C; everything up to the last step is saved.
+        KeyboardInterrupt: Ctrl-C; everything up to the last step is saved, unless a
+            second Ctrl-C did not wait for that.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -56,15 +58,16 @@ def train(
         raise ConfigError("resume and overwrite contradict each other. Choose one.")
     # Another backend is an error before anything is read.
     check_backend(wanted_backend())
-    if options.get("tensorboard"):
-        _check_tensorboard()
+    if resume and size != "auto":
+        raise ConfigError("a resumed run keeps its size. Leave out --size.")
     run = RunDirectory(out or default_out(paths))
     if resume:
         task = resumed_task(paths, run, options)
     else:
         run.check(overwrite=overwrite)
-        task = new_task(paths, run, size, options)
-        run.claim(overwrite=overwrite)
+        task = replace(new_task(paths, run, size, options), overwrite=overwrite)
+    if task.train.tensorboard:
+        _check_tensorboard()
     if not quiet:
         for note in task.notes:
             say(note)
@@ -73,7 +76,7 @@ def train(
     try:
         return fit(task, quiet=quiet)
     except KeyboardInterrupt:
-        if not quiet:
+        if not quiet and run.holds_run():
             files = [paths] if isinstance(paths, str | Path) else paths
             again = shlex.join(
                 ["train", *map(str, files), "--out", str(run.path), "--resume"]
