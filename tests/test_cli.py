@@ -16,6 +16,7 @@ import pytest
 from textgen.__main__ import run
 from textgen.checkpoint import Checkpoint, save_checkpoint
 from textgen.config import ModelConfig
+from textgen.text.public import PUBLIC_CORPORA
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
 STORY = "Kit went to sea and said nothing.\n"
@@ -223,6 +224,16 @@ def test_info_names_every_gate_with_its_shapes(
         assert line in shown
     assert run(["info", str(model), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"]["units"] == 8
+
+
+def test_corpus_list_names_every_corpus_with_its_licence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["corpus", "list"]) == 0
+    shown = capsys.readouterr().out
+    for corpus in PUBLIC_CORPORA:
+        assert corpus.name in shown
+        assert corpus.licence in shown
 
 
 # --- what a person can do wrong ---

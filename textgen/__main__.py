@@ -13,8 +13,7 @@ from textgen.cli import cli
 from textgen.console import say
 from textgen.errors import ConfigError, TextgenError
 
-# As a shell reports them: 128 + the signal. SIGTERM ends a training like Ctrl-C.
-BROKEN_PIPE, INTERRUPTED = 141, 130
+INTERRUPTED = 130  # as a shell reports Ctrl-C; SIGTERM ends a training the same way
 
 
 def main() -> None:
@@ -44,10 +43,11 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough (`textgen sample | head`). Python flushes stdout
-        # once more at exit; let that go nowhere.
+        # The reader has seen enough (`textgen sample | head`); click ends with 1 when
+        # that happens inside a command. Python flushes stdout once more at exit: let
+        # that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return 1
 
 
 def _prepare_streams() -> None:

@@ -326,9 +326,12 @@ def list_corpora() -> None:
 @click.option("--to", "folder", default="corpora", metavar="DIR", show_default=True)
 def fetch_corpus(name: str, folder: str) -> None:
     """Download the corpus NAME, check it, and print where it is."""
-    from textgen.text.public import fetch
+    from textgen.text.public import fetch, file_sha256, public_corpus
 
-    click.echo(fetch(name, folder, progress=sys.stderr.isatty()))
+    path = fetch(name, folder, progress=sys.stderr.isatty())
+    if public_corpus(name).sha256 is None:
+        say(f"No SHA-256 is known to check it by; this file has {file_sha256(path)}")
+    click.echo(path)
 
 
 @cli.command()

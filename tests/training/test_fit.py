@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,41 @@ SMALL: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Path:
+def write_book(folder: Path) -> Path:
     """Text with something to learn: 5,100 characters of a regular story."""
     names = ("Kit", "Wenna", "Pell", "Ada", "Jory")
     lines = [f"{names[n % 5]} went to sea and said nothing {n % 7}.\n" for n in range(140)]
-    path = tmp_path / "book.txt"
+    path = folder / "book.txt"
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    return write_book(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch over the book, made once."""
+    folder = tmp_path_factory.mktemp("finished")
+    return textgen.train(write_book(folder), folder / "run", epochs=1, **SMALL)
+
+
+INTERRUPTED = {**SMALL, "epochs": 1, "eval_every": 24, "dropout": 0.2}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    return textgen.train(write_book(folder), folder / "run", **INTERRUPTED)
+
+
+@pytest.fixture
+def trained(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that run, for each test to do with what it likes."""
+    return shutil.copytree(finished, tmp_path / "run")
 
 
 def rows_of(run: Path) -> list[dict[str, str]]:
@@ -94,9 +122,9 @@ def test_the_bits_reported_are_those_of_the_numpy_score(book: Path, tmp_path: Pa
 
 
 def test_validation_in_one_lane_is_exactly_the_carried_score(
-    book: Path, tmp_path: Path
+    book: Path, tmp_path: Path, trained: Path
 ) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    run = trained
     saved = load_checkpoint(run)
     generator = Generator.load(run)
     ids = generator.tokenizer.encode(book.read_text(encoding="utf-8"))
@@ -115,16 +143,13 @@ def test_validation_in_one_lane_is_exactly_the_carried_score(
 
 
 # In the first round, at the end of a round, inside a later one.
-@pytest.mark.parametrize("stop_at", [3, 6, 9])
+@pytest.mark.parametrize("stop_at", [3, 24, 31])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+    book: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:
-    options = {**SMALL, "epochs": 1, "eval_every": 6, "dropout": 0.2}
-    whole = textgen.train(book, tmp_path / "whole", **options)
-
     stop_after(monkeypatch, stop_at)
     with pytest.raises(KeyboardInterrupt):
-        textgen.train(book, tmp_path / "halves", **options)
+        textgen.train(book, tmp_path / "halves", **INTERRUPTED)
     monkeypatch.undo()
     stopped = load_training_state(tmp_path / "halves" / "last").values["state"]
     assert stopped["step"] == stop_at
@@ -160,9 +185,9 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
 
 
 def test_resuming_with_other_options_or_text_names_the_difference(
-    book: Path, tmp_path: Path
+    book: Path, tmp_path: Path, trained: Path
 ) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    run = trained
     with pytest.raises(ConfigError, match=r"units=32 \(was 16\)"):
         textgen.train(book, run, resume=True, units=32)
     book.write_text(book.read_text() + "One more line.\n")
@@ -171,9 +196,9 @@ def test_resuming_with_other_options_or_text_names_the_difference(
 
 
 def test_a_finished_run_goes_on_with_more_epochs(
-    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    book: Path, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    run = trained
     textgen.train(book, run, resume=True)
     assert "Nothing left to do: raise --epochs" in capsys.readouterr().err
     textgen.train(book, run, resume=True, epochs=2, quiet=True)
@@ -182,8 +207,10 @@ def test_a_finished_run_goes_on_with_more_epochs(
     assert steps == sorted(set(steps))
 
 
-def test_another_run_is_never_written_over_unasked(book: Path, tmp_path: Path) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+def test_another_run_is_never_written_over_unasked(
+    book: Path, tmp_path: Path, trained: Path
+) -> None:
+    run = trained
     before = (run / "best" / "model.safetensors").read_bytes()
     with pytest.raises(CheckpointError, match=r"--resume.*--overwrite.*--out"):
         textgen.train(book, run, epochs=1, **SMALL)
@@ -193,9 +220,9 @@ def test_another_run_is_never_written_over_unasked(book: Path, tmp_path: Path) -
 
 
 def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
-    book: Path, tmp_path: Path
+    book: Path, tmp_path: Path, trained: Path
 ) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    run = trained
     with pytest.raises(CorpusError):
         textgen.train(tmp_path / "missing.txt", run, overwrite=True)
     assert load_checkpoint(run)
@@ -318,8 +345,10 @@ def test_a_run_is_named_after_its_first_text(paths: Any, out: str) -> None:
     assert default_out(paths) == Path("checkpoints", out)
 
 
-def test_load_model_gives_the_trained_keras_model(book: Path, tmp_path: Path) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+def test_load_model_gives_the_trained_keras_model(
+    book: Path, tmp_path: Path, trained: Path
+) -> None:
+    run = trained
     model = load_model(run)
     generator = Generator.load(run)
     ids = generator.tokenizer.encode("Kit went to sea")
@@ -372,9 +401,9 @@ def test_tensorboard_without_the_extra_names_the_install_command(
 
 @pytest.mark.parametrize("damage", ["state", "arrays"])
 def test_a_damaged_training_state_is_a_clear_error(
-    book: Path, tmp_path: Path, damage: str
+    book: Path, tmp_path: Path, trained: Path, damage: str
 ) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=1, **SMALL)
+    run = trained
     state = load_training_state(run / "last")
     values, arrays = dict(state.values), dict(state.arrays)
     if damage == "state":
