@@ -28,7 +28,8 @@ def make_run(path: Path, age: int = 0) -> RunDirectory:
     save(run.last)
     run.history_csv.write_text("step\n")
     run.history_png.write_bytes(b"png")
-    os.utime(run.best / CONFIG, (978_300_000 - age,) * 2)
+    for directory in (run.best, run.last):
+        os.utime(directory / CONFIG, (978_300_000 - age,) * 2)
     return run
 
 
@@ -270,7 +271,7 @@ def test_no_checkpoint_at_all_says_how_to_get_one(
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("name", ["nowhere", "Once upon a time " * 30])
+@pytest.mark.parametrize("name", ["xyz", "Once upon a time " * 30])
 def test_what_is_no_checkpoint_and_no_run_is_named(runs: Path, name: str) -> None:
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint(name)
@@ -278,3 +279,18 @@ def test_what_is_no_checkpoint_and_no_run_is_named(runs: Path, name: str) -> Non
         f"{name}: not a checkpoint (no such directory). "
         "Train one first: textgen train YOUR_TEXT.txt"
     )
+
+
+def test_a_run_without_an_evaluation_yet_is_found_by_its_last(tmp_path: Path) -> None:
+    save(tmp_path / "runs" / "early" / "last")
+    assert newest_checkpoint(tmp_path / "runs").name == "last"
+    assert find_checkpoint(tmp_path / "runs" / "early").name == "last"
+
+
+def test_a_mistyped_run_gets_the_nearest_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "checkpoints" / "demo" / "best")
+    with pytest.raises(CheckpointError, match=r"demmo: not a checkpoint.*mean 'demo'\?"):
+        find_checkpoint("demmo")

@@ -131,15 +131,17 @@ def load_training_state(path: str | Path) -> TrainingState:
 
 
 def checkpoint_directory(path: str | Path) -> Path:
-    """The directory that holds the model of `path`: itself, or its `best`.
+    """The directory that holds the model of `path`: itself, its `best` or its `last`.
+
+    A run has no `best` before its first evaluation.
 
     Raises:
-        CheckpointError: neither is there.
+        CheckpointError: none of them is there.
     """
     path = Path(path)
-    for candidate in (path, path / "best"):
+    for candidate in (path, path / "best", path / "last"):
         settled = _settled(candidate)
-        # One of the two is enough; the error then names the other.
+        # One of the two files is enough; the error then names the other.
         if any(os.path.exists(settled / name) for name in (CONFIG, WEIGHTS)):
             return settled
     raise CheckpointError(

@@ -170,6 +170,7 @@ def train(
 @click.argument("checkpoint", required=False)
 @click.option("--prompt", default="", help="Text to go on from.")
 @click.option("--prompt-file", metavar="FILE", help="The same from a file; - for stdin.")
+@click.option("--encoding", help="Encoding of the prompt's file.  [default: utf-8]")
 @click.option("--seed", type=int, help="Start of the random choices, to repeat a text.")
 @click.option("--stop", multiple=True, help="End before this text; may be given again.")
 @click.option(
@@ -186,6 +187,7 @@ def sample(
     checkpoint: str | None,
     prompt: str,
     prompt_file: str | None,
+    encoding: str | None,
     seed: int | None,
     stop: tuple[str, ...],
     num_samples: int,
@@ -212,7 +214,8 @@ def sample(
 
     generator = Generator.load(_find(checkpoint))
     if prompt_file:
-        prompt = read_text(prompt_file, TextConfig(normalize="none"))
+        text = TextConfig(encoding=encoding or "utf-8", normalize="none")
+        prompt = read_text(prompt_file, text)
     start = secrets.randbits(32) if seed is None else seed
     for number in range(num_samples):
         pieces = generator.stream(
@@ -250,8 +253,9 @@ def _write_text(pieces: Any, blank_line_after: bool) -> None:
 def score(arguments: tuple[str, ...], encoding: str, as_json: bool) -> None:
     """Measure how well CHECKPOINT predicts FILE, in bits per character.
 
-    Fewer bits mean that the text surprises the model less. Without CHECKPOINT the
-    newest one under checkpoints/ is taken.
+    Fewer bits mean that the text surprises the model less. Characters it has never
+    seen are counted (num_unknown) and left out, unless the model has a token for them
+    (--min-count). Without CHECKPOINT the newest one under checkpoints/ is taken.
 
     \b
     Examples:
@@ -267,6 +271,11 @@ def score(arguments: tuple[str, ...], encoding: str, as_json: bool) -> None:
     # The model's own normal form comes later, with its tokenizer.
     text = read_text(file, TextConfig(encoding=encoding, normalize="none"))
     result = Generator.load(_find(*checkpoint)).score(text).to_dict()
+    if result["num_unknown"]:
+        say(
+            f"Warning: {result['num_unknown']:,} characters of this text are unknown to "
+            "the model; they are left out unless it has a token for them."
+        )
     if as_json:
         click.echo(json.dumps(result))
         return

@@ -198,7 +198,9 @@ class TrainConfig:
         None,
         f"Passes over the training text, at most.  [default: about {USUAL_STEPS:,} steps]",
     )
-    max_minutes: float | None = option(None, "Minutes of training, at most.")
+    max_minutes: float | None = option(
+        None, "Minutes of training, at most; a resumed run has used some already."
+    )
     optimizer: str = option(
         "adamw", "Update rule.", ("adam", "adamw", "rmsprop", "lion", "muon")
     )

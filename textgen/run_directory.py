@@ -10,6 +10,7 @@ checkpoints/my_book/
 
 from __future__ import annotations
 
+import difflib
 import os
 import time
 from collections.abc import Iterator
@@ -123,28 +124,34 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         return newest_checkpoint()
     try:
         return checkpoint_directory(path)
-    except CheckpointError:
+    except CheckpointError as error:
         # The folder `poems` may be the text that the run `poems` was trained on.
-        if not os.path.exists(RUNS / path):
-            raise
-        return checkpoint_directory(RUNS / path)
+        if os.path.exists(RUNS / path):
+            return checkpoint_directory(RUNS / path)
+        near = difflib.get_close_matches(str(path), _run_names(RUNS), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise CheckpointError(f"{error}{hint}") from error
 
 
 def newest_checkpoint(runs: str | Path = RUNS) -> Path:
-    """The checkpoint under `runs` that was written last.
+    """The checkpoint of the run under `runs` that was written to last.
 
     Raises:
         CheckpointError: there is none.
     """
     runs = Path(runs)
     # `.best.old` is the best one after a crash between two renames.
-    names = (f"*/best/{CONFIG}", f"*/.best.old/{CONFIG}")
-    found = [path for name in names for path in runs.glob(name)]
+    names = ("best", ".best.old", "last", ".last.old")
+    found = [path for name in names for path in runs.glob(f"*/{name}/{CONFIG}")]
     if not found:
         raise CheckpointError(
             f"no checkpoint under {runs}/. Train one: textgen train YOUR_TEXT.txt"
         )
-    return max(found, key=_written_at).parent
+    return checkpoint_directory(max(found, key=_written_at).parents[1])
+
+
+def _run_names(runs: Path) -> list[str]:
+    return [path.name for path in runs.iterdir()] if os.path.isdir(runs) else []
 
 
 def _is_empty_directory(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -97,14 +98,23 @@ def test_a_window_that_is_not_there_is_an_index_error(index: int) -> None:
         held_out[index]
 
 
+@pytest.mark.parametrize("num_ids", [2, 3, 10, 40, 129, 300])
+def test_the_sizes_that_are_suggested_for_little_text_fit(num_ids: int) -> None:
+    with pytest.raises(CorpusError) as caught:
+        windows(np.arange(num_ids), 500, 500)
+    found = re.search(r"--batch-size (\d+) --seq-length (\d+) fits", str(caught.value))
+    assert found
+    assert len(windows(np.arange(num_ids), *map(int, found.groups()))) >= 1
+
+
 def test_too_little_text_names_the_three_options() -> None:
     assert len(windows(np.arange(2001), 50, 40)) == 1
     with pytest.raises(CorpusError) as caught:
         windows(np.arange(2000), 50, 40)
     assert str(caught.value) == (
         "the training text has 2,000 characters, but batch_size=50 with seq_length=40 "
-        "needs at least 2,001. Lower --batch-size, --seq-length or --val-fraction, or "
-        "add text."
+        "needs at least 2,001. Lower --batch-size, --seq-length or --val-fraction "
+        "(--batch-size 8 --seq-length 32 fits), or add text."
     )
 
 

@@ -97,9 +97,18 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
         raise CorpusError(
             f"the training text has {len(ids):,} characters, but batch_size={batch_size} "
             f"with seq_length={seq_length} needs at least {needed:,}. Lower --batch-size, "
-            "--seq-length or --val-fraction, or add text."
+            f"--seq-length or --val-fraction{_sizes_that_fit(len(ids) - 1)}, or add text."
         )
     return Windows(ids, batch_size, seq_length)
+
+
+def _sizes_that_fit(num_chars: int) -> str:
+    if num_chars < 1:
+        return ""
+    seq_length = max(1, min(32, num_chars // 4))
+    return (
+        f" (--batch-size {min(8, num_chars // seq_length)} --seq-length {seq_length} fits)"
+    )
 
 
 @dataclass(frozen=True)

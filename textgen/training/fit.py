@@ -274,7 +274,10 @@ class _Fit:
     def _is_finished(self) -> bool:
         train = self.task.train
         if self.budget.progress(self.state) >= 1:
-            self.say("Nothing left to do: raise --epochs (or --max-minutes) to go on.")
+            self.say(
+                f"Nothing left to do after {self.state.step:,} steps and "
+                f"{clock_time(self.state.seconds)}: raise --epochs or --max-minutes."
+            )
             return True
         if self.state.waits >= train.patience:
             self.say(

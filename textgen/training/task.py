@@ -83,7 +83,14 @@ def default_out(paths: Paths) -> Path:
     return RUNS / (path.name if path.is_dir() else path.stem)
 
 
-def new_task(paths: Paths, run: RunDirectory, size: str, options: dict[str, Any]) -> Task:
+def new_task(
+    paths: Paths,
+    run: RunDirectory,
+    size: str,
+    options: dict[str, Any],
+    *,
+    overwrite: bool = False,
+) -> Task:
     """Read the text and settle every option of a new run.
 
     Args:
@@ -91,6 +98,7 @@ def new_task(paths: Paths, run: RunDirectory, size: str, options: dict[str, Any]
 
     Raises:
         ConfigError: an option is unknown or makes no sense.
+        CheckpointError: `run` is in use and `overwrite` is not set.
         CorpusError: the text cannot be read or is too little.
     """
     _check_options(options)
@@ -100,6 +108,7 @@ def new_task(paths: Paths, run: RunDirectory, size: str, options: dict[str, Any]
     # Nonsense is refused before a large corpus is read.
     from_dict(ModelConfig, {"vocab_size": 1, **chosen})
     size_options(size, num_chars=0)
+    run.check(overwrite=overwrite)
 
     corpus = read_corpus(paths, text)
     parts = split(corpus, text, train.seed)
@@ -107,7 +116,8 @@ def new_task(paths: Paths, run: RunDirectory, size: str, options: dict[str, Any]
     tokenizer = make_tokenizer(corpus, text)
     model = from_dict(ModelConfig, {**sized, **chosen, "vocab_size": tokenizer.vocab_size})
     notes = (*corpus.notes, why) if sized else corpus.notes
-    return _task(run, text, model, train, tokenizer, corpus, parts, notes)
+    task = _task(run, text, model, train, tokenizer, corpus, parts, notes)
+    return replace(task, overwrite=overwrite)
 
 
 def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Task:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -64,8 +63,7 @@ def train(
     if resume:
         task = resumed_task(paths, run, options)
     else:
-        run.check(overwrite=overwrite)
-        task = replace(new_task(paths, run, size, options), overwrite=overwrite)
+        task = new_task(paths, run, size, options, overwrite=overwrite)
     if task.train.tensorboard:
         _check_tensorboard()
     if not quiet:
