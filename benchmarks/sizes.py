@@ -3,8 +3,8 @@
     python benchmarks/sizes.py --corpus corpora/tinyshakespeare.txt
 
 Trains every size on beginnings of a text, each for the same time, and prints the best
-validation score in bits per character. The thresholds of `--size auto`
-(`textgen/training/size.py`) come from this table.
+validation score in bits per character. Run it before changing the thresholds of
+`--size auto` (`textgen/training/size.py`).
 """
 
 from __future__ import annotations

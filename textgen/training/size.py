@@ -16,7 +16,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "large": {"num_layers": 2, "units": 512, "dropout": 0.1},
 }
 
-# The least text for each size; see benchmarks/sizes.py.
+# The least text for each size; benchmarks/sizes.py measures what they are worth.
 LEAST_CHARS = {"tiny": 0, "small": 40_000, "medium": 400_000, "large": 10_000_000}
 
 
