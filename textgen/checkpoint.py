@@ -92,6 +92,17 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: missing, damaged, of another shape than its configuration
             says, or written by a newer version; the message names the file.
+
+    >>> import tempfile
+    >>> config = ModelConfig(vocab_size=2, num_layers=1, units=2, embedding_dim=3)
+    >>> shapes = config.weight_shapes().items()
+    >>> weights = {name: np.ones(shape, np.float32) for name, shape in shapes}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = Checkpoint(config, CharTokenizer("ab"), weights)
+    ...     save_checkpoint(folder + "/model", saved)
+    ...     loaded = load_checkpoint(folder + "/model")
+    >>> loaded.tokenizer.encode("ba").tolist(), loaded.weights["output.bias"].tolist()
+    ([1, 0], [1.0, 1.0])
     """
     directory = checkpoint_directory(path)
     data = _read_json(directory / CONFIG)

@@ -204,6 +204,16 @@ def load_model(path: str | Path | None = None) -> Any:
 
     Raises:
         CheckpointError: see `load_checkpoint`.
+
+    >>> import tempfile
+    >>> from textgen.checkpoint import Checkpoint, save_checkpoint
+    >>> from textgen.text.tokenizer import CharTokenizer
+    >>> config = ModelConfig(vocab_size=2, units=4, embedding_dim=3)
+    >>> trained = get_weights(build_model(config), config)
+    >>> with tempfile.TemporaryDirectory() as run:
+    ...     save_checkpoint(run + "/best", Checkpoint(config, CharTokenizer("ab"), trained))
+    ...     load_model(run).output_shape
+    (None, None, 2)
     """
     checkpoint = load_checkpoint(find_checkpoint(path))
     model = build_model(checkpoint.model)
