@@ -41,7 +41,6 @@ class Report(keras.callbacks.Callback):
         super().__init__()
         self.state = state
         self.budget = budget
-        self.window_chars = window_chars
         self.ids_per_char = ids_per_char
         self.steps_per_pass = steps_per_pass
         self.preview = preview
@@ -66,7 +65,7 @@ class Report(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Measure speed anew: evaluation and preview do not count."""
-        self._speed = Speed(self.window_chars)
+        self._speed.restart()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Move the bar a few times a second."""
@@ -119,6 +118,10 @@ class Speed:
         self.window_chars = window_chars
         self.chars_per_second = 0.0
         self._start: tuple[float, int] | None = None
+
+    def restart(self) -> None:
+        """Begin to measure anew; until there is something, the last speed stands."""
+        self._start = None
 
     def add(self, now: float, step: int) -> None:
         """Take note that `step` steps are done at time `now`."""
