@@ -92,6 +92,8 @@ def quiet_import() -> Iterator[None]:
         try:
             yield
         except Exception:
+            # Whatever failed is raised again, with what the libraries said about it. Ctrl-C
+            # is no failure, so their notes stay away then.
             notes.seek(0)
             os.write(kept, notes.read())
             raise
