@@ -127,6 +127,11 @@ def cli() -> None:
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
+@click.option(
+    "--tune/--no-tune",
+    default=True,
+    help="Set memory and threads of this process for speed.  [default: yes]",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
 def train(
     paths: tuple[str, ...],
@@ -134,6 +139,7 @@ def train(
     size: str,
     resume: bool,
     overwrite: bool,
+    tune: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -149,8 +155,11 @@ def train(
 
     The run's directory is printed on stdout when training ends.
     """
+    from textgen.training.process import tune_process
     from textgen.training.train import train as train_on
 
+    if tune:
+        tune_process()
     run = train_on(
         paths,
         out,
@@ -352,8 +361,10 @@ def demo(out: str) -> None:
     """
     from textgen.generation.generator import Generator
     from textgen.text.bundled import bundled_corpus
+    from textgen.training.process import tune_process
     from textgen.training.train import train as train_on
 
+    tune_process()
     book = bundled_corpus("little_harbour.txt")
     say(f"Training on {book.name}, a book of fables written for this package.")
     run = train_on([book], out, overwrite=True, **DEMO_OPTIONS)

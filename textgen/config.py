@@ -210,6 +210,13 @@ class TrainConfig:
         0.05, "Share of the highest rate that the cosine decay ends at; 1 is constant."
     )
     clip_norm: float = option(1.0, "Largest norm of all gradients together; 0 is off.")
+    compute_dtype: str = option(
+        "auto",
+        "What the factors of LSTM and GRU layers' matrix products are rounded to, on a "
+        "CPU; all else is float32. auto: bfloat16 where the processor has it and is much "
+        "faster with it, timed when a run begins; name a type to repeat a run exactly.",
+        ("auto", "float32", "bfloat16"),
+    )
     patience: int = option(5, "Evaluations without a better score before stopping.")
     eval_every: int | None = option(
         None, "Steps between evaluations.  [default: an epoch; 200 to 1,000 steps]"

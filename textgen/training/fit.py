@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from textgen.training.callbacks import (
 from textgen.training.compiling import compile_model
 from textgen.training.model import build_model, get_weights, set_weights
 from textgen.training.plot import can_plot, history_png
+from textgen.training.precision import choose_dtype
 from textgen.training.recurrent import to_numpy
 from textgen.training.report import Report
 from textgen.training.schedule import WarmupCosine
@@ -63,6 +65,8 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
         CheckpointError: a checkpoint cannot be written.
         KeyboardInterrupt: a person asked to stop; `last` holds where.
     """
+    dtype = choose_dtype(task.model, task.train)
+    task = replace(task, train=replace(task.train, compute_dtype=dtype))
     return _Fit(task, quiet).run()
 
 
@@ -75,7 +79,9 @@ class _Fit:
         self.quiet = quiet
         train = task.train
         self.windows = task.windows
-        self.model = build_model(task.model, train.batch_size, seed=train.seed)
+        self.model = build_model(
+            task.model, train.batch_size, train.seed, train.compute_dtype
+        )
         compile_model(self.model, task.model, train)
         self.model.optimizer.build(self.model.trainable_variables)
         self.state = RunState()
@@ -261,13 +267,15 @@ class _Fit:
     # --- what is said ---
 
     def _introduction(self) -> str:
-        task, backend = self.task, keras.backend.backend()
+        task, framework = self.task, keras.backend.backend()
+        if task.train.compute_dtype != "float32":
+            framework += f", {task.train.compute_dtype} products"
         verb = (
             "Training" if task.resumed is None else f"Resuming at step {self.state.step:,}:"
         )
         return (
             f"{verb} {task.model.num_parameters:,} parameters on {len(self.windows.ids):,} "
-            f"characters, validating on {len(task.val_ids):,} ({backend}). "
+            f"characters, validating on {len(task.val_ids):,} ({framework}). "
             "Ctrl-C saves and stops."
         )
 

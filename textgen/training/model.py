@@ -21,7 +21,12 @@ keras = load_keras()
 EMBEDDING_STDDEV = 1.0
 
 
-def build_model(config: ModelConfig, batch_size: int | None = None, seed: int = 0) -> Any:
+def build_model(
+    config: ModelConfig,
+    batch_size: int | None = None,
+    seed: int = 0,
+    compute_dtype: str = "float32",
+) -> Any:
     """Make an untrained model from character ids to logits.
 
     Args:
@@ -30,6 +35,8 @@ def build_model(config: ModelConfig, batch_size: int | None = None, seed: int = 
             state from one call to the next and take no other batch size; when
             None, every call begins with a zero state and any batch fits.
         seed: start of every random choice: first weights, dropout.
+        compute_dtype: what the factors of the recurrent layers' matrix products are
+            rounded to on a CPU, `float32` or `bfloat16`; all else is float32.
 
     Returns:
         A functional `keras.Model` from `(batch_size, time)` integers to
@@ -44,7 +51,7 @@ def build_model(config: ModelConfig, batch_size: int | None = None, seed: int = 
     embedding = _embedding(config, seeds)
     x = _drop(embedding(ids), config.embedding_dropout, "embedding_dropout", seeds)
     for layer in range(config.num_layers):
-        y = _recurrent(config, layer, batch_size is not None, seeds)(x)
+        y = _recurrent(config, layer, batch_size is not None, seeds, compute_dtype)(x)
         if config.layer_norm:
             y = keras.layers.LayerNormalization(name=f"norm_{layer}")(y)
         y = _drop(y, config.dropout, f"dropout_{layer}", seeds)
@@ -75,8 +82,14 @@ def _embedding(config: ModelConfig, seeds: Iterator[int]) -> Any:
 
 
 def _recurrent(
-    config: ModelConfig, layer: int, stateful: bool, seeds: Iterator[int]
+    config: ModelConfig,
+    layer: int,
+    stateful: bool,
+    seeds: Iterator[int],
+    compute_dtype: str,
 ) -> Any:
+    # The plain cell has no kernel, so there are no products to round.
+    kernel = {} if config.cell == "rnn" else {"product_dtype": compute_dtype}
     return CELLS[config.cell](
         config.units,
         return_sequences=True,
@@ -88,6 +101,7 @@ def _recurrent(
         kernel_regularizer=_penalty(config),
         recurrent_regularizer=_penalty(config),
         name=f"layer_{layer}",
+        **kernel,
     )
 
 

@@ -1,9 +1,11 @@
-"""Keras' recurrent layers, able to carry their state from window to window.
+"""Keras' recurrent layers, fast on a CPU and able to carry their state along.
 
 Keras has `stateful=True` for this, but keeps the state in variables that no layer
 tracks. On JAX `fit` passes tracked variables through each step and throws
 everything else away, so the state silently stays zero. Here the state is made
 with `add_weight`: tracked, never trained, carried on by every backend.
+
+On a CPU a sequence runs through `textgen.training.kernels`; on a GPU Keras takes cuDNN.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from textgen.training.backend import load_keras
+from textgen.training.kernels import equations, is_worthwhile, whole_sequence
 
 keras = load_keras()
 
@@ -33,9 +36,66 @@ class CarriedState:
         ]
 
 
+class WholeSequence:
+    """Mix-in for `keras.layers.LSTM` and `GRU`: on a CPU, the kernel of this package.
+
+    Left to Keras: everything on a GPU; masks; dropout inside the layer while training;
+    other activations; `use_bias=False`, `reset_after=False`, `go_backwards`, `unroll`;
+    types other than float32; and, on TensorFlow, calls outside `tf.function`. Dropout and
+    normalisation in layers of their own do not matter.
+
+    Args:
+        product_dtype: what the factors of matrix products are rounded to in the kernel,
+            `float32` or `bfloat16`; weights, states and gates stay float32.
+    """
+
+    equations: equations.Equations
+
+    def __init__(self: Any, *args: Any, product_dtype: str = "float32", **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.product_dtype = product_dtype
+
+    def get_config(self: Any) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "product_dtype": self.product_dtype}  # type: ignore[misc]
+
+    def inner_loop(
+        self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> tuple[Any, Any, list[Any]]:
+        """Run all time steps; Keras calls this from `call`."""
+        if mask is not None or not self._fits_kernel(training):
+            return super().inner_loop(  # type: ignore[misc]
+                sequences, initial_state, mask, training=training
+            )
+        cell = self.cell
+        outputs, states = whole_sequence(
+            self.equations,
+            self.product_dtype,
+            sequences,
+            tuple(initial_state),
+            keras.ops.convert_to_tensor(cell.kernel),
+            keras.ops.convert_to_tensor(cell.recurrent_kernel),
+            keras.ops.convert_to_tensor(cell.bias),
+        )
+        return outputs[:, -1], outputs, list(states)
+
+    def _fits_kernel(self: Any, training: bool) -> bool:
+        cell = self.cell
+        return (
+            is_worthwhile()
+            and cell.activation is keras.activations.tanh
+            and cell.recurrent_activation is keras.activations.sigmoid
+            and cell.use_bias
+            and getattr(cell, "reset_after", True)
+            and not (training and (self.dropout or self.recurrent_dropout))
+            and not (self.go_backwards or self.unroll)
+            and self.compute_dtype == "float32"
+        )
+
+
 @keras.saving.register_keras_serializable("textgen")
-class LSTM(CarriedState, keras.layers.LSTM):
-    """`keras.layers.LSTM` whose `stateful=True` holds under `fit` on every backend.
+class LSTM(WholeSequence, CarriedState, keras.layers.LSTM):
+    """`keras.layers.LSTM`: fast on a CPU, and `stateful=True` holds on every backend.
 
     >>> layer = LSTM(4, stateful=True, return_sequences=True)
     >>> tuple(layer(np.ones((2, 3, 5), "float32")).shape)
@@ -44,10 +104,14 @@ class LSTM(CarriedState, keras.layers.LSTM):
     [(2, 4), (2, 4)]
     """
 
+    equations = equations.LSTM()
+
 
 @keras.saving.register_keras_serializable("textgen")
-class GRU(CarriedState, keras.layers.GRU):
-    """`keras.layers.GRU` whose `stateful=True` holds under `fit` on every backend."""
+class GRU(WholeSequence, CarriedState, keras.layers.GRU):
+    """`keras.layers.GRU`: fast on a CPU, and `stateful=True` holds on every backend."""
+
+    equations = equations.GRU()
 
 
 @keras.saving.register_keras_serializable("textgen")

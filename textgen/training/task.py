@@ -139,7 +139,9 @@ def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Ta
     state = load_training_state(run.last)
     try:
         text = from_dict(TextConfig, state.values.get("text", {}))
-        train = from_dict(TrainConfig, state.values.get("train", {}))
+        # Runs from before the option existed were float32.
+        stored_train = {"compute_dtype": "float32", **state.values.get("train", {})}
+        train = from_dict(TrainConfig, stored_train)
     except ConfigError as error:
         raise CheckpointError(f"{run.last}: damaged training state ({error})") from error
     _check_same(options, {**to_dict(text), **to_dict(stored.model), **to_dict(train)})
@@ -236,6 +238,8 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_same(options: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    # `auto` was settled when the run began; timing it again could give another answer.
+    options = {k: v for k, v in options.items() if (k, v) != ("compute_dtype", "auto")}
     differ = [
         f"{name}={value!r} (was {stored[name]!r})"
         for name, value in options.items()

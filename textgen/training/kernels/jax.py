@@ -1,0 +1,159 @@
+"""The whole sequence on JAX: `lax.scan` between large products, with its own gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from textgen.training.kernels.equations import Equations, States
+
+
+def has_device() -> bool:
+    """Whether this kernel is faster on this device than what Keras has: on a CPU only."""
+    return jax.default_backend() == "cpu"
+
+
+def is_worthwhile() -> bool:
+    """Whether the call that is being made should take this kernel."""
+    return has_device()
+
+
+def whole_sequence(
+    cell: Equations,
+    product_dtype: str,
+    x: Any,
+    states: States,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+) -> tuple[Any, States]:
+    """Run a recurrent cell over a sequence.
+
+    Args:
+        cell: the equations of a step.
+        product_dtype: what the factors of matrix products are rounded to, `float32`
+            or `bfloat16`; sums and all else are float32.
+        x: `(batch, time, features)` inputs.
+        states: the initial states, each `(batch, units)`, `h` first.
+        kernel: `(features, gates * units)`.
+        recurrent_kernel: `(units, gates * units)`.
+        bias: as the cell has it.
+
+    Returns:
+        `(batch, time, units)` outputs and the states after the last step.
+    """
+    return _run(cell, product_dtype, x, states, kernel, recurrent_kernel, bias)
+
+
+def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:
+    """Compile a loop of the products that the steps of a layer make, to be timed.
+
+    Args:
+        dtype: of the factors.
+        rows: lanes.
+        units: of the layer.
+        width: of the gates, a multiple of `units`.
+    """
+    factor = jnp.full((units, width), 1 / units, dtype)
+
+    @jax.jit
+    def run(h: Any) -> Any:
+        def step(_: int, h: Any) -> Any:
+            return _product(dtype, h, factor, [1], [0])[:, :units]
+
+        return lax.fori_loop(0, 100, step, h)
+
+    h = jnp.ones((rows, units))
+    run(h).block_until_ready()
+    return lambda: run(h).block_until_ready()
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _run(cell: Equations, dtype: str, *args: Any) -> tuple[Any, States]:
+    outputs, last, _ = _forward(cell, dtype, *args)
+    return outputs, last
+
+
+def _forward(
+    cell: Equations,
+    dtype: str,
+    x: Any,
+    states: States,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+) -> tuple[Any, States, Any]:
+    # Time and lanes stay two axes in every product: merged, lanes that are spread over
+    # several devices would be gathered.
+    x = _swap(x)
+    bias_a, bias_r = cell.biases(bias)
+    a = _product(dtype, x, kernel, [2], [0]) + bias_a
+
+    def step(states: States, a: Any) -> tuple[States, Any]:
+        r = _product(dtype, states[0], recurrent_kernel, [1], [0])
+        after, saved = cell.forward(a, r if bias_r is None else r + bias_r, states)
+        return after, (after, saved)
+
+    last, (after, saved) = lax.scan(step, states, a)
+    before = tuple(
+        jnp.concatenate([first[None], later[:-1]])
+        for first, later in zip(states, after, strict=True)
+    )
+    return _swap(after[0]), last, (x, before, saved, kernel, recurrent_kernel, bias)
+
+
+def _remember(
+    cell: Equations, dtype: str, *args: Any
+) -> tuple[tuple[Any, States], tuple[Any, ...]]:
+    outputs, last, residuals = _forward(cell, dtype, *args)
+    return (outputs, last), residuals
+
+
+def _backward(
+    cell: Equations, dtype: str, residuals: tuple[Any, ...], grads: tuple[Any, States]
+) -> tuple[Any, ...]:
+    x, before, saved, kernel, recurrent_kernel, bias = residuals
+    d_outputs, d_last = grads
+
+    def step(d_states: States, inputs: Any) -> tuple[States, Any]:
+        d_output, saved, before = inputs
+        d_h, *others = d_states
+        d = cell.backward((d_h + d_output, *others), saved, before)
+        d_h, *others = d.states
+        d_h = d_h + _product(dtype, d.r, recurrent_kernel, [1], [1])
+        return (d_h, *others), (d.a,) if d.a is d.r else (d.a, d.r)
+
+    d_states, gates = lax.scan(
+        step, d_last, (_swap(d_outputs), saved, before), reverse=True
+    )
+    d_a, d_r = gates[0], gates[-1]
+    d_x = _swap(_product(dtype, d_a, kernel, [2], [1]))
+    d_kernel = _product(dtype, x, d_a, [0, 1], [0, 1])
+    d_recurrent = _product(dtype, before[0], d_r, [0, 1], [0, 1])
+    d_bias = d_a.sum((0, 1))
+    if bias.ndim == 2:
+        d_bias = jnp.stack([d_bias, d_r.sum((0, 1))])
+    return d_x, d_states, d_kernel, d_recurrent, d_bias
+
+
+_run.defvjp(_remember, _backward)
+
+
+def _swap(x: Any) -> Any:
+    """Between batch first and time first."""
+    return jnp.swapaxes(x, 0, 1)
+
+
+def _product(dtype: str, a: Any, b: Any, axes_a: list[int], axes_b: list[int]) -> Any:
+    """Sum over the given axes, of factors rounded to `dtype`, in float32."""
+    return lax.dot_general(
+        a.astype(dtype),
+        b.astype(dtype),
+        ((axes_a, axes_b), ((), ())),
+        preferred_element_type=jnp.float32,
+    )

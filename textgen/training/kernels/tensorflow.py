@@ -1,0 +1,253 @@
+"""The whole sequence on TensorFlow: compiled by XLA, the lanes shared out among cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from textgen.training.kernels.equations import Equations, States
+
+# With fewer lanes a matrix product spends its time on reading the weights.
+LANES_PER_PART = 8
+
+
+def has_device() -> bool:
+    """Whether this kernel is faster on this device than what Keras has: on a CPU only."""
+    return not tf.config.list_logical_devices("GPU")
+
+
+def is_worthwhile() -> bool:
+    """Whether the call that is being made should take this kernel.
+
+    Not a single eager call: it is over before XLA has compiled anything.
+    """
+    return has_device() and not tf.executing_eagerly()
+
+
+def whole_sequence(
+    cell: Equations,
+    product_dtype: str,
+    x: tf.Tensor,
+    states: States,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+) -> tuple[tf.Tensor, States]:
+    """Run a recurrent cell over a sequence.
+
+    Args:
+        cell: the equations of a step.
+        product_dtype: what the factors of matrix products are rounded to, `float32`
+            or `bfloat16`; all else is float32.
+        x: `(batch, time, features)` inputs.
+        states: the initial states, each `(batch, units)`, `h` first.
+        kernel: `(features, gates * units)`.
+        recurrent_kernel: `(units, gates * units)`.
+        bias: as the cell has it.
+
+    Returns:
+        `(batch, time, units)` outputs and the states after the last step.
+    """
+    weights = (kernel, recurrent_kernel, bias)
+    num_states = len(states)
+    parts = num_parts(states[0].shape[0])
+    forward = partial(_forward, cell, product_dtype)
+    backward = partial(_backward, cell, product_dtype)
+
+    # Lanes know nothing of each other, so every core can take its share of them through
+    # the whole sequence. Waiting for each other at every character costs more.
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def run(x: tf.Tensor, *rest: tf.Tensor) -> Any:
+        states, weights = rest[:num_states], rest[num_states:]
+        shares = _split((x, *states), parts)
+        results = [forward(share[0], share[1:], *weights) for share in shares]
+        outputs = _concat([(outputs, *last) for outputs, last, _ in results])
+
+        def gradient(*grads: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            pieces = [
+                backward(residuals, share[0], share[1:], *weights)
+                for (_, _, residuals), share in zip(
+                    results, _split(grads, parts), strict=True
+                )
+            ]
+            of_lanes = _concat([(d_x, *d_states) for d_x, d_states, *_ in pieces])
+            of_weights = [tf.add_n(ds) for ds in zip(*(p[2:] for p in pieces), strict=True)]
+            return (*of_lanes, *of_weights)
+
+        return outputs, gradient
+
+    outputs, *last = run(x, *states, *weights)
+    # What is known of the shape is lost on the way through XLA.
+    outputs.set_shape((*x.shape[:2], states[0].shape[-1]))
+    return outputs, tuple(last)
+
+
+def num_parts(batch_size: int | None) -> int:
+    """How many cores share the lanes, each with equally many and enough of them.
+
+    >>> num_parts(1)
+    1
+    """
+    cores = tf.config.threading.get_inter_op_parallelism_threads() or _num_cores()
+    lanes = batch_size or 1
+    most = min(cores, lanes // LANES_PER_PART)
+    return max((parts for parts in range(1, most + 1) if lanes % parts == 0), default=1)
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:
+    """Compile a loop of the products that the steps of a layer make, to be timed.
+
+    Args:
+        dtype: of the factors.
+        rows: lanes.
+        units: of the layer.
+        width: of the gates, a multiple of `units`.
+    """
+    factor = tf.cast(tf.fill((units, width), 1 / units), dtype)
+
+    @partial(tf.function, jit_compile=True, autograph=False)
+    def run(h: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        def step(count: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return count + 1, _product(dtype, h, factor)[:, :units]
+
+        return tf.while_loop(lambda count, _: count < 100, step, (tf.constant(0), h))[1]
+
+    h = tf.ones((rows // num_parts(rows), units))
+    run(h, factor).numpy()
+    return lambda: run(h, factor).numpy()
+
+
+@partial(tf.function, jit_compile=True, autograph=False)
+def _forward(
+    cell: Equations,
+    dtype: str,
+    x: tf.Tensor,
+    states: States,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+) -> tuple[tf.Tensor, States, Any]:
+    x = _swap(x)
+    bias_a, bias_r = cell.biases(bias)
+    a = _product(dtype, x, kernel) + bias_a
+    factor = tf.cast(recurrent_kernel, dtype)
+
+    def step(states: States, inputs: tuple[tf.Tensor]) -> tuple[States, Any]:
+        r = _product(dtype, states[0], factor)
+        if bias_r is not None:
+            r += bias_r
+        after, saved = cell.forward(inputs[0], r, states)
+        return after, (after, saved)
+
+    last, (after, saved) = _scan(step, states, (a,))
+    before = tuple(
+        tf.concat([first[None], later[:-1]], 0)
+        for first, later in zip(states, after, strict=True)
+    )
+    return _swap(after[0]), last, (x, before, saved)
+
+
+@partial(tf.function, jit_compile=True, autograph=False)
+def _backward(
+    cell: Equations,
+    dtype: str,
+    residuals: tuple[Any, ...],
+    d_outputs: tf.Tensor,
+    d_last: States,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+) -> tuple[Any, ...]:
+    x, before, saved = residuals
+    # Turned round once: the products in the loop read it row by row.
+    factor = tf.cast(tf.transpose(recurrent_kernel), dtype)
+
+    def step(d_states: States, inputs: Any) -> tuple[States, Any]:
+        d_output, saved, before = inputs
+        d_h, *others = d_states
+        d = cell.backward((d_h + d_output, *others), saved, before)
+        d_h, *others = d.states
+        d_h += _product(dtype, d.r, factor)
+        return (d_h, *others), (d.a,) if d.a is d.r else (d.a, d.r)
+
+    inputs = (_swap(d_outputs), saved, before)
+    d_states, gates = _scan(step, d_last, inputs, reverse=True)
+    d_a, d_r = gates[0], gates[-1]
+    d_x = _swap(_product(dtype, d_a, tf.transpose(kernel)))
+    d_kernel = _sum_over_time(dtype, x, d_a)
+    d_recurrent = _sum_over_time(dtype, before[0], d_r)
+    d_bias = tf.reduce_sum(d_a, (0, 1))
+    if bias.shape.rank == 2:
+        d_bias = tf.stack([d_bias, tf.reduce_sum(d_r, (0, 1))])
+    return d_x, d_states, d_kernel, d_recurrent, d_bias
+
+
+def _scan(step: Any, carry: States, inputs: Any, reverse: bool = False) -> Any:
+    """Like `jax.lax.scan`: carry a state along the first axis, stack what comes out."""
+    length = tf.shape(tf.nest.flatten(inputs)[0])[0]
+
+    def at(time: tf.Tensor) -> Any:
+        return tf.nest.map_structure(lambda sequence: sequence[time], inputs)
+
+    _, form = step(carry, at(0))  # traced for its shapes only; XLA drops it
+    stacks = tuple(
+        tf.TensorArray(part.dtype, length, element_shape=part.shape)
+        for part in tf.nest.flatten(form)
+    )
+
+    def body(count: tf.Tensor, carry: States, stacks: Any) -> Any:
+        time = length - 1 - count if reverse else count
+        carry, outputs = step(carry, at(time))
+        outputs = tf.nest.flatten(outputs)
+        stacks = tuple(s.write(time, o) for s, o in zip(stacks, outputs, strict=True))
+        return count + 1, tuple(carry), stacks
+
+    _, carry, stacks = tf.while_loop(
+        lambda count, *_: count < length, body, (tf.constant(0), tuple(carry), stacks)
+    )
+    outputs = tf.nest.pack_sequence_as(form, [stack.stack() for stack in stacks])
+    return carry, outputs
+
+
+def _split(tensors: tuple[tf.Tensor, ...], parts: int) -> list[tuple[tf.Tensor, ...]]:
+    """Each part's share of the lanes of all `tensors`."""
+    return list(zip(*(tf.split(tensor, parts) for tensor in tensors), strict=True))
+
+
+def _concat(shares: list[tuple[tf.Tensor, ...]]) -> list[tf.Tensor]:
+    """Undo `_split`."""
+    return [tf.concat(pieces, 0) for pieces in zip(*shares, strict=True)]
+
+
+def _swap(x: tf.Tensor) -> tf.Tensor:
+    """Between batch first and time first."""
+    return tf.transpose(x, (1, 0, 2))
+
+
+def _product(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """`a @ b` of factors rounded to `dtype`, summed in float32; `a` may have time first."""
+    flat = _matmul(dtype, tf.reshape(a, (-1, a.shape[-1])), b)
+    return tf.reshape(flat, tf.concat([tf.shape(a)[:-1], tf.shape(b)[1:]], 0))
+
+
+def _sum_over_time(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """The sum over time and lanes of the outer products of `a` and `b`."""
+    a, b = (tf.reshape(sequence, (-1, sequence.shape[-1])) for sequence in (a, b))
+    return _matmul(dtype, a, b, turn_a=True)
+
+
+def _matmul(dtype: str, a: tf.Tensor, b: tf.Tensor, turn_a: bool = False) -> tf.Tensor:
+    # `tf.matmul` would round the sums, too.
+    return tf.raw_ops.BatchMatMulV3(
+        x=tf.cast(a, dtype), y=tf.cast(b, dtype), Tout=tf.float32, adj_x=turn_a
+    )
