@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -389,6 +390,18 @@ def test_a_single_eager_call_runs_through_keras_own_loop(
         ours(x, initial_state=states), theirs(x, initial_state=states), strict=True
     ):
         np.testing.assert_allclose(actual, expected, atol=1e-6)
+    assert kernel_calls == []
+
+
+@both_cells
+def test_on_another_device_everything_runs_through_keras_own_loop(
+    cell: str, kernel_calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = importlib.import_module(recurrent.is_worthwhile.__module__)
+    monkeypatch.setattr(backend, "has_device", lambda: False)
+    ours, _ = twins(cell, 4, 3)
+    x, states = random_batch(cell, BATCH, TIME, 3, 4)
+    results(ours, x, states)
     assert kernel_calls == []
 
 

@@ -24,15 +24,16 @@ on_glibc = pytest.mark.skipif(
 )
 
 
-def fresh_python(code: str) -> list[str]:
-    """The words that a new Python prints, in which nothing is set that matters here."""
+def fresh_python(code: str, **environment: str) -> list[str]:
+    """The words that a new Python prints, in which nothing else is set that matters."""
     settings = ("MALLOC_", "GLIBC_", "LD_PRELOAD", "TF_", "XLA_")
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
-        env={n: v for n, v in os.environ.items() if not n.startswith(settings)},
+        env={n: v for n, v in os.environ.items() if not n.startswith(settings)}
+        | environment,
     )
     return result.stdout.split()
 
@@ -91,6 +92,19 @@ def test_memory_that_cannot_be_reserved_is_no_error() -> None:
         "print(keep_memory(), len(b'x' * (64 << 20)))"
     )
     assert fresh_python(code) == ["True", str(64 << 20)]
+
+
+@on_glibc
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MALLOC_ARENA_MAX", "4"), ("GLIBC_TUNABLES", "glibc.malloc.arena_max=4")],
+)
+def test_memory_is_left_alone_where_the_environment_speaks_of_it(
+    name: str, value: str
+) -> None:
+    code = "from textgen.training.process import keep_memory\nprint(keep_memory())"
+    assert fresh_python(code) == ["True"]
+    assert fresh_python(code, **{name: value}) == ["False"]
 
 
 def test_memory_is_left_alone_on_another_system(monkeypatch: pytest.MonkeyPatch) -> None:
