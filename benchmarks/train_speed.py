@@ -536,6 +536,7 @@ def textgen_steps(job: Job) -> RunSteps:
         StopOnNan,
     )
     from textgen.training.compiling import compile_model
+    from textgen.training.feed import endless
     from textgen.training.model import build_model
     from textgen.training.schedule import WarmupCosine
 
@@ -553,7 +554,7 @@ def textgen_steps(job: Job) -> RunSteps:
 
     def run_steps(num_steps: int) -> None:
         model.fit(
-            job.windows.forever(state.step),
+            endless(job.windows, state.step),
             steps_per_epoch=num_steps,
             epochs=1,
             shuffle=False,
@@ -568,6 +569,8 @@ def textgen_steps(job: Job) -> RunSteps:
 def keras_steps(job: Job) -> RunSteps:
     """What someone who knows Keras writes, with Keras' defaults; no state is carried."""
     import keras
+
+    from textgen.training.feed import endless
 
     config, train = job.model, job.train
     recurrent = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[config.cell]
@@ -592,7 +595,8 @@ def keras_steps(job: Job) -> RunSteps:
     )
 
     def run_steps(num_steps: int) -> None:
-        model.fit(job.windows.forever(), steps_per_epoch=num_steps, verbose=0)
+        # Keras' own wrapping of a generator could wait for seconds after the last step.
+        model.fit(endless(job.windows, 0), steps_per_epoch=num_steps, verbose=0)
         finish(model)
 
     return run_steps

@@ -23,7 +23,7 @@ from textgen.config import to_dict
 from textgen.console import clock_time, say
 from textgen.errors import CheckpointError
 from textgen.generation.generator import Generator
-from textgen.text.lanes import EvaluationWindows, evaluation_windows
+from textgen.text.lanes import evaluation_windows
 from textgen.training.backend import load_keras, quiet_import
 from textgen.training.callbacks import (
     Budget,
@@ -38,6 +38,7 @@ from textgen.training.callbacks import (
     sync,
 )
 from textgen.training.compiling import compile_model
+from textgen.training.feed import endless, held_out
 from textgen.training.model import build_model, get_weights, set_weights
 from textgen.training.plot import can_plot, history_png
 from textgen.training.precision import choose_dtype
@@ -139,7 +140,7 @@ class _Fit:
 
     def _rounds(self, steps: int, first: int, end: int, callbacks: list[Any]) -> None:
         self.model.fit(
-            self.windows.forever(self.state.step),
+            endless(self.windows, self.state.step),
             steps_per_epoch=steps,
             initial_epoch=first,
             epochs=end,
@@ -149,9 +150,9 @@ class _Fit:
             verbose=0,
         )
 
-    def _held_out(self, ids: np.ndarray, context: np.ndarray) -> HeldOut:
+    def _held_out(self, ids: np.ndarray, context: np.ndarray) -> Any:
         size = self.task.train
-        return HeldOut(evaluation_windows(ids, size.batch_size, size.seq_length, context))
+        return held_out(evaluation_windows(ids, size.batch_size, size.seq_length, context))
 
     def _callbacks(self, wants_stop: Callable[[], bool]) -> list[Any]:
         train, state, run = self.task.train, self.state, self.task.run
@@ -321,27 +322,6 @@ class _Fit:
             self.task.run.best, Checkpoint(best.model, best.tokenizer, best.weights, facts)
         )
         self.say(f"Test text: {bits:.3f} bits per character.")
-
-
-class HeldOut(keras.utils.PyDataset):
-    """Evaluation windows for Keras, which reads them from the first to the last each time.
-
-    A generator would not do: Keras reads ahead of it, so that the next evaluation
-    would begin somewhere else.
-    """
-
-    def __init__(self, lanes: EvaluationWindows) -> None:
-        super().__init__()
-        self.lanes = lanes
-
-    def __len__(self) -> int:
-        return len(self.lanes)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        """The window `(x, y, weight)` number `index`."""
-        x, y, weight = self.lanes[index]
-        assert weight is not None  # evaluation windows always have one
-        return x, y, weight
 
 
 def history_csv(rows: list[dict[str, float]]) -> bytes:

@@ -5,12 +5,15 @@ With `a` the inputs' part of the gates, `x @ kernel + bias`, and `r` the state's
 products and the loop over time are the backends' affair.
 
 Shapes: states `(batch, units)`; `a`, `r` and their gradients `(batch, gates * units)`,
-gates in the order in which Keras stores them.
+gates in the order in which Keras stores them; or the other way round, units first. The
+argument `axis` is that of the units, -1 or -2.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from textgen.training.backend import load_keras
 
@@ -34,6 +37,11 @@ class Gradients(NamedTuple):
     states: States
 
 
+def before(first: Any, sequence: Any) -> Any:
+    """What stood before each entry of a sequence, `first` before its first."""
+    return ops.concatenate([first[None], sequence[:-1]], 0)
+
+
 class Equations(Protocol):
     """What the kernels ask of a cell."""
 
@@ -44,10 +52,23 @@ class Equations(Protocol):
     def biases(self, bias: Any) -> tuple[Any, Any | None]:
         """The bias of `a`, and that of `r` if it has one of its own."""
 
-    def forward(self, a: Any, r: Any, states: States) -> tuple[States, tuple[Any, ...]]:
-        """The next states, and what the backward step will need again."""
+    def forward(
+        self, a: Any, r: Any, states: States, axis: int
+    ) -> tuple[States, tuple[Any, ...]]:
+        """The next states, and what `outputs` needs: little, for the loop must store it."""
 
-    def backward(self, grads: States, saved: tuple[Any, ...], before: States) -> Gradients:
+    def outputs(
+        self, saved: tuple[Any, ...], first: States, axis: int
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """From what `forward` saved at all times: every `h`, and what `backward` needs.
+
+        Args:
+            saved: with time as a first axis of its own.
+            first: the states before the first step.
+            axis: that of the units.
+        """
+
+    def backward(self, grads: States, saved: tuple[Any, ...], axis: int) -> Gradients:
         """From the gradients of the states after a step to those before it."""
 
 
@@ -66,29 +87,48 @@ class LSTM:
         """One bias, of shape `(4 * units,)`."""
         return bias, None
 
-    def forward(self, a: Any, r: Any, states: States) -> tuple[States, tuple[Any, ...]]:
-        """The next `(h, c)`; saves the gates and tanh of the cell."""
+    def forward(
+        self, a: Any, r: Any, states: States, axis: int
+    ) -> tuple[States, tuple[Any, ...]]:
+        """The next `(h, c)`; saves the gates and `c`."""
         _, c = states
-        i, f, g, o = ops.split(a + r, 4, axis=-1)
-        i, f, o, g = ops.sigmoid(i), ops.sigmoid(f), ops.sigmoid(o), ops.tanh(g)
+        gates = self._activate(a + r, axis)
+        i, f, g, o = ops.split(gates, 4, axis)
         c = f * c + i * g
-        tanh_c = ops.tanh(c)
-        return (o * tanh_c, c), (i, f, g, o, tanh_c)
+        return (o * ops.tanh(c), c), (gates, c)
 
-    def backward(self, grads: States, saved: tuple[Any, ...], before: States) -> Gradients:
+    def _activate(self, gates: Any, axis: int) -> Any:
+        """All gates in one pass, with tanh(z) as 2 sigmoid(2 z) - 1."""
+        units = gates.shape[axis] // 4
+        scale = np.repeat(np.array([1, 1, 2, 1], "float32"), units)
+        if axis == -2:
+            scale = scale[:, None]
+        return ops.sigmoid(gates * scale) * scale + (1 - scale)
+
+    def outputs(
+        self, saved: tuple[Any, ...], first: States, axis: int
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """Replaces each `c` by its tanh and the `c` before it."""
+        gates, c = saved
+        tanh_c = ops.tanh(c)
+        *_, o = ops.split(gates, 4, axis)
+        return o * tanh_c, (gates, tanh_c, before(first[1], c))
+
+    def backward(self, grads: States, saved: tuple[Any, ...], axis: int) -> Gradients:
         """`a` and `r` occur only as a sum, so one array is the gradient of both."""
-        (dh, dc), (i, f, g, o, tanh_c), (_, c) = grads, saved, before
+        (dh, dc), (gates, tanh_c, c) = grads, saved
+        i, f, g, o = ops.split(gates, 4, axis)
         dc = dc + dh * o * (1 - tanh_c * tanh_c)
-        gates = ops.concatenate(
+        d = ops.concatenate(
             [
                 dc * g * i * (1 - i),
                 dc * c * f * (1 - f),
                 dc * i * (1 - g * g),
                 dh * tanh_c * o * (1 - o),
             ],
-            axis=-1,
+            axis,
         )
-        return Gradients(gates, gates, (ops.zeros_like(dh), dc * f))
+        return Gradients(d, d, (ops.zeros_like(dh), dc * f))
 
 
 class GRU:
@@ -105,23 +145,33 @@ class GRU:
         """The two rows of a bias of shape `(2, 3 * units)`."""
         return bias[0], bias[1]
 
-    def forward(self, a: Any, r: Any, states: States) -> tuple[States, tuple[Any, ...]]:
-        """The next `(h,)`; saves the gates and the part that the reset gate acts on."""
+    def forward(
+        self, a: Any, r: Any, states: States, axis: int
+    ) -> tuple[States, tuple[Any, ...]]:
+        """The next `(h,)`; saves the gates, what the reset gate acts on, and `h`."""
         (h,) = states
-        a_z, a_r, a_h = ops.split(a, 3, axis=-1)
-        r_z, r_r, r_h = ops.split(r, 3, axis=-1)
+        a_z, a_r, a_h = ops.split(a, 3, axis)
+        r_z, r_r, r_h = ops.split(r, 3, axis)
         update, reset = ops.sigmoid(a_z + r_z), ops.sigmoid(a_r + r_r)
         g = ops.tanh(a_h + reset * r_h)
-        return (update * h + (1 - update) * g,), (update, reset, g, r_h)
+        h = update * h + (1 - update) * g
+        return (h,), (update, reset, g, r_h, h)
 
-    def backward(self, grads: States, saved: tuple[Any, ...], before: States) -> Gradients:
+    def outputs(
+        self, saved: tuple[Any, ...], first: States, axis: int
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """Replaces each `h` by the one before it."""
+        *gates, h = saved
+        return h, (*gates, before(first[0], h))
+
+    def backward(self, grads: States, saved: tuple[Any, ...], axis: int) -> Gradients:
         """The two gradients differ in the candidate, where `r` passed the reset gate."""
-        (dh,), (update, reset, g, r_h), (h,) = grads, saved, before
+        (dh,), (update, reset, g, r_h, h) = grads, saved
         dg = dh * (1 - update) * (1 - g * g)
         d_update = dh * (h - g) * update * (1 - update)
         d_reset = dg * r_h * reset * (1 - reset)
         return Gradients(
-            ops.concatenate([d_update, d_reset, dg], axis=-1),
-            ops.concatenate([d_update, d_reset, dg * reset], axis=-1),
+            ops.concatenate([d_update, d_reset, dg], axis),
+            ops.concatenate([d_update, d_reset, dg * reset], axis),
             (dh * update,),
         )

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from textgen.training.kernels.equations import Equations, States
+from textgen.training.kernels.equations import Equations, States, before
+from textgen.training.kernels.layout import Layout
 
 
 def has_device() -> bool:
@@ -64,7 +65,7 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
     @jax.jit
     def run(h: Any) -> Any:
         def step(_: int, h: Any) -> Any:
-            return _product(dtype, h, factor, [1], [0])[:, :units]
+            return _matmul(dtype, h, factor)[:, :units]
 
         return lax.fori_loop(0, 100, step, h)
 
@@ -90,21 +91,25 @@ def _forward(
 ) -> tuple[Any, States, Any]:
     # Time and lanes stay two axes in every product: merged, lanes that are spread over
     # several devices would be gathered.
+    layout = Layout.of(x.shape[0])
+    matmul = partial(_matmul, dtype)
     x = _swap(x)
     bias_a, bias_r = cell.biases(bias)
-    a = _product(dtype, x, kernel, [2], [0]) + bias_a
+    a = layout.turn(_product(dtype, x, kernel, [2], [0]) + bias_a)
+    if bias_r is not None:
+        bias_r = layout.turn(bias_r[None])
+    factor = layout.turn(recurrent_kernel)
 
     def step(states: States, a: Any) -> tuple[States, Any]:
-        r = _product(dtype, states[0], recurrent_kernel, [1], [0])
-        after, saved = cell.forward(a, r if bias_r is None else r + bias_r, states)
-        return after, (after, saved)
+        r = layout.product(matmul, states[0], factor)
+        return cell.forward(a, r if bias_r is None else r + bias_r, states, layout.axis)
 
-    last, (after, saved) = lax.scan(step, states, a)
-    before = tuple(
-        jnp.concatenate([first[None], later[:-1]])
-        for first, later in zip(states, after, strict=True)
-    )
-    return _swap(after[0]), last, (x, before, saved, kernel, recurrent_kernel, bias)
+    first = tuple(map(layout.turn, states))
+    last, saved = lax.scan(step, first, a)
+    outputs, saved = cell.outputs(saved, first, layout.axis)
+    outputs = layout.turn(outputs)
+    residuals = (x, before(states[0], outputs), saved, kernel, recurrent_kernel, bias)
+    return _swap(outputs), tuple(map(layout.turn, last)), residuals
 
 
 def _remember(
@@ -117,24 +122,30 @@ def _remember(
 def _backward(
     cell: Equations, dtype: str, residuals: tuple[Any, ...], grads: tuple[Any, States]
 ) -> tuple[Any, ...]:
-    x, before, saved, kernel, recurrent_kernel, bias = residuals
+    x, h, saved, kernel, recurrent_kernel, bias = residuals
     d_outputs, d_last = grads
+    layout = Layout.of(x.shape[1])
+    matmul = partial(_matmul, dtype)
+    # Turned round once: the products in the loop read it row by row.
+    factor = layout.turn(recurrent_kernel.T)
 
     def step(d_states: States, inputs: Any) -> tuple[States, Any]:
-        d_output, saved, before = inputs
+        d_output, saved = inputs
         d_h, *others = d_states
-        d = cell.backward((d_h + d_output, *others), saved, before)
+        d = cell.backward((d_h + d_output, *others), saved, layout.axis)
         d_h, *others = d.states
-        d_h = d_h + _product(dtype, d.r, recurrent_kernel, [1], [1])
+        d_h = d_h + layout.product(matmul, d.r, factor)
         return (d_h, *others), (d.a,) if d.a is d.r else (d.a, d.r)
 
-    d_states, gates = lax.scan(
-        step, d_last, (_swap(d_outputs), saved, before), reverse=True
-    )
+    d_last = tuple(map(layout.turn, d_last))
+    inputs = (layout.turn(_swap(d_outputs)), saved)
+    d_states, gates = lax.scan(step, d_last, inputs, reverse=True)
+    gates = tuple(map(layout.turn, gates))
+    d_states = tuple(map(layout.turn, d_states))
     d_a, d_r = gates[0], gates[-1]
     d_x = _swap(_product(dtype, d_a, kernel, [2], [1]))
     d_kernel = _product(dtype, x, d_a, [0, 1], [0, 1])
-    d_recurrent = _product(dtype, before[0], d_r, [0, 1], [0, 1])
+    d_recurrent = _product(dtype, h, d_r, [0, 1], [0, 1])
     d_bias = d_a.sum((0, 1))
     if bias.ndim == 2:
         d_bias = jnp.stack([d_bias, d_r.sum((0, 1))])
@@ -147,6 +158,10 @@ _run.defvjp(_remember, _backward)
 def _swap(x: Any) -> Any:
     """Between batch first and time first."""
     return jnp.swapaxes(x, 0, 1)
+
+
+def _matmul(dtype: str, a: Any, b: Any) -> Any:
+    return _product(dtype, a, b, [1], [0])
 
 
 def _product(dtype: str, a: Any, b: Any, axes_a: list[int], axes_b: list[int]) -> Any:

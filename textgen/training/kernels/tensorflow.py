@@ -9,7 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from textgen.training.kernels.equations import Equations, States
+from textgen.training.kernels.equations import Equations, States, before
+from textgen.training.kernels.layout import Layout
 
 # With fewer lanes a matrix product spends its time on reading the weights.
 LANES_PER_PART = 8
@@ -115,10 +116,10 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
     """
     factor = tf.cast(tf.fill((units, width), 1 / units), dtype)
 
-    @partial(tf.function, jit_compile=True, autograph=False)
+    @_compiled
     def run(h: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
         def step(count: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return count + 1, _product(dtype, h, factor)[:, :units]
+            return count + 1, _matmul(dtype, h, factor)[:, :units]
 
         return tf.while_loop(lambda count, _: count < 100, step, (tf.constant(0), h))[1]
 
@@ -127,7 +128,6 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
     return lambda: run(h, factor).numpy()
 
 
-@partial(tf.function, jit_compile=True, autograph=False)
 def _forward(
     cell: Equations,
     dtype: str,
@@ -137,27 +137,21 @@ def _forward(
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tuple[tf.Tensor, States, Any]:
+    layout = Layout.of(states[0].shape[0])
     x = _swap(x)
     bias_a, bias_r = cell.biases(bias)
-    a = _product(dtype, x, kernel) + bias_a
-    factor = tf.cast(recurrent_kernel, dtype)
-
-    def step(states: States, inputs: tuple[tf.Tensor]) -> tuple[States, Any]:
-        r = _product(dtype, states[0], factor)
-        if bias_r is not None:
-            r += bias_r
-        after, saved = cell.forward(inputs[0], r, states)
-        return after, (after, saved)
-
-    last, (after, saved) = _scan(step, states, (a,))
-    before = tuple(
-        tf.concat([first[None], later[:-1]], 0)
-        for first, later in zip(states, after, strict=True)
-    )
-    return _swap(after[0]), last, (x, before, saved)
+    a = layout.turn(_product(dtype, x, kernel) + bias_a)
+    if bias_r is not None:
+        bias_r = layout.turn(bias_r[None])
+    factor = tf.cast(layout.turn(recurrent_kernel), dtype)
+    first = tuple(map(layout.turn, states))
+    last, saved = _forward_loop(cell, dtype, layout, a, first, factor, bias_r)
+    outputs, saved = _outputs(cell, layout, saved, first)
+    outputs = layout.turn(outputs)
+    residuals = (x, before(states[0], outputs), saved)
+    return _swap(outputs), tuple(map(layout.turn, last)), residuals
 
 
-@partial(tf.function, jit_compile=True, autograph=False)
 def _backward(
     cell: Equations,
     dtype: str,
@@ -168,28 +162,80 @@ def _backward(
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tuple[Any, ...]:
-    x, before, saved = residuals
+    layout = Layout.of(d_last[0].shape[0])
+    x, h, saved = residuals
     # Turned round once: the products in the loop read it row by row.
-    factor = tf.cast(tf.transpose(recurrent_kernel), dtype)
-
-    def step(d_states: States, inputs: Any) -> tuple[States, Any]:
-        d_output, saved, before = inputs
-        d_h, *others = d_states
-        d = cell.backward((d_h + d_output, *others), saved, before)
-        d_h, *others = d.states
-        d_h += _product(dtype, d.r, factor)
-        return (d_h, *others), (d.a,) if d.a is d.r else (d.a, d.r)
-
-    inputs = (_swap(d_outputs), saved, before)
-    d_states, gates = _scan(step, d_last, inputs, reverse=True)
+    factor = tf.cast(layout.turn(tf.transpose(recurrent_kernel)), dtype)
+    d_outputs = layout.turn(_swap(d_outputs))
+    d_last = tuple(map(layout.turn, d_last))
+    d_states, gates = _backward_loop(cell, dtype, layout, d_outputs, saved, d_last, factor)
+    gates = tuple(map(layout.turn, gates))
     d_a, d_r = gates[0], gates[-1]
     d_x = _swap(_product(dtype, d_a, tf.transpose(kernel)))
     d_kernel = _sum_over_time(dtype, x, d_a)
-    d_recurrent = _sum_over_time(dtype, before[0], d_r)
-    d_bias = tf.reduce_sum(d_a, (0, 1))
+    d_recurrent = _sum_over_time(dtype, h, d_r)
+    d_bias = _sum_over_rows(d_a)
     if bias.shape.rank == 2:
-        d_bias = tf.stack([d_bias, tf.reduce_sum(d_r, (0, 1))])
-    return d_x, d_states, d_kernel, d_recurrent, d_bias
+        d_bias = tf.stack([d_bias, _sum_over_rows(d_r)])
+    return d_x, tuple(map(layout.turn, d_states)), d_kernel, d_recurrent, d_bias
+
+
+# XLA runs a program of at most eight kernels, and a loop body of as many, from start to
+# end in the thread that called it. It hands the kernels of a longer one to a pool, where
+# the parts wait for each other. So each program below is one loop or one formula; the
+# large products are TensorFlow's own, which are faster, too.
+_compiled = partial(tf.function, jit_compile=True, autograph=False)
+
+
+@_compiled
+def _forward_loop(
+    cell: Equations,
+    dtype: str,
+    layout: Layout,
+    a: tf.Tensor,
+    states: States,
+    factor: tf.Tensor,
+    bias_r: tf.Tensor | None,
+) -> tuple[States, tuple[tf.Tensor, ...]]:
+    matmul = partial(_matmul, dtype)
+
+    def step(states: States, inputs: tuple[tf.Tensor]) -> tuple[States, Any]:
+        r = layout.product(matmul, states[0], factor)
+        if bias_r is not None:
+            r += bias_r
+        return cell.forward(inputs[0], r, states, layout.axis)
+
+    return _scan(step, states, (a,))
+
+
+@_compiled
+def _outputs(
+    cell: Equations, layout: Layout, saved: tuple[tf.Tensor, ...], first: States
+) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    return cell.outputs(saved, first, layout.axis)
+
+
+@_compiled
+def _backward_loop(
+    cell: Equations,
+    dtype: str,
+    layout: Layout,
+    d_outputs: tf.Tensor,
+    saved: tuple[tf.Tensor, ...],
+    d_states: States,
+    factor: tf.Tensor,
+) -> tuple[States, tuple[tf.Tensor, ...]]:
+    matmul = partial(_matmul, dtype)
+
+    def step(d_states: States, inputs: Any) -> tuple[States, Any]:
+        d_output, saved = inputs
+        d_h, *others = d_states
+        d = cell.backward((d_h + d_output, *others), saved, layout.axis)
+        d_h, *others = d.states
+        d_h += layout.product(matmul, d.r, factor)
+        return (d_h, *others), (d.a,) if d.a is d.r else (d.a, d.r)
+
+    return _scan(step, d_states, (d_outputs, saved), reverse=True)
 
 
 def _scan(step: Any, carry: States, inputs: Any, reverse: bool = False) -> Any:
@@ -235,19 +281,37 @@ def _swap(x: tf.Tensor) -> tf.Tensor:
 
 
 def _product(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """`a @ b` of factors rounded to `dtype`, summed in float32; `a` may have time first."""
-    flat = _matmul(dtype, tf.reshape(a, (-1, a.shape[-1])), b)
+    """`a @ b` for an `a` of shape `(time, batch, features)`."""
+    flat = _large_matmul(dtype, tf.reshape(a, (-1, a.shape[-1])), b)
     return tf.reshape(flat, tf.concat([tf.shape(a)[:-1], tf.shape(b)[1:]], 0))
 
 
 def _sum_over_time(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """The sum over time and lanes of the outer products of `a` and `b`."""
     a, b = (tf.reshape(sequence, (-1, sequence.shape[-1])) for sequence in (a, b))
-    return _matmul(dtype, a, b, turn_a=True)
+    return _large_matmul(dtype, a, b, turn_a=True)
+
+
+def _sum_over_rows(x: tf.Tensor) -> tf.Tensor:
+    """The sum over time and lanes, as a product: `tf.reduce_sum` takes thrice as long."""
+    rows = tf.reshape(x, (-1, x.shape[-1]))
+    return tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)[0]
+
+
+def _large_matmul(
+    dtype: str, a: tf.Tensor, b: tf.Tensor, turn_a: bool = False
+) -> tf.Tensor:
+    if dtype == "float32":
+        return tf.matmul(a, b, transpose_a=turn_a)
+    return _compiled_matmul(dtype, a, b, turn_a)
 
 
 def _matmul(dtype: str, a: tf.Tensor, b: tf.Tensor, turn_a: bool = False) -> tf.Tensor:
+    """A product of factors rounded to `dtype`, summed in float32; inside XLA only."""
     # `tf.matmul` would round the sums, too.
     return tf.raw_ops.BatchMatMulV3(
         x=tf.cast(a, dtype), y=tf.cast(b, dtype), Tout=tf.float32, adj_x=turn_a
     )
+
+
+_compiled_matmul = _compiled(_matmul)
