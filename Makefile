@@ -23,7 +23,8 @@ test: .venv/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy textgen
-	KERAS_BACKEND=jax $(BIN)/pytest -q tests/training textgen/training
+	KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2 \
+		$(BIN)/pytest -q tests/training textgen/training
 	KERAS_BACKEND=tensorflow $(BIN)/pytest -q
 
 clean:

@@ -35,7 +35,12 @@ from textgen.config import ModelConfig, TrainConfig
 from textgen.console import say
 from textgen.text.lanes import Windows, windows
 from textgen.text.tokenizer import CharTokenizer
-from textgen.training.process import keep_memory, set_environment
+from textgen.training.process import (
+    keep_memory,
+    num_cores,
+    processor_flags,
+    set_environment,
+)
 
 # "tuned": every worker, also those of the peers, keeps its memory as `textgen train` does.
 ALLOCATORS = ("tuned", "default")
@@ -381,9 +386,8 @@ def ratio(speed: float, other: float | None) -> str:
 
 def machine() -> str:
     """Number of cores and the instruction sets that matter to matrix products."""
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    sets = [name for name in INSTRUCTION_SETS if name in flags]
-    return f"{len(os.sched_getaffinity(0))} cores, {' '.join(sets)}"
+    sets = [name for name in INSTRUCTION_SETS if name in processor_flags()]
+    return f"{num_cores()} cores, {' '.join(sets)}"
 
 
 def versions() -> str:
@@ -503,7 +507,6 @@ class Job:
     windows: Windows
     model: ModelConfig
     train: TrainConfig
-    dtype: str
 
 
 def make_job(shape: Shape, corpus: Path, dtype: str = "float32") -> Job:
@@ -519,9 +522,10 @@ def make_job(shape: Shape, corpus: Path, dtype: str = "float32") -> Job:
         batch_size=shape.batch_size,
         seq_length=shape.seq_length,
         learning_rate=LEARNING_RATE,
+        compute_dtype=dtype,
     )
     lanes = windows(tokenizer.encode(text), train.batch_size, train.seq_length)
-    return Job(lanes, model, train, dtype)
+    return Job(lanes, model, train)
 
 
 def textgen_steps(job: Job) -> RunSteps:
@@ -536,13 +540,15 @@ def textgen_steps(job: Job) -> RunSteps:
         StopOnNan,
     )
     from textgen.training.compiling import compile_model
+    from textgen.training.devices import lanes_shared_out
     from textgen.training.feed import endless
     from textgen.training.model import build_model
     from textgen.training.schedule import WarmupCosine
 
     train = job.train
-    model = build_model(job.model, train.batch_size, train.seed, job.dtype)
-    compile_model(model, job.model, train)
+    with lanes_shared_out(train.batch_size):
+        model = build_model(job.model, train.batch_size, train.seed, train.compute_dtype)
+        compile_model(model, job.model, train)
     state, budget = RunState(), Budget(total_steps=10**9)
     schedule = WarmupCosine(train.learning_rate, train.warmup_steps, train.final_rate)
     callbacks = [
@@ -553,14 +559,15 @@ def textgen_steps(job: Job) -> RunSteps:
     ]
 
     def run_steps(num_steps: int) -> None:
-        model.fit(
-            endless(job.windows, state.step),
-            steps_per_epoch=num_steps,
-            epochs=1,
-            shuffle=False,
-            callbacks=callbacks,
-            verbose=0,
-        )
+        with lanes_shared_out(train.batch_size):
+            model.fit(
+                endless(job.windows, state.step),
+                steps_per_epoch=num_steps,
+                epochs=1,
+                shuffle=False,
+                callbacks=callbacks,
+                verbose=0,
+            )
         finish(model)
 
     return run_steps
@@ -623,7 +630,7 @@ def torch_steps(job: Job) -> RunSteps:
         parameters, train.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     lanes = job.windows.forever()
-    is_bfloat16 = job.dtype == "bfloat16"
+    is_bfloat16 = train.compute_dtype == "bfloat16"
 
     def step(state: Any) -> Any:
         x, y = map(torch.from_numpy, next(lanes))

@@ -159,7 +159,8 @@ def train(
     from textgen.training.train import train as train_on
 
     if tune:
-        tune_process()
+        shares = options["cell"] != "rnn" and not options["recurrent_dropout"]
+        tune_process(share_lanes=shares)
     run = train_on(
         paths,
         out,

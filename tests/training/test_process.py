@@ -127,9 +127,10 @@ def environment_after(before: Mapping[str, str]) -> dict[str, str]:
         return dict(os.environ)
 
 
-def test_every_setting_is_made_for_the_backend_that_has_it() -> None:
-    wanted = {"KERAS_BACKEND": "tensorflow"}
-    settings = process.ENVIRONMENT["tensorflow"]
+@pytest.mark.parametrize("backend", process.ENVIRONMENT)
+def test_every_setting_is_made_for_the_backend_that_has_it(backend: str) -> None:
+    wanted = {"KERAS_BACKEND": backend}
+    settings = process.ENVIRONMENT[backend]
     assert settings
     assert environment_after(wanted) == {**wanted, **settings}
 
@@ -142,10 +143,21 @@ def test_what_is_set_already_stays_and_the_rest_is_added(name: str, value: str) 
     assert environment_after(before) == {**settings, **before}
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch", "unheard of"])
+@pytest.mark.parametrize("backend", ["torch", "unheard of"])
 def test_nothing_is_set_for_a_backend_without_settings(backend: str) -> None:
     before = {"KERAS_BACKEND": backend}
     assert environment_after(before) == before
+
+
+def test_threads_are_left_alone_where_lanes_cannot_be_shared() -> None:
+    code = (
+        "import os\n"
+        "from textgen.training.process import tune_process\n"
+        "tune_process(share_lanes={shares})\n"
+        "print('XLA_FLAGS' in os.environ)"
+    )
+    assert fresh_python(code.format(shares=True)) == ["True"]
+    assert fresh_python(code.format(shares=False)) == ["False"]
 
 
 def test_a_tuned_process_loads_its_backend_and_compiles() -> None:

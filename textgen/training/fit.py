@@ -38,6 +38,7 @@ from textgen.training.callbacks import (
     sync,
 )
 from textgen.training.compiling import compile_model
+from textgen.training.devices import lanes_shared_out
 from textgen.training.feed import endless, held_out
 from textgen.training.model import build_model, get_weights, set_weights
 from textgen.training.plot import can_plot, history_png
@@ -68,7 +69,8 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
     """
     dtype = choose_dtype(task.model, task.train)
     task = replace(task, train=replace(task.train, compute_dtype=dtype))
-    return _Fit(task, quiet).run()
+    with lanes_shared_out(task.train.batch_size):
+        return _Fit(task, quiet).run()
 
 
 class _Fit:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from timeit import repeat
 
 from textgen.config import ModelConfig, TrainConfig
 from textgen.training.kernels import has_device, product_loop
+from textgen.training.process import processor_flags
 
 # The processors' names for products of bfloat16: x86's vectors and tiles, Arm's.
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16"}
@@ -39,16 +38,3 @@ def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
         for dtype in ("float32", "bfloat16")
     )
     return "bfloat16" if float32 / bfloat16 >= LEAST_GAIN else "float32"
-
-
-def processor_flags() -> set[str]:
-    """The processor's instruction sets, as Linux names them; empty elsewhere."""
-    if sys.platform != "linux":
-        return set()
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    return {
-        flag
-        for line in text.splitlines()
-        if line.startswith(("flags", "Features"))
-        for flag in line.split()
-    }

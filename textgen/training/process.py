@@ -11,6 +11,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from textgen.training.backend import wanted_backend
 
@@ -24,21 +25,49 @@ MALLOC_VARIABLES = ("MALLOC_", "GLIBC_TUNABLES")
 # The heap that is asked for in advance, in huge pages; untouched pages cost nothing.
 RESERVED_BYTES = 1 << 30
 
+
+def num_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_flags() -> set[str]:
+    """The processor's instruction sets, as Linux names them; empty elsewhere."""
+    if sys.platform != "linux":
+        return set()
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    return {
+        flag
+        for line in text.splitlines()
+        if line.startswith(("flags", "Features"))
+        for flag in line.split()
+    }
+
+
+# Each core has its own share of the lanes. Threads inside an operation would only wait for
+# each other at every character.
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
-    # The recurrent layers give each core its share of the lanes. Threads inside an
-    # operation would only wait for each other at every character.
-    "tensorflow": {
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "tensorflow": {"TF_NUM_INTRAOP_THREADS": "1", "XLA_FLAGS": ONE_THREAD},
+    # A device for each core; see `textgen.training.devices`.
+    "jax": {
+        "XLA_FLAGS": f"{ONE_THREAD} --xla_force_host_platform_device_count={num_cores()}"
     },
-    "jax": {},
 }
 
 
-def tune_process() -> None:
-    """Make all settings. Those of threads come too late once the framework is loaded."""
+def tune_process(*, share_lanes: bool = True) -> None:
+    """Make all settings. Those of threads come too late once the framework is loaded.
+
+    Args:
+        share_lanes: whether models will be trained whose lanes the cores can share: LSTM
+            or GRU without recurrent dropout, with a `batch_size` that has parts.
+    """
     keep_memory()
-    set_environment()
+    if share_lanes:
+        set_environment()
 
 
 def set_environment() -> None:

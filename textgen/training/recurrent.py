@@ -49,7 +49,7 @@ class WholeSequence:
             `float32` or `bfloat16`; weights, states and gates stay float32.
     """
 
-    equations: equations.Equations
+    step_equations: equations.Equations
 
     def __init__(self: Any, *args: Any, product_dtype: str = "float32", **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -69,7 +69,7 @@ class WholeSequence:
             )
         cell = self.cell
         outputs, states = whole_sequence(
-            self.equations,
+            self.step_equations,
             self.product_dtype,
             sequences,
             tuple(initial_state),
@@ -104,14 +104,14 @@ class LSTM(WholeSequence, CarriedState, keras.layers.LSTM):
     [(2, 4), (2, 4)]
     """
 
-    equations = equations.LSTM()
+    step_equations = equations.LSTM()
 
 
 @keras.saving.register_keras_serializable("textgen")
 class GRU(WholeSequence, CarriedState, keras.layers.GRU):
     """`keras.layers.GRU`: fast on a CPU, and `stateful=True` holds on every backend."""
 
-    equations = equations.GRU()
+    step_equations = equations.GRU()
 
 
 @keras.saving.register_keras_serializable("textgen")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from textgen.training.kernels.equations import Equations, States, before
 from textgen.training.kernels.layout import Layout
+from textgen.training.process import num_cores
 
 # With fewer lanes a matrix product spends its time on reading the weights.
 LANES_PER_PART = 8
@@ -93,16 +93,10 @@ def num_parts(batch_size: int | None) -> int:
     >>> num_parts(1)
     1
     """
-    cores = tf.config.threading.get_inter_op_parallelism_threads() or _num_cores()
+    cores = tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
     lanes = batch_size or 1
     most = min(cores, lanes // LANES_PER_PART)
     return max((parts for parts in range(1, most + 1) if lanes % parts == 0), default=1)
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:
