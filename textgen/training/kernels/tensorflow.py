@@ -134,7 +134,7 @@ def _forward(
     layout = Layout.of(states[0].shape[0])
     x = _swap(x)
     bias_a, bias_r = cell.biases(bias)
-    a = layout.turn(_product(dtype, x, kernel) + bias_a)
+    a = layout.turn(_product(dtype, x, kernel, bias_a))
     if bias_r is not None:
         bias_r = layout.turn(bias_r[None])
     factor = tf.cast(layout.turn(recurrent_kernel), dtype)
@@ -274,9 +274,14 @@ def _swap(x: tf.Tensor) -> tf.Tensor:
     return tf.transpose(x, (1, 0, 2))
 
 
-def _product(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """`a @ b` for an `a` of shape `(time, batch, features)`."""
+def _product(
+    dtype: str, a: tf.Tensor, b: tf.Tensor, bias: tf.Tensor | None = None
+) -> tf.Tensor:
+    """`a @ b + bias` for an `a` of shape `(time, batch, features)`."""
     flat = _large_matmul(dtype, tf.reshape(a, (-1, a.shape[-1])), b)
+    if bias is not None:
+        # Right behind the product, where TensorFlow makes one operation of both.
+        flat = tf.nn.bias_add(flat, bias)
     return tf.reshape(flat, tf.concat([tf.shape(a)[:-1], tf.shape(b)[1:]], 0))
 
 
