@@ -540,13 +540,13 @@ def textgen_steps(job: Job) -> RunSteps:
         StopOnNan,
     )
     from textgen.training.compiling import compile_model
-    from textgen.training.devices import lanes_shared_out
+    from textgen.training.devices import data_parallel
     from textgen.training.feed import endless
     from textgen.training.model import build_model
     from textgen.training.schedule import WarmupCosine
 
     train = job.train
-    with lanes_shared_out(train.batch_size):
+    with data_parallel(train.batch_size):
         model = build_model(job.model, train.batch_size, train.seed, train.compute_dtype)
         compile_model(model, job.model, train)
     state, budget = RunState(), Budget(total_steps=10**9)
@@ -559,7 +559,7 @@ def textgen_steps(job: Job) -> RunSteps:
     ]
 
     def run_steps(num_steps: int) -> None:
-        with lanes_shared_out(train.batch_size):
+        with data_parallel(train.batch_size):
             model.fit(
                 endless(job.windows, state.step),
                 steps_per_epoch=num_steps,

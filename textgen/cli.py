@@ -155,12 +155,8 @@ def train(
 
     The run's directory is printed on stdout when training ends.
     """
-    from textgen.training.process import tune_process
     from textgen.training.train import train as train_on
 
-    if tune:
-        shares = options["cell"] != "rnn" and not options["recurrent_dropout"]
-        tune_process(share_lanes=shares)
     run = train_on(
         paths,
         out,
@@ -168,6 +164,7 @@ def train(
         resume=resume,
         overwrite=overwrite,
         quiet=quiet,
+        tune=tune,
         **_given(options),
     )
     click.echo(run)
@@ -362,13 +359,11 @@ def demo(out: str) -> None:
     """
     from textgen.generation.generator import Generator
     from textgen.text.bundled import bundled_corpus
-    from textgen.training.process import tune_process
     from textgen.training.train import train as train_on
 
-    tune_process()
     book = bundled_corpus("little_harbour.txt")
     say(f"Training on {book.name}, a book of fables written for this package.")
-    run = train_on([book], out, overwrite=True, **DEMO_OPTIONS)
+    run = train_on([book], out, overwrite=True, tune=True, **DEMO_OPTIONS)
     say("\nA page by the new model:\n")
     prompt = "THE "
     _write_text(

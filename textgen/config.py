@@ -124,6 +124,11 @@ class ModelConfig:
         """How many gate blocks lie side by side in a layer's kernel."""
         return len(GATES[self.cell])
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether this package's kernels can train it, on a CPU."""
+        return self.cell != "rnn" and not self.recurrent_dropout
+
     def layer_input_dim(self, layer: int) -> int:
         """Width of what recurrent layer number `layer` reads."""
         return self.embedding_dim if layer == 0 else self.units
@@ -213,8 +218,9 @@ class TrainConfig:
     compute_dtype: str = option(
         "auto",
         "What the factors of LSTM and GRU layers' matrix products are rounded to, on a "
-        "CPU; all else is float32. auto: bfloat16 where the processor has it and is much "
-        "faster with it, timed when a run begins; name a type to repeat a run exactly.",
+        "CPU; all else is float32. auto: bfloat16 where the processor has it (found out on "
+        "Linux) and is much faster with it, timed when a run begins; name a type to repeat "
+        "a run exactly.",
         ("auto", "float32", "bfloat16"),
     )
     patience: int = option(5, "Evaluations without a better score before stopping.")

@@ -191,6 +191,16 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     )
 
 
+def test_a_type_that_no_kernel_can_take_may_be_repeated_on_resume(
+    book: Path, tmp_path: Path
+) -> None:
+    options = {**SMALL, "cell": "rnn", "compute_dtype": "bfloat16"}
+    run = textgen.train(book, tmp_path / "run", epochs=1, **options)
+    assert load_checkpoint(run).facts["train"]["compute_dtype"] == "bfloat16"
+    textgen.train(book, run, resume=True, epochs=2, **options)
+    assert rows_of(run)[-1]["epoch"] == "2.0"
+
+
 def test_resuming_with_other_options_or_text_names_the_difference(
     book: Path, tmp_path: Path, trained: Path
 ) -> None:

@@ -19,6 +19,7 @@ def products_take(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, float]
     """Let the products take given times, on a processor that knows bfloat16."""
 
     def fake(seconds: dict[str, float]) -> None:
+        monkeypatch.setattr(precision, "has_device", lambda: True)
         monkeypatch.setattr(precision, "processor_flags", lambda: {"avx512_bf16"})
         monkeypatch.setattr(precision, "product_loop", lambda dtype, *sizes: dtype)
         monkeypatch.setattr(precision, "repeat", lambda dtype, **_: [seconds[dtype]])
@@ -44,7 +45,8 @@ def test_auto_takes_bfloat16_only_where_it_is_much_faster(
     assert choose_dtype(MODEL, AUTO) == chosen
 
 
-def test_a_named_type_is_taken_as_it_is() -> None:
+def test_a_named_type_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_device", lambda: True)
     for dtype in ("float32", "bfloat16"):
         assert choose_dtype(MODEL, TrainConfig(compute_dtype=dtype)) == dtype
 

@@ -11,25 +11,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from textgen.training.backend import load_keras
+from textgen.training.process import num_shares
 
 keras = load_keras()
 
 
 @contextmanager
-def lanes_shared_out(batch_size: int) -> Iterator[None]:
+def data_parallel(batch_size: int) -> Iterator[None]:
     """While this lasts, models are built and trained on all CPU devices of JAX.
 
     Does nothing with one device, on a GPU, on TensorFlow, or where a script has chosen a
     `keras.distribution` itself.
 
     Args:
-        batch_size: number of lanes; as many devices are taken as divide it.
+        batch_size: number of lanes; it says how many devices are worth taking.
     """
     if keras.backend.backend() != "jax" or keras.distribution.distribution() is not None:
         yield
         return
     devices = keras.distribution.list_devices()
-    count = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
+    count = num_shares(batch_size, len(devices))
     if count == 1 or not all(device.startswith("cpu") for device in devices):
         yield
         return

@@ -28,10 +28,9 @@ def endless(windows: Windows, start: int) -> Any:
     Returns:
         batches `(x, y)`, both `(batch_size, seq_length)` int32.
     """
-    batches = windows.forever(start)
     if keras.backend.backend() != "tensorflow":
-        return batches
-    return _dataset(lambda: batches, like=windows[0][:2])
+        return windows.forever(start)
+    return _dataset(lambda: windows.forever(start), like=windows[0][:2])
 
 
 def held_out(lanes: EvaluationWindows) -> Any:

@@ -38,7 +38,7 @@ from textgen.training.callbacks import (
     sync,
 )
 from textgen.training.compiling import compile_model
-from textgen.training.devices import lanes_shared_out
+from textgen.training.devices import data_parallel
 from textgen.training.feed import endless, held_out
 from textgen.training.model import build_model, get_weights, set_weights
 from textgen.training.plot import can_plot, history_png
@@ -67,24 +67,25 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
         CheckpointError: a checkpoint cannot be written.
         KeyboardInterrupt: a person asked to stop; `last` holds where.
     """
-    dtype = choose_dtype(task.model, task.train)
-    task = replace(task, train=replace(task.train, compute_dtype=dtype))
-    with lanes_shared_out(task.train.batch_size):
-        return _Fit(task, quiet).run()
+    with data_parallel(task.train.batch_size):
+        dtype = choose_dtype(task.model, task.train)
+        if task.train.compute_dtype == "auto":
+            # Stored, so that a resumed run goes on with it.
+            task = replace(task, train=replace(task.train, compute_dtype=dtype))
+        return _Fit(task, quiet, dtype).run()
 
 
 class _Fit:
     """One session of training: the model, how far it is, and how it is saved."""
 
-    def __init__(self, task: Task, quiet: bool) -> None:
+    def __init__(self, task: Task, quiet: bool, dtype: str) -> None:
         self.task = task
+        self.dtype = dtype
         self.say: Callable[[str], None] = (lambda line: None) if quiet else say
         self.quiet = quiet
         train = task.train
         self.windows = task.windows
-        self.model = build_model(
-            task.model, train.batch_size, train.seed, train.compute_dtype
-        )
+        self.model = build_model(task.model, train.batch_size, train.seed, dtype)
         compile_model(self.model, task.model, train)
         self.model.optimizer.build(self.model.trainable_variables)
         self.state = RunState()
@@ -271,8 +272,10 @@ class _Fit:
 
     def _introduction(self) -> str:
         task, framework = self.task, keras.backend.backend()
-        if task.train.compute_dtype != "float32":
-            framework += f", {task.train.compute_dtype} products"
+        if self.dtype != task.train.compute_dtype:
+            framework += f", {self.dtype}: no kernel for {task.train.compute_dtype} here"
+        elif self.dtype != "float32":
+            framework += f", {self.dtype} products"
         verb = (
             "Training" if task.resumed is None else f"Resuming at step {self.state.step:,}:"
         )

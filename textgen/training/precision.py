@@ -18,15 +18,16 @@ LEAST_GAIN = 1.5
 def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
     """What `compute_dtype` comes to on this machine, `float32` or `bfloat16`.
 
-    float32 wherever the kernels do not run: on a GPU, for the plain cell, with recurrent
-    dropout. Otherwise, for `auto`, the products of the recurrent loop are timed in both
-    types, if the processor has instructions for bfloat16; this takes about a second.
+    float32 wherever the kernels do not run, also if bfloat16 is asked for: on a GPU, for
+    the plain cell, with recurrent dropout. Otherwise, for `auto`, the products of the
+    recurrent loop are timed in both types, if the processor has instructions for bfloat16;
+    this takes about a second.
 
     >>> model = ModelConfig(vocab_size=2, cell="rnn")
     >>> choose_dtype(model, TrainConfig(compute_dtype="bfloat16"))
     'float32'
     """
-    if model.cell == "rnn" or model.recurrent_dropout or not has_device():
+    if not model.has_kernel or not has_device():
         return "float32"
     if train.compute_dtype != "auto":
         return train.compute_dtype

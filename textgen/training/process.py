@@ -46,6 +46,20 @@ def processor_flags() -> set[str]:
     }
 
 
+# With fewer lanes a matrix product spends its time on reading the weights.
+LANES_PER_CORE = 8
+
+
+def num_shares(batch_size: int, cores: int) -> int:
+    """How many cores share the lanes, each with equally many and enough of them.
+
+    >>> num_shares(64, cores=4), num_shares(50, cores=4), num_shares(97, cores=4)
+    (4, 2, 1)
+    """
+    most = min(cores, batch_size // LANES_PER_CORE)
+    return max((n for n in range(1, most + 1) if batch_size % n == 0), default=1)
+
+
 # Each core has its own share of the lanes. Threads inside an operation would only wait for
 # each other at every character.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
@@ -62,8 +76,8 @@ def tune_process(*, share_lanes: bool = True) -> None:
     """Make all settings. Those of threads come too late once the framework is loaded.
 
     Args:
-        share_lanes: whether models will be trained whose lanes the cores can share: LSTM
-            or GRU without recurrent dropout, with a `batch_size` that has parts.
+        share_lanes: whether models will be trained whose lanes the cores can share: with
+            kernels (`ModelConfig.has_kernel`) and more than one of `num_shares`.
     """
     keep_memory()
     if share_lanes:

@@ -11,6 +11,7 @@ from textgen.console import say
 from textgen.errors import ConfigError
 from textgen.run_directory import RunDirectory
 from textgen.training.backend import check_backend, wanted_backend
+from textgen.training.process import num_cores, num_shares, tune_process
 from textgen.training.task import Paths, default_out, new_task, resumed_task
 
 
@@ -22,6 +23,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
+    tune: bool = False,
     **options: Any,
 ) -> Path:
     """Train a model on text, and keep the best and the last of it.
@@ -34,6 +36,8 @@ def train(
         resume: go on with the run in `out`.
         overwrite: replace the run in `out`.
         quiet: print nothing on stderr.
+        tune: set memory and threads of the whole process for speed, as the command line
+            does; of use only before anything has loaded Keras.
         **options: fields of `TextConfig`, `ModelConfig` and `TrainConfig`.
 
     Returns:
@@ -69,6 +73,9 @@ def train(
     if not quiet:
         for note in task.notes:
             say(note)
+    if tune:
+        shares = num_shares(task.train.batch_size, num_cores())
+        tune_process(share_lanes=task.model.has_kernel and shares > 1)
     from textgen.training.fit import fit
 
     try:

@@ -37,8 +37,8 @@ class Gradients(NamedTuple):
     states: States
 
 
-def before(first: Any, sequence: Any) -> Any:
-    """What stood before each entry of a sequence, `first` before its first."""
+def shift_right(first: Any, sequence: Any) -> Any:
+    """`first` and all of a sequence but its last: what stood before each entry."""
     return ops.concatenate([first[None], sequence[:-1]], 0)
 
 
@@ -112,7 +112,7 @@ class LSTM:
         gates, c = saved
         tanh_c = ops.tanh(c)
         *_, o = ops.split(gates, 4, axis)
-        return o * tanh_c, (gates, tanh_c, before(first[1], c))
+        return o * tanh_c, (gates, tanh_c, shift_right(first[1], c))
 
     def backward(self, grads: States, saved: tuple[Any, ...], axis: int) -> Gradients:
         """`a` and `r` occur only as a sum, so one array is the gradient of both."""
@@ -162,7 +162,7 @@ class GRU:
     ) -> tuple[Any, tuple[Any, ...]]:
         """Replaces each `h` by the one before it."""
         *gates, h = saved
-        return h, (*gates, before(first[0], h))
+        return h, (*gates, shift_right(first[0], h))
 
     def backward(self, grads: States, saved: tuple[Any, ...], axis: int) -> Gradients:
         """The two gradients differ in the candidate, where `r` passed the reset gate."""

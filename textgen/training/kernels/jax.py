@@ -10,8 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from textgen.training.kernels.equations import Equations, States, before
+from textgen.training.backend import load_keras
+from textgen.training.kernels.equations import Equations, States, shift_right
 from textgen.training.kernels.layout import Layout
+
+keras = load_keras()
 
 
 def has_device() -> bool:
@@ -60,18 +63,28 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
         units: of the layer.
         width: of the gates, a multiple of `units`.
     """
-    factor = jnp.full((units, width), 1 / units, dtype)
+    lanes = _lanes_of_a_device(rows)
+    layout = Layout.of(lanes)
+    matmul = partial(_matmul, dtype)
+    factor = layout.turn(jnp.full((units, width), 1 / units, dtype))
 
     @jax.jit
     def run(h: Any) -> Any:
         def step(_: int, h: Any) -> Any:
-            return _matmul(dtype, h, factor)[:, :units]
+            gates = layout.turn(layout.product(matmul, h, factor))
+            return layout.turn(gates[:, :units])
 
         return lax.fori_loop(0, 100, step, h)
 
-    h = jnp.ones((rows, units))
+    h = layout.turn(jnp.ones((lanes, units)))
     run(h).block_until_ready()
     return lambda: run(h).block_until_ready()
+
+
+def _lanes_of_a_device(batch_size: int) -> int:
+    """A device's share of the lanes; see `textgen.training.devices`."""
+    distribution = keras.distribution.distribution()
+    return batch_size // (distribution.device_mesh.devices.size if distribution else 1)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -91,14 +104,14 @@ def _forward(
 ) -> tuple[Any, States, Any]:
     # Time and lanes stay two axes in every product: merged, lanes that are spread over
     # several devices would be gathered.
-    layout = Layout.of(x.shape[0])
+    layout = Layout.of(_lanes_of_a_device(x.shape[0]))
     matmul = partial(_matmul, dtype)
     x = _swap(x)
     bias_a, bias_r = cell.biases(bias)
     a = layout.turn(_product(dtype, x, kernel, [2], [0]) + bias_a)
     if bias_r is not None:
         bias_r = layout.turn(bias_r[None])
-    factor = layout.turn(recurrent_kernel)
+    factor = layout.turn(recurrent_kernel).astype(dtype)
 
     def step(states: States, a: Any) -> tuple[States, Any]:
         r = layout.product(matmul, states[0], factor)
@@ -108,11 +121,11 @@ def _forward(
     last, saved = lax.scan(step, first, a)
     outputs, saved = cell.outputs(saved, first, layout.axis)
     outputs = layout.turn(outputs)
-    residuals = (x, before(states[0], outputs), saved, kernel, recurrent_kernel, bias)
+    residuals = (x, shift_right(states[0], outputs), saved, kernel, recurrent_kernel, bias)
     return _swap(outputs), tuple(map(layout.turn, last)), residuals
 
 
-def _remember(
+def _forward_rule(
     cell: Equations, dtype: str, *args: Any
 ) -> tuple[tuple[Any, States], tuple[Any, ...]]:
     outputs, last, residuals = _forward(cell, dtype, *args)
@@ -124,10 +137,10 @@ def _backward(
 ) -> tuple[Any, ...]:
     x, h, saved, kernel, recurrent_kernel, bias = residuals
     d_outputs, d_last = grads
-    layout = Layout.of(x.shape[1])
+    layout = Layout.of(_lanes_of_a_device(x.shape[1]))
     matmul = partial(_matmul, dtype)
-    # Turned round once: the products in the loop read it row by row.
-    factor = layout.turn(recurrent_kernel.T)
+    # Transposed and rounded once, not in the loop.
+    factor = layout.turn(recurrent_kernel.T).astype(dtype)
 
     def step(d_states: States, inputs: Any) -> tuple[States, Any]:
         d_output, saved = inputs
@@ -152,7 +165,7 @@ def _backward(
     return d_x, d_states, d_kernel, d_recurrent, d_bias
 
 
-_run.defvjp(_remember, _backward)
+_run.defvjp(_forward_rule, _backward)
 
 
 def _swap(x: Any) -> Any:

@@ -11,7 +11,7 @@ from textgen.training.backend import load_keras
 ops = load_keras().ops
 
 # Numbers in a vector register, where it is widest.
-VECTOR_LANES = 16
+VECTOR_WIDTH = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Layout:
         >>> Layout.of(32).axis, Layout.of(25).axis, Layout.of(None).axis
         (-2, -1, -1)
         """
-        return cls(lanes is not None and lanes % VECTOR_LANES == 0)
+        return cls(lanes is not None and lanes % VECTOR_WIDTH == 0)
 
     @property
     def axis(self) -> int:

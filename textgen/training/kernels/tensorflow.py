@@ -8,12 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from textgen.training.kernels.equations import Equations, States, before
+from textgen.training.kernels.equations import Equations, States, shift_right
 from textgen.training.kernels.layout import Layout
-from textgen.training.process import num_cores
-
-# With fewer lanes a matrix product spends its time on reading the weights.
-LANES_PER_PART = 8
+from textgen.training.process import num_cores, num_shares
 
 
 def has_device() -> bool:
@@ -56,8 +53,10 @@ def whole_sequence(
     weights = (kernel, recurrent_kernel, bias)
     num_states = len(states)
     parts = num_parts(states[0].shape[0])
-    forward = partial(_forward, cell, product_dtype)
-    backward = partial(_backward, cell, product_dtype)
+    lanes = states[0].shape[0]
+    layout = Layout.of(lanes // parts if lanes else None)
+    forward = partial(_forward, cell, product_dtype, layout)
+    backward = partial(_backward, cell, product_dtype, layout)
 
     # Lanes know nothing of each other, so every core can take its share of them through
     # the whole sequence. Waiting for each other at every character costs more.
@@ -88,15 +87,13 @@ def whole_sequence(
 
 
 def num_parts(batch_size: int | None) -> int:
-    """How many cores share the lanes, each with equally many and enough of them.
+    """How many threads share the lanes of a batch; None if its size is not known yet.
 
-    >>> num_parts(1)
+    >>> num_parts(None)
     1
     """
-    cores = tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
-    lanes = batch_size or 1
-    most = min(cores, lanes // LANES_PER_PART)
-    return max((parts for parts in range(1, most + 1) if lanes % parts == 0), default=1)
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or num_cores()
+    return num_shares(batch_size or 1, threads)
 
 
 def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:
@@ -108,16 +105,20 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
         units: of the layer.
         width: of the gates, a multiple of `units`.
     """
-    factor = tf.cast(tf.fill((units, width), 1 / units), dtype)
+    lanes = rows // num_parts(rows)
+    layout = Layout.of(lanes)
+    matmul = partial(_matmul, dtype)
+    factor = layout.turn(tf.cast(tf.fill((units, width), 1 / units), dtype))
 
     @_compiled
     def run(h: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
         def step(count: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return count + 1, _matmul(dtype, h, factor)[:, :units]
+            gates = layout.turn(layout.product(matmul, h, factor))
+            return count + 1, layout.turn(gates[:, :units])
 
         return tf.while_loop(lambda count, _: count < 100, step, (tf.constant(0), h))[1]
 
-    h = tf.ones((rows // num_parts(rows), units))
+    h = layout.turn(tf.ones((lanes, units)))
     run(h, factor).numpy()
     return lambda: run(h, factor).numpy()
 
@@ -125,13 +126,13 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
 def _forward(
     cell: Equations,
     dtype: str,
+    layout: Layout,
     x: tf.Tensor,
     states: States,
     kernel: tf.Tensor,
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tuple[tf.Tensor, States, Any]:
-    layout = Layout.of(states[0].shape[0])
     x = _swap(x)
     bias_a, bias_r = cell.biases(bias)
     a = layout.turn(_product(dtype, x, kernel, bias_a))
@@ -142,13 +143,14 @@ def _forward(
     last, saved = _forward_loop(cell, dtype, layout, a, first, factor, bias_r)
     outputs, saved = _outputs(cell, layout, saved, first)
     outputs = layout.turn(outputs)
-    residuals = (x, before(states[0], outputs), saved)
+    residuals = (x, shift_right(states[0], outputs), saved)
     return _swap(outputs), tuple(map(layout.turn, last)), residuals
 
 
 def _backward(
     cell: Equations,
     dtype: str,
+    layout: Layout,
     residuals: tuple[Any, ...],
     d_outputs: tf.Tensor,
     d_last: States,
@@ -156,9 +158,8 @@ def _backward(
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tuple[Any, ...]:
-    layout = Layout.of(d_last[0].shape[0])
     x, h, saved = residuals
-    # Turned round once: the products in the loop read it row by row.
+    # Transposed once, not in the loop.
     factor = tf.cast(layout.turn(tf.transpose(recurrent_kernel)), dtype)
     d_outputs = layout.turn(_swap(d_outputs))
     d_last = tuple(map(layout.turn, d_last))
