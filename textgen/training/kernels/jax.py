@@ -71,8 +71,8 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
     @jax.jit
     def run(h: Any) -> Any:
         def step(_: int, h: Any) -> Any:
-            gates = layout.turn(layout.product(matmul, h, factor))
-            return layout.turn(gates[:, :units])
+            gates = layout.product(matmul, h, factor)
+            return jnp.split(gates, width // units, layout.axis)[0]
 
         return lax.fori_loop(0, 100, step, h)
 

@@ -113,8 +113,8 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
     @_compiled
     def run(h: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
         def step(count: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            gates = layout.turn(layout.product(matmul, h, factor))
-            return count + 1, layout.turn(gates[:, :units])
+            gates = layout.product(matmul, h, factor)
+            return count + 1, tf.split(gates, width // units, layout.axis)[0]
 
         return tf.while_loop(lambda count, _: count < 100, step, (tf.constant(0), h))[1]
 
