@@ -245,12 +245,15 @@ def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
     assert load_checkpoint(run)
 
 
-def test_training_stops_when_validation_no_longer_improves(tmp_path: Path) -> None:
+def test_training_stops_when_validation_no_longer_improves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rng = np.random.default_rng(0)
     noise = tmp_path / "noise.txt"
     noise.write_text("".join(rng.choice(list("abcdefgh "), size=3000)))
-    options = {**SMALL, "epochs": 100, "patience": 2, "eval_every": 20}
+    options = {**SMALL, "epochs": 100, "patience": 2, "eval_every": 20, "quiet": False}
     run = textgen.train(noise, tmp_path / "run", learning_rate=0.05, **options)
+    assert "Stopped early: 2 evaluations brought no better" in capsys.readouterr().err
     rows = rows_of(run)
     scores = [float(row["val_bits_per_char"]) for row in rows]
     assert len(rows) < 100

@@ -103,12 +103,13 @@ class _Fit:
         if self._is_finished():
             self._score_test()
             return run.path
-        self.say(self._introduction())
         if self.task.resumed is None:
             run.claim(overwrite=self.task.overwrite)
             # Shows at once whether the place can be written, and marks it as a run.
             self._save_last()
         with stop_requests(quiet=self.quiet) as wants_stop:
+            # Said only now: it promises what a stop request does.
+            self.say(self._introduction())
             carry = CarryState(self.state, len(self.windows))
             callbacks = [carry, *self._callbacks(wants_stop)]
             try:
@@ -302,7 +303,12 @@ class _Fit:
         return False
 
     def _conclude(self) -> None:
-        state = self.state
+        state, patience = self.state, self.task.train.patience
+        if state.waits >= patience:
+            self.say(
+                f"Stopped early: {state.waits} evaluations brought no better score "
+                f"(--patience {patience})."
+            )
         self.say(
             f"Best: {state.best_score:.3f} bits per character at step {state.best_step:,}, "
             f"after {clock_time(state.seconds)} of training."
