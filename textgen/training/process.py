@@ -1,8 +1,9 @@
 """Settings of the whole process that make training faster on a CPU.
 
-They hold for the whole process, so the library never makes them by itself: the commands
-`train` and `demo` do, before the framework is loaded, and a script may call `tune_process`
-first of all. What a person has set in the environment stays.
+They hold for the whole process, so the library makes them only when told to: by
+`textgen.train(..., tune=True)`, as the commands `train` and `demo` call it, or by a script
+that calls `tune_process` before the framework is loaded. What a person has set in the
+environment stays.
 """
 
 from __future__ import annotations

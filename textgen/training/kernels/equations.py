@@ -45,10 +45,6 @@ def shift_right(first: Any, sequence: Any) -> Any:
 class Equations(Protocol):
     """What the kernels ask of a cell."""
 
-    @property
-    def num_gates(self) -> int:
-        """How many times `units` wide `a` and `r` are."""
-
     def biases(self, bias: Any) -> tuple[Any, Any | None]:
         """The bias of `a`, and that of `r` if it has one of its own."""
 
@@ -80,8 +76,6 @@ class LSTM:
     c' = f c + i g and h' = o tanh(c'), where i, f, o are sigmoids and g a tanh of the
     sum of both parts.
     """
-
-    num_gates = 4
 
     def biases(self, bias: Any) -> tuple[Any, None]:
         """One bias, of shape `(4 * units,)`."""
@@ -138,8 +132,6 @@ class GRU:
     g = tanh(a_h + reset r_h). The reset gate acts on the recurrent product, which
     therefore has a bias of its own.
     """
-
-    num_gates = 3
 
     def biases(self, bias: Any) -> tuple[Any, Any]:
         """The two rows of a bias of shape `(2, 3 * units)`."""

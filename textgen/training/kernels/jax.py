@@ -36,33 +36,12 @@ def whole_sequence(
     recurrent_kernel: Any,
     bias: Any,
 ) -> tuple[Any, States]:
-    """Run a recurrent cell over a sequence.
-
-    Args:
-        cell: the equations of a step.
-        product_dtype: what the factors of matrix products are rounded to, `float32`
-            or `bfloat16`; sums and all else are float32.
-        x: `(batch, time, features)` inputs.
-        states: the initial states, each `(batch, units)`, `h` first.
-        kernel: `(features, gates * units)`.
-        recurrent_kernel: `(units, gates * units)`.
-        bias: as the cell has it.
-
-    Returns:
-        `(batch, time, units)` outputs and the states after the last step.
-    """
+    """Run a recurrent cell over a sequence; see `textgen.training.kernels`."""
     return _run(cell, product_dtype, x, states, kernel, recurrent_kernel, bias)
 
 
 def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:
-    """Compile a loop of the products that the steps of a layer make, to be timed.
-
-    Args:
-        dtype: of the factors.
-        rows: lanes.
-        units: of the layer.
-        width: of the gates, a multiple of `units`.
-    """
+    """Compile a loop of a layer's products; see `textgen.training.kernels`."""
     lanes = _lanes_of_a_device(rows)
     layout = Layout.of(lanes)
     matmul = partial(_matmul, dtype)

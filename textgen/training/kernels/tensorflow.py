@@ -35,25 +35,11 @@ def whole_sequence(
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tuple[tf.Tensor, States]:
-    """Run a recurrent cell over a sequence.
-
-    Args:
-        cell: the equations of a step.
-        product_dtype: what the factors of matrix products are rounded to, `float32`
-            or `bfloat16`; all else is float32.
-        x: `(batch, time, features)` inputs.
-        states: the initial states, each `(batch, units)`, `h` first.
-        kernel: `(features, gates * units)`.
-        recurrent_kernel: `(units, gates * units)`.
-        bias: as the cell has it.
-
-    Returns:
-        `(batch, time, units)` outputs and the states after the last step.
-    """
+    """Run a recurrent cell over a sequence; see `textgen.training.kernels`."""
     weights = (kernel, recurrent_kernel, bias)
     num_states = len(states)
-    parts = num_parts(states[0].shape[0])
     lanes = states[0].shape[0]
+    parts = num_parts(lanes)
     layout = Layout.of(lanes // parts if lanes else None)
     forward = partial(_forward, cell, product_dtype, layout)
     backward = partial(_backward, cell, product_dtype, layout)
@@ -97,14 +83,7 @@ def num_parts(batch_size: int | None) -> int:
 
 
 def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:
-    """Compile a loop of the products that the steps of a layer make, to be timed.
-
-    Args:
-        dtype: of the factors.
-        rows: lanes.
-        units: of the layer.
-        width: of the gates, a multiple of `units`.
-    """
+    """Compile a loop of a layer's products; see `textgen.training.kernels`."""
     lanes = rows // num_parts(rows)
     layout = Layout.of(lanes)
     matmul = partial(_matmul, dtype)
