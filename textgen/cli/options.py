@@ -1,0 +1,84 @@
+"""Flags made from the fields of a configuration: one description serves both."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from textgen.config import ModelConfig, SamplingConfig, TextConfig, TrainConfig
+from textgen.training.size import SIZES
+
+CONFIGS = {
+    "Text": TextConfig,
+    "Model": ModelConfig,
+    "Training": TrainConfig,
+    "Sampling": SamplingConfig,
+}
+CLICK_TYPES: dict[str, Any] = {"int": int, "float": float, "str": str}
+
+
+class Option(click.Option):
+    """A flag made from a field of a configuration; None means: not given."""
+
+    def __init__(self, section: str, spec: dataclasses.Field) -> None:
+        self.section = section
+        flag = spec.name.replace("_", "-")
+        on_off = spec.type == "bool"
+        super().__init__(
+            [f"--{flag}/--no-{flag}" if on_off else f"--{flag}"],
+            default=None,
+            type=_click_type(spec),
+            help=spec.metadata["help"] + _shown_default(spec),
+        )
+
+
+class Command(click.Command):
+    """A command whose help lists its options under the names of their configurations."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section for the command's own options, one for each configuration."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                section = getattr(parameter, "section", "Options")
+                sections.setdefault(section, []).append(record)
+        for name, records in sections.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+def config_options(*sections: str) -> Callable[[Any], Any]:
+    """Give a command one flag for each field of the named configurations."""
+
+    def decorate(command: click.Command) -> click.Command:
+        for section in sections:
+            for spec in dataclasses.fields(CONFIGS[section]):
+                if "help" in spec.metadata:
+                    command.params.append(Option(section, spec))
+        return command
+
+    return decorate
+
+
+def _click_type(spec: dataclasses.Field) -> Any:
+    if spec.metadata["choices"]:
+        return click.Choice(spec.metadata["choices"])
+    return CLICK_TYPES.get(str(spec.type).removesuffix(" | None"))
+
+
+def _shown_default(spec: dataclasses.Field) -> str:
+    if spec.name in SIZES["tiny"]:
+        return "  [default: by --size]"
+    if spec.default is None:
+        return ""
+    shown = ("yes" if spec.default else "no") if spec.type == "bool" else spec.default
+    return f"  [default: {shown}]"
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options a person gave; everything else is the configuration's business."""
+    return {name: value for name, value in options.items() if value is not None}

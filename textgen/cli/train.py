@@ -1,0 +1,71 @@
+"""`textgen train`."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+
+from textgen.cli.options import Command, config_options, given
+from textgen.console import say
+from textgen.training.size import SIZES
+
+
+@config_options("Text", "Model", "Training")
+@click.command(cls=Command)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.option(
+    "--out", metavar="DIR", help="Where the run goes.  [default: checkpoints/FIRST_NAME]"
+)
+@click.option(
+    "--size",
+    type=click.Choice(["auto", *SIZES]),
+    default="auto",
+    help="Layers, units and dropout by the amount of text; their own flags win.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
+@click.option(
+    "--tune/--no-tune",
+    default=True,
+    help="Set memory and threads of this process for speed.  [default: yes]",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
+def train(
+    paths: tuple[str, ...],
+    out: str | None,
+    size: str,
+    resume: bool,
+    overwrite: bool,
+    tune: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train a model on PATHS: files, directories, .gz/.bz2/.xz, or - for stdin.
+
+    \b
+    Examples:
+      textgen train my_book.txt
+      textgen train poems/ --glob "*.md" --documents files
+      textgen train names.txt --documents lines --epochs 30
+      textgen train my_book.txt --resume
+      textgen train big.txt --size large --max-minutes 60 --eval-every 500
+
+    The run's directory is printed on stdout when training ends.
+    """
+    from textgen.training.train import train as train_on
+
+    run = train_on(
+        paths,
+        out,
+        size=size,
+        resume=resume,
+        overwrite=overwrite,
+        quiet=quiet,
+        tune=tune,
+        **given(options),
+    )
+    click.echo(run)
+    if not quiet:
+        say(f'Write with it:  textgen sample {shlex.quote(str(run))} --prompt "..."')
