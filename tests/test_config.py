@@ -18,6 +18,7 @@ from textgen.config import (
     TextConfig,
     TrainConfig,
     check_names,
+    check_setting,
     from_dict,
     pick,
     to_dict,
@@ -43,7 +44,7 @@ REFUSALS: list[tuple[type, dict[str, Any], str]] = [
     (
         TextConfig,
         {"documents": "chapters"},
-        "documents='chapters' must be one of whole, lines, paragraphs, files.",
+        "documents='chapters' must be one of whole, lines, paragraphs, files, records.",
     ),
     (TextConfig, {"tokenizer": "word"}, "tokenizer='word' must be one of char, byte."),
     (TextConfig, {"min_count": 0}, "min_count=0 must be at least 1."),
@@ -105,15 +106,6 @@ REFUSALS: list[tuple[type, dict[str, Any], str]] = [
         {"optimizer": "sgd"},
         "optimizer='sgd' must be one of adam, adamw, rmsprop, lion, muon.",
     ),
-    (SamplingConfig, {"length": -1}, "length=-1 must be at least 0."),
-    (SamplingConfig, {"temperature": -0.5}, "temperature=-0.5 must be at least 0."),
-    (SamplingConfig, {"top_k": 0}, "top_k=0 must be at least 1."),
-    (SamplingConfig, {"top_p": 0}, "top_p=0 must be above 0 and at most 1; 1 keeps all."),
-    (
-        SamplingConfig,
-        {"top_p": 1.5},
-        "top_p=1.5 must be above 0 and at most 1; 1 keeps all.",
-    ),
 ]
 
 
@@ -144,6 +136,20 @@ def test_nonsense_is_refused_by_name(
         ),
         (TrainConfig, {"eval_every": 1.5}, "eval_every=1.5 must be int | None, not float."),
         (SamplingConfig, {"top_k": True}, "top_k=True must be int | None, not bool."),
+        (SamplingConfig, {"length": 2.5}, "length=2.5 must be int, not float."),
+        (SamplingConfig, {"length": None}, "length=None must be int, not NoneType."),
+        (
+            SamplingConfig,
+            {"temperature": "1"},
+            "temperature='1' must be float | tuple[float, ...], not str.",
+        ),
+        (SamplingConfig, {"min_p": "0"}, "min_p='0' must be float | None, not str."),
+        (SamplingConfig, {"allow": ["a"]}, "allow=['a'] must be str | None, not list."),
+        (
+            SamplingConfig,
+            {"dry_breakers": None},
+            "dry_breakers=None must be str, not NoneType.",
+        ),
         (TextConfig, {"encoding": 8}, "encoding=8 must be str, not int."),
     ],
 )
@@ -163,6 +169,8 @@ def test_a_value_of_another_type_is_refused_with_both_types(
         (TrainConfig, "max_minutes"),
         (SamplingConfig, "temperature"),
         (SamplingConfig, "top_p"),
+        (SamplingConfig, "frequency_penalty"),
+        (SamplingConfig, "length_penalty"),
     ],
 )
 def test_what_is_no_number_is_refused(kind: type, name: str, value: float) -> None:
@@ -188,6 +196,18 @@ def test_text_encodings_are_taken(encoding: str) -> None:
         (TrainConfig, {"learning_rate": 1, "max_minutes": 5, "final_rate": 0}),
         (TrainConfig, {"warmup_steps": 0, "clip_norm": 0, "final_rate": 1}),
         (SamplingConfig, {"length": 0, "temperature": 0, "top_k": 1, "top_p": 1}),
+        (SamplingConfig, {"length": 3, "min_length": 3, "min_p": 0, "typical_p": 1}),
+        (SamplingConfig, {"min_p": 1.0, "repetition_penalty": 1e-6, "stop": (" ",)}),
+        (SamplingConfig, {"frequency_penalty": -2, "presence_penalty": -2.0}),
+        (SamplingConfig, {"no_repeat_ngram_size": 1, "dry_allowed_length": 1}),
+        (SamplingConfig, {"dry_multiplier": 0, "dry_base": 1, "dry_breakers": ""}),
+        (
+            SamplingConfig,
+            {"allow": "a", "forbid": "b", "pattern": "a", "until": "document"},
+        ),
+        (SamplingConfig, {"beam_width": 1, "length_penalty": -1.0, "temperature": 1}),
+        (SamplingConfig, {"beam_width": 5, "no_repeat_ngram_size": 3, "stop": ("a",)}),
+        (SamplingConfig, {"temperature": (0, 0.5, 2.0)}),
         (TextConfig, {"val_fraction": 0.5, "test_fraction": 0.4}),
     ],
 )
@@ -217,6 +237,201 @@ def test_no_two_configurations_share_an_option() -> None:
     # They are keywords of one function and flags of one command.
     names = [field.name for kind in KINDS for field in dataclasses.fields(kind)]
     assert len(names) == len(set(names))
+
+
+# --- what is sampled ---
+
+WHOLE = "must be a whole number of at least"
+RANGES: list[tuple[str, list[Any], str]] = [
+    ("length", [-1], f"{WHOLE} 0."),
+    ("min_length", [-1], f"{WHOLE} 0."),
+    (
+        "temperature",
+        [-0.5, -1],
+        "must be a finite number of at least 0, or several; 0 always takes the most "
+        "likely.",
+    ),
+    ("top_k", [0, -3], f"{WHOLE} 1; leave it out to keep all."),
+    ("top_p", [0, -0.1, 1.5], "must be above 0 and at most 1; 1 keeps every character."),
+    ("min_p", [-0.1, 1.01], "must be in 0 to 1; 0 keeps every character."),
+    ("typical_p", [0, -0.1, 2], "must be above 0 and at most 1; 1 keeps every character."),
+    (
+        "repetition_penalty",
+        [0, -1.0],
+        "must be a finite number in 0.000001 to 1000000; 1 changes nothing.",
+    ),
+    ("no_repeat_ngram_size", [0, -1], f"{WHOLE} 1; leave it out to allow repetition."),
+    ("dry_multiplier", [-0.1], "must be a finite number of at least 0; 0 changes nothing."),
+    ("dry_base", [0.99, 0, -2], "must be a finite number of at least 1."),
+    ("dry_allowed_length", [0], f"{WHOLE} 1."),
+    ("beam_width", [0, -1], f"{WHOLE} 1; leave it out to draw."),
+]
+NO_STOP = (
+    "must be texts of at least one character: an empty one would end every text at once."
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [(name, value, message) for name, values, message in RANGES for value in values],
+)
+def test_every_setting_of_sampling_has_its_range(
+    name: str, value: Any, message: str
+) -> None:
+    assert refusal(SamplingConfig, **{name: value}) == f"{name}={value} {message}"
+    with pytest.raises(ConfigError):
+        check_setting(name, value)
+
+
+@pytest.mark.parametrize(
+    "name", ["frequency_penalty", "presence_penalty", "length_penalty", "dry_base"]
+)
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), "1", True, 1j])
+def test_a_setting_alone_is_held_to_finite_numbers_too(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name}=.* must be a finite number"):
+        check_setting(name, value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stop": ""}, f"stop=('',) {NO_STOP}"),
+        ({"stop": ["a", ""]}, f"stop=('a', '') {NO_STOP}"),
+        ({"stop": ("a", 1)}, f"stop=('a', 1) {NO_STOP}"),
+        (
+            {"allow": ""},
+            "allow='' must be at least one character; leave it out to allow all.",
+        ),
+        (
+            {"forbid": ""},
+            "forbid='' must be at least one character; leave it out to forbid none.",
+        ),
+        (
+            {"pattern": ""},
+            "pattern='' must be a regular expression; leave it out to allow all.",
+        ),
+        (
+            {"until": "chapter"},
+            "until='chapter' must be one of sentence, line, paragraph, document.",
+        ),
+        (
+            {"temperature": ()},
+            "temperature=() must be a finite number of at least 0, or several; 0 always "
+            "takes the most likely.",
+        ),
+        (
+            {"temperature": (0.5, -1)},
+            "temperature=-1 must be a finite number of at least 0, or several; 0 always "
+            "takes the most likely.",
+        ),
+        (
+            {"temperature": [0.5, float("nan")]},
+            "temperature=nan must be a finite number of at least 0, or several; 0 always "
+            "takes the most likely.",
+        ),
+    ],
+)
+def test_texts_and_lists_that_make_no_sense_are_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    assert refusal(SamplingConfig, **options) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"length": 5, "min_length": 6},
+            "min_length=6 is more than length=5. Lower the one or raise the other.",
+        ),
+        (
+            {"allow": "abc", "forbid": "xcb"},
+            "'b' is both in allow and in forbid. Take it out of one.",
+        ),
+        *(
+            (
+                {"pattern": "a+", **cutting},
+                "a text that stop or until cuts short may not match the pattern. Say in "
+                "the pattern how the text ends.",
+            )
+            for cutting in (
+                {"stop": "a"},
+                {"until": "sentence"},
+                {"until": "line"},
+                {"until": "paragraph"},
+            )
+        ),
+        *(
+            (
+                {"beam_width": 3, name: value},
+                "beam_width searches for the most likely text and draws nothing, so "
+                f"{name} has no meaning. Leave out one of the two.",
+            )
+            for name, value in (
+                ("top_k", 3),
+                ("top_p", 0.9),
+                ("min_p", 0.1),
+                ("typical_p", 0.9),
+                ("temperature", 0.5),
+                ("temperature", 0),
+                ("temperature", (1.0, 0.5)),
+            )
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    assert refusal(SamplingConfig, **options) == message
+
+
+@pytest.mark.parametrize(
+    ("given_stop", "expected"),
+    [("ab", ("ab",)), (["a", "b"], ("a", "b")), (iter("ab"), ("a", "b")), ([], ())],
+)
+def test_stop_texts_may_be_one_or_several(given_stop: Any, expected: Any) -> None:
+    assert SamplingConfig(stop=given_stop).stop == expected
+
+
+def test_temperatures_may_be_a_list() -> None:
+    assert SamplingConfig(temperature=[1.0, 0.5]).temperature == (1.0, 0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stop": None}, "stop=None must be tuple"),
+        ({"stop": 5}, "stop=5 must be tuple"),
+        ({"stop": (1,)}, "stop=.* must be texts of at least one character"),
+        ({"temperature": ()}, "temperature=.* must be a finite number"),
+        ({"temperature": ((1.0,),)}, "temperature=.* must be a finite number"),
+        ({"temperature": (None,)}, "temperature=None must be a finite number"),
+        ({"temperature": 10**400}, "temperature=10+ must be a finite number"),
+        ({"frequency_penalty": -1e308}, "must be a finite number in -1000000"),
+    ],
+)
+def test_values_of_a_strange_kind_are_refused_by_name(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SamplingConfig(**options)
+
+
+def test_a_setting_that_is_off_is_no_value() -> None:
+    for name, *_ in RANGES:
+        with pytest.raises(ConfigError, match=f"{name}=None must be"):
+            check_setting(name, None)
+
+
+def test_every_number_of_sampling_has_a_range() -> None:
+    # `stop`, `until` and the like are texts, which have tests of their own.
+    numbers = {
+        field.name
+        for field in dataclasses.fields(SamplingConfig)
+        if "int" in field.type or "float" in field.type
+    }
+    unbounded = {"frequency_penalty", "presence_penalty", "length_penalty"}
+    assert {name for name, *_ in RANGES} == numbers - unbounded
 
 
 # --- from and to plain data ---

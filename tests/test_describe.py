@@ -27,8 +27,10 @@ FACTS = {
 }
 
 
-def describe_model(facts: dict[str, Any], **options: Any) -> dict[str, Any]:
-    tokenizer = CharTokenizer("abc")
+def describe_model(
+    facts: dict[str, Any], labels: tuple[str, ...] = (), **options: Any
+) -> dict[str, Any]:
+    tokenizer = CharTokenizer("abc", end_of_document=bool(labels), labels=labels)
     config = ModelConfig(
         tokenizer.vocab_size, **{"units": 4, "embedding_dim": 5, **options}
     )
@@ -125,7 +127,12 @@ def test_the_description_is_json_and_whole() -> None:
         "score",
     ]
     assert read_back["model"]["units"] == 4
-    assert read_back["tokenizer"] == {"kind": "char", "vocab_size": 3, "normalize": "nfc"}
+    assert read_back["tokenizer"] == {
+        "kind": "char",
+        "vocab_size": 3,
+        "normalize": "nfc",
+        "labels": [],
+    }
     assert {name: read_back[name] for name in FACTS} == FACTS
     assert read_back["path"] == str(Path("checkpoints/x/best"))
 
@@ -156,6 +163,27 @@ def test_the_score_on_the_test_text_is_shown_where_there_is_one() -> None:
     score = {**FACTS["score"], "test_bits_per_char": 2.1}
     page = as_text(describe_model({**FACTS, "score": score}))
     assert "score   2.1000 bits per character on test text\n" in page
+
+
+def test_labels_are_named_with_their_numbers_of_documents() -> None:
+    facts = {"text": {**FACTS["text"], "labels": {"sad": 1200, "glad": 7}}}
+    description = describe_model(facts, labels=("glad", "sad"))
+    assert description["tokenizer"]["labels"] == ["glad", "sad"]
+    line = "labels  2, with their documents: 'glad' (7), 'sad' (1,200)"
+    assert as_text(description).splitlines()[4] == line
+
+
+def test_of_many_labels_the_page_names_twenty_and_the_data_all() -> None:
+    labels = tuple(f"{number:02}" for number in range(23))
+    description = describe_model({"text": {"labels": ["nonsense"]}}, labels=labels)
+    assert description["tokenizer"]["labels"] == list(labels)
+    page = as_text(description)
+    assert "labels  23, with their documents: '00', '01', " in page
+    assert "'19' and 3 more\n" in page
+
+
+def test_without_labels_the_page_does_not_speak_of_them() -> None:
+    assert "labels" not in as_text(describe_model(FACTS))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from textgen.checkpoint import load_checkpoint
-    from textgen.config import ModelConfig, TextConfig, TrainConfig
+    from textgen.config import ModelConfig, SamplingConfig, TextConfig, TrainConfig
     from textgen.errors import TextgenError
     from textgen.generation.generator import Generator
     from textgen.text.corpus import read_corpus, split
@@ -41,6 +41,7 @@ _HOMES = {
     "TextConfig": "textgen.config",
     "ModelConfig": "textgen.config",
     "TrainConfig": "textgen.config",
+    "SamplingConfig": "textgen.config",
     "TextgenError": "textgen.errors",
 }
 
@@ -49,6 +50,7 @@ __all__ = [
     "CharTokenizer",
     "Generator",
     "ModelConfig",
+    "SamplingConfig",
     "TextConfig",
     "TextgenError",
     "TrainConfig",

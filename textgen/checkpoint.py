@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -381,7 +382,7 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
             for name, shape in shapes.items():
                 found = file.get_slice(name)
                 _check_layout(path, name, shape, found.get_shape(), found.get_dtype())
-            weights = {name: file.get_tensor(name) for name in shapes}
+        weights = _read_arrays(path, shapes)
     except OSError as error:
         raise CheckpointError(_unreadable(path, error)) from error
     # ValueError: a size of thousands of digits, which Python does not print.
@@ -394,6 +395,23 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
                 "Train again with a lower --learning-rate."
             )
     return weights
+
+
+def _read_arrays(
+    path: Path, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """The float32 arrays of a file that has been checked, each in memory once.
+
+    The library would map the whole file beside them: twice the memory for a moment.
+    """
+    with open(path, "rb") as file:
+        header_size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(header_size))
+        arrays = {}
+        for name, shape in shapes.items():
+            file.seek(8 + header_size + header[name]["data_offsets"][0])
+            arrays[name] = np.fromfile(file, "<f4", math.prod(shape)).reshape(shape)
+    return arrays
 
 
 def _check_num_layers(path: Path, found: set[str], model: ModelConfig) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint import Checkpoint
 from textgen.config import GATES, ModelConfig, to_dict
+
+# How many labels the page names; the JSON data name them all.
+MOST_LABELS = 20
 
 
 def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
@@ -31,6 +34,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
             "kind": tokenizer.kind,
             "vocab_size": tokenizer.vocab_size,
             "normalize": tokenizer.normalize,
+            "labels": list(tokenizer.labels),
         },
         **{name: checkpoint.facts.get(name, {}) for name in ("text", "train", "score")},
     }
@@ -82,6 +86,7 @@ def as_text(description: Mapping[str, Any]) -> str:
         *_text_lines(description["text"]),
         f"symbols {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
         f"normalize {tokenizer['normalize']})",
+        *_label_lines(tokenizer["labels"], description["text"]),
         f"model   {options}",
         "",
     ]
@@ -117,6 +122,20 @@ def _text_lines(text: Mapping[str, Any]) -> list[str]:
     sources = text.get("sources")
     names = ", ".join(map(str, sources)) if isinstance(sources, list) else "unknown"
     return [f"text    {num_chars:,} characters in {num_documents:,} document(s): {names}"]
+
+
+def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
+    if not labels:
+        return []
+    counts = text.get("labels")
+    counts = counts if isinstance(counts, Mapping) else {}
+    shown = [_with_count(label, counts.get(label)) for label in labels[:MOST_LABELS]]
+    more = f" and {len(labels) - MOST_LABELS:,} more" * (len(labels) > MOST_LABELS)
+    return [f"labels  {len(labels):,}, with their documents: {', '.join(shown)}{more}"]
+
+
+def _with_count(label: str, count: object) -> str:
+    return f"{label!r} ({count:,})" if _is_number(count) else repr(label)
 
 
 def _is_number(value: object) -> bool:

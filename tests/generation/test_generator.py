@@ -5,60 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.generation.models import ABC, LETTERS, chain_model, random_model, writes
 from textgen.checkpoint import Checkpoint, save_checkpoint
 from textgen.config import ModelConfig
 from textgen.errors import ConfigError, TokenizerError
-from textgen.generation.generator import Generator, UnknownCharacterWarning, _until
+from textgen.generation.generator import Generator, UnknownCharacterWarning
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-
-Tokenizer = CharTokenizer | ByteTokenizer
-ABC = CharTokenizer("\nabc")
-LETTERS = CharTokenizer("\nabcdefgh")
-
-
-def chain_model(
-    tokenizer: Tokenizer, successors: Mapping[int, int], **options: Any
-) -> Generator:
-    """A model that always writes the given successor of the character it read last."""
-    size = tokenizer.vocab_size
-    config = ModelConfig(
-        vocab_size=size, cell="rnn", num_layers=1, units=size, embedding_dim=size
-    )
-    weights = {k: np.zeros(s, np.float32) for k, s in config.weight_shapes().items()}
-    # tanh(20) is 1: the layer hands on which character it sees, and nothing else.
-    weights["embedding"] = np.eye(size, dtype=np.float32)
-    weights["layers.0.kernel"] = np.eye(size, dtype=np.float32) * 20
-    for before, after in successors.items():
-        weights["output.kernel"][before, after] = 1000
-    return Generator(config, weights, tokenizer, **options)
-
-
-def writes(text: str, tokenizer: Tokenizer = LETTERS) -> Generator:
-    """A model that writes a text of different characters, after a newline, for ever."""
-    ids = [tokenizer.start_id, *tokenizer.encode(text).tolist()]
-    return chain_model(tokenizer, dict(pairwise(ids)) | {ids[-1]: ids[1]})
-
-
-def random_model(tokenizer: Tokenizer, scale: float = 0.8, **options: Any) -> Generator:
-    config = ModelConfig(
-        vocab_size=tokenizer.vocab_size, units=6, embedding_dim=5, **options
-    )
-    rng = np.random.default_rng(0)
-    weights = {
-        name: (rng.standard_normal(shape) * scale).astype(np.float32)
-        for name, shape in config.weight_shapes().items()
-    }
-    return Generator(config, weights, tokenizer)
 
 
 def greedy(generator: Generator, ids: list[int], length: int) -> str:
@@ -252,34 +210,29 @@ def test_a_stop_text_in_another_normal_form_is_found() -> None:
 
 @pytest.mark.parametrize("stop", ["", ["a", ""]])
 def test_an_empty_stop_text_is_refused(stop: Any) -> None:
-    with pytest.raises(ConfigError, match=r"stop='' is empty and would end every text"):
+    with pytest.raises(ConfigError, match="an empty one would end every text at once"):
         writes("abc").stream(stop=stop)
 
 
-@given(
-    text=st.text("ab", max_size=20),
-    stops=st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3),
-)
-def test_stopping_holds_back_no_more_than_it_must(text: str, stops: list[str]) -> None:
-    shown = ""
-
-    def characters() -> Iterator[str]:
-        for consumed, character in enumerate(text):
-            held = text[len(shown) : consumed]
-            assert not held or any(stop.startswith(held) for stop in stops)
-            yield character
-
-    for piece in _until(characters(), stops):
-        shown += piece
-    assert shown == _expected(text, stops)
+def test_nothing_ends_a_text_before_its_least_length() -> None:
+    assert writes("abcd").generate(stop="d", min_length=4, length=20) == "abcdabc"
+    tokenizer = CharTokenizer("ab", end_of_document=True)
+    generator = chain_model(tokenizer, {0: 1, 1: 0, 2: 1})
+    assert generator.generate() == "a"
+    assert len(generator.generate(min_length=5)) >= 5
 
 
-def _expected(text: str, stops: list[str]) -> str:
-    for end in range(len(text) + 1):
-        done = [len(stop) for stop in stops if text[:end].endswith(stop)]
-        if done:
-            return text[: end - max(done)]
-    return text
+def test_a_text_ends_with_its_first_whole_line() -> None:
+    generator = chain_model(ABC, {0: 1, 1: 2, 2: 0})
+    assert generator.generate(until="line") == "ab"
+    # The prompt has begun a line, which is finished.
+    assert generator.generate("a", until="line") == "b"
+    assert generator.generate("ab", until="line") == ""
+
+
+def test_until_document_needs_a_model_of_documents() -> None:
+    with pytest.raises(ConfigError, match="this model knows no documents"):
+        writes("abc").stream(until="document")
 
 
 # --- bytes ---
@@ -315,15 +268,19 @@ def test_an_unfinished_character_at_the_end_of_a_document_is_marked() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"length": -1}, "length=-1 must be at least 0"),
+        ({"length": -1}, "length=-1 must be a whole number of at least 0"),
         ({"length": 2.5}, "length=2.5 must be int"),
-        ({"temperature": -1}, "temperature=-1 must be at least 0"),
+        ({"temperature": -1}, "temperature=-1 must be a finite number of at least 0"),
         ({"temperature": float("nan")}, "temperature=nan must be a finite number"),
-        ({"top_k": 0}, "top_k=0 must be at least 1"),
+        ({"top_k": 0}, "top_k=0 must be a whole number of at least 1"),
         ({"top_p": 0}, "top_p=0 must be above 0 and at most 1"),
         ({"seed": -1}, "seed=-1 must be a whole number of at least 0. Leave it out"),
         ({"seed": 1.5}, "seed=1.5 must be a whole number"),
         ({"seed": True}, "seed=True must be a whole number"),
+        (
+            {"top_x": 1},
+            "unknown option 'top_x'. Did you mean",
+        ),
         ({"unknown": "drop"}, "unknown='drop' must be one of skip, error"),
     ],
 )

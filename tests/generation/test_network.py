@@ -285,3 +285,22 @@ def test_threads_do_not_disturb_each_other() -> None:
         thread.join()
     for mine, alone in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, alone, atol=1e-6)
+
+
+def test_weights_stay_as_they_are_unless_no_copy_is_wanted() -> None:
+    config = ModelConfig(vocab_size=5, units=3, embedding_dim=2, cell="gru")
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    before = {name: array.copy() for name, array in weights.items()}
+    copied, _ = Network(config, weights).read(
+        [1, 2, 3], Network(config, weights).initial_state()
+    )
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, before[name])
+    taken = Network(config, weights, copy=False)
+    own, _ = taken.read([1, 2, 3], taken.initial_state())
+    np.testing.assert_array_equal(own, copied)
+    assert np.shares_memory(taken._layers[0].kernel, weights["layers.0.kernel"])

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from textgen.config import ModelConfig
 from textgen.errors import CheckpointError, ConfigError, CorpusError
 from textgen.generation.generator import Generator
+from textgen.generation.mixture import Mixture
 from textgen.generation.network import Network
-from textgen.generation.scoring import Score, nats_of, score
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-
-Tokenizer = CharTokenizer | ByteTokenizer
+from textgen.generation.scoring import Score, Surprise, Tally, nats_of, score, surprises
+from textgen.generation.segments import SEGMENT_CHARS, segments
+from textgen.text.stream import Piece
+from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 
 
 def network_for(tokenizer: Tokenizer, scale: float = 0.0, **options: Any) -> Network:
@@ -114,7 +115,231 @@ def test_surprise_is_right_for_logits_of_any_size(logits: list[float], data: Any
     assert found.dtype == np.float64
 
 
+# --- texts in pieces ---
+
+
+def in_pieces(text: str, size: int) -> list[Piece]:
+    pieces = [Piece(text[at : at + size]) for at in range(0, len(text), size)]
+    return [*pieces, Piece("", ends=True)]
+
+
+@pytest.mark.parametrize("tokenizer", [CharTokenizer("abé\n"), ByteTokenizer()], ids=repr)
+@pytest.mark.parametrize("window", [None, 1, 7, 300])
+def test_no_cut_into_pieces_changes_a_score(
+    tokenizer: Tokenizer, window: int | None
+) -> None:
+    text = "".join(np.random.default_rng(2).choice(list("abé\n€"), SEGMENT_CHARS + 900))
+    network = network_for(tokenizer, 1.0)
+    expected = score(network, tokenizer, text, window=window)
+    for size in (1000, 4097):
+        found = score(network, tokenizer, in_pieces(text, size), window=window)
+        assert found == expected
+
+
+@pytest.mark.parametrize("length", [SEGMENT_CHARS - 1, SEGMENT_CHARS, SEGMENT_CHARS + 1])
+def test_the_state_is_carried_from_segment_to_segment(length: int) -> None:
+    tokenizer = CharTokenizer("\nab")
+    text = "".join(np.random.default_rng(1).choice(list("ab\n"), length))
+    network = network_for(tokenizer, 1.0)
+    ids = [tokenizer.start_id, *tokenizer.encode(text).tolist()]
+    assert score(network, tokenizer, text).nats == pytest.approx(
+        stepped_nats(network, ids), rel=1e-6
+    )
+
+
+# --- windows ---
+
+
+def windowed_nats(network: Network, tokenizer: Tokenizer, text: str, window: int) -> float:
+    """The same sum, one block after the other, each from a zero state."""
+    action = "skip" if tokenizer.unknown_id is None else "token"
+    before, total, block, held = tokenizer.start_id, 0.0, [], 0
+    for character in text:
+        ids = tokenizer.encode(character, unknown=action).tolist()
+        if ids and held == window:
+            total += stepped_nats(network, [before, *block])
+            before, block, held = block[-1], [], 0
+        block += ids
+        held += bool(ids)
+    return total + stepped_nats(network, [before, *block])
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [CharTokenizer("abé\n"), CharTokenizer("ab", unknown=True), ByteTokenizer()],
+    ids=repr,
+)
+@pytest.mark.parametrize("window", [1, 2, 5, 64, 999, 1000, 1001, 10**6])
+def test_each_window_is_predicted_from_the_one_character_before_it(
+    tokenizer: Tokenizer, window: int
+) -> None:
+    # Characters of other widths and left-out ones shift the windows' edges.
+    text = "".join(np.random.default_rng(3).choice(list("aabbé€\n"), 1000))
+    network = network_for(tokenizer, 1.0)
+    found = score(network, tokenizer, text, window=window)
+    expected = windowed_nats(network, tokenizer, text, window)
+    assert found.nats == pytest.approx(expected, rel=1e-5)
+    assert (found.protocol, found.window) == ("windowed", window)
+    without = score(network, tokenizer, text)
+    assert (found.num_chars, found.num_bytes) == (without.num_chars, without.num_bytes)
+    assert found.num_unknown == without.num_unknown
+
+
+def test_windows_larger_than_a_segment_keep_their_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("textgen.generation.scoring.MAX_WINDOWED_CHARS", 50)
+    tokenizer = CharTokenizer("ab")
+    text = "".join(np.random.default_rng(3).choice(list("ab?"), 1000))
+    network = network_for(tokenizer, 1.0)
+    for window in (20, 49, 50, 51, 170):
+        found = score(network, tokenizer, text, window=window)
+        expected = windowed_nats(network, tokenizer, text, window)
+        assert found.nats == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_window_over_the_whole_text_is_no_window() -> None:
+    tokenizer = CharTokenizer("ab")
+    network = network_for(tokenizer, 1.0)
+    one, other = (score(network, tokenizer, "abba" * 9, window=w) for w in (36, None))
+    assert one.nats == pytest.approx(other.nats)
+
+
+def test_windows_run_on_over_the_ends_of_documents() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True)
+    network = network_for(tokenizer, 1.0)
+    found = score(network, tokenizer, ["ab", "b"], window=2)
+    # <eod> | a b | <eod> b | <eod>
+    expected = [[0, 1, 2], [2, 0, 2], [2, 0]]
+    assert found.nats == pytest.approx(sum(stepped_nats(network, ids) for ids in expected))
+
+
+@pytest.mark.parametrize("window", [0, -1, 2.0, True, "5"])
+def test_a_window_that_makes_no_sense_is_refused(window: Any) -> None:
+    tokenizer = CharTokenizer("ab")
+    with pytest.raises(
+        ConfigError, match=r"window=.* must be a whole number of at least 1"
+    ):
+        score(network_for(tokenizer), tokenizer, "ab", window=window)
+
+
+# --- labels and mixtures ---
+
+LABELLED = CharTokenizer("ab", end_of_document=True, labels=("glad", "sad"))
+
+
+@pytest.mark.parametrize("window", [None, 1, 2, 50])
+def test_a_label_is_read_but_not_counted(window: int | None) -> None:
+    network = network_for(LABELLED, 1.0)
+    documents = [Piece("ab", True, "sad"), Piece("b", True, "glad")]
+    found = score(network, LABELLED, documents, window=window)
+    assert found.num_chars == found.num_bytes == len("ab\nb\n")
+    if window is None:
+        ids = LABELLED.encode_documents(["ab", "b"], labels=["sad", "glad"]).tolist()
+        labels = sum(
+            stepped_nats(network, ids[: at + 1]) - stepped_nats(network, ids[:at])
+            for at in (1, 5)
+        )
+        assert found.nats == pytest.approx(stepped_nats(network, ids) - labels)
+
+
+def test_another_label_gives_another_score() -> None:
+    network = network_for(LABELLED, 1.0)
+    glad, sad = (score(network, LABELLED, ["ab"], label=label) for label in ("glad", "sad"))
+    assert glad.nats != sad.nats
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_a_mixture_is_scored_like_any_model(window: int | None) -> None:
+    tokenizer = CharTokenizer("ab")
+    network = network_for(tokenizer, 1.0)
+    mixture = Mixture([network, network], [0.7, 0.3])
+    found = score(mixture, tokenizer, "abbaab" * 20, window=window)
+    expected = score(network, tokenizer, "abbaab" * 20, window=window)
+    assert found.nats == pytest.approx(expected.nats, rel=1e-5)
+
+
+# --- one character at a time ---
+
+
+@pytest.mark.parametrize("window", [None, 4])
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        CharTokenizer("ab"),
+        CharTokenizer("ab", unknown=True, end_of_document=True),
+        ByteTokenizer(end_of_document=True),
+    ],
+    ids=repr,
+)
+def test_the_bits_of_all_characters_add_up_to_the_score(
+    tokenizer: Tokenizer, window: int | None
+) -> None:
+    network = network_for(tokenizer, 1.0)
+    documents = ["ab€", "baé\na"]
+    found = list(surprises(network, tokenizer, documents, window=window))
+    whole = score(network, tokenizer, documents, window=window)
+    known = [each.bits for each in found if each.bits is not None]
+    assert sum(known) * math.log(2) == pytest.approx(whole.nats)
+    assert len(known) == whole.num_chars
+    assert sum(each.is_unknown for each in found) == whole.num_unknown
+    ends = "\n" if tokenizer.eod_id is not None else ""
+    text = "".join(each.character for each in found)
+    assert text == "".join(document + ends for document in documents)
+
+
+def test_a_character_of_several_bytes_costs_their_sum() -> None:
+    tokenizer = ByteTokenizer()
+    found = list(surprises(network_for(tokenizer), tokenizer, "né"))
+    assert [(each.character, each.bits) for each in found] == [("n", 8.0), ("é", 16.0)]
+
+
+def test_what_cannot_be_predicted_has_no_bits_and_ends_are_marked() -> None:
+    tokenizer = CharTokenizer("abc", end_of_document=True)
+    found = list(surprises(network_for(tokenizer), tokenizer, ["a?"]))
+    assert found == [
+        Surprise("a", 2.0),
+        Surprise("?", None, is_unknown=True),
+        Surprise("\n", 2.0, ends_document=True),
+    ]
+
+
+def test_labels_are_not_among_the_characters() -> None:
+    found = surprises(network_for(LABELLED), LABELLED, ["a"], label="sad")
+    assert [each.character for each in found] == ["a", "\n"]
+
+
+def test_surprises_come_while_the_text_is_read() -> None:
+    tokenizer = CharTokenizer("ab")
+    read = []
+
+    def endless() -> Any:
+        while True:
+            read.append(1)
+            yield Piece("ab" * SEGMENT_CHARS)
+
+    found = surprises(network_for(tokenizer), tokenizer, endless())
+    assert next(found).character == "a"
+    assert len(read) == 1
+
+
+def test_surprises_of_nothing_are_an_error() -> None:
+    tokenizer = CharTokenizer("ab")
+    with pytest.raises(CorpusError, match="nothing to score: the text is empty"):
+        list(surprises(network_for(tokenizer), tokenizer, ""))
+
+
 # --- what is counted ---
+
+
+def test_a_tally_of_segments_predicted_elsewhere_gives_the_same_counts() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True)
+    tally = Tally()
+    for segment in segments(tokenizer, ["ab?", "b"], size=2):
+        tally.add(segment, nats=float(segment.is_counted.sum()))
+    expected = score(network_for(tokenizer), tokenizer, ["ab?", "b"])
+    found = tally.score("dynamic")
+    assert found == Score(5.0, expected.num_chars, expected.num_bytes, 1, "dynamic")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +427,7 @@ def test_a_model_whose_weights_are_no_numbers_is_reported() -> None:
 def test_every_figure_comes_from_one_sum_divided_once() -> None:
     found = Score(nats=12.0, num_chars=4, num_bytes=6, num_unknown=1)
     figures = found.to_dict()
-    assert figures.pop("protocol") == "continuous"
+    assert (figures.pop("protocol"), figures.pop("window")) == ("continuous", None)
     assert figures == pytest.approx(
         {
             "bits_per_char": 3 / math.log(2),
@@ -210,6 +435,7 @@ def test_every_figure_comes_from_one_sum_divided_once() -> None:
             "nats_per_char": 3,
             "perplexity": math.exp(3),
             "num_chars": 4,
+            "num_bytes": 6,
             "num_unknown": 1,
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from textgen.config import TextConfig
 from textgen.errors import ConfigError, CorpusError
-from textgen.text import corpus as corpus_module
+from textgen.text import files as files_module
 from textgen.text.corpus import (
     Corpus,
     cut_documents,
@@ -271,7 +272,7 @@ def test_an_unreadable_file_is_named_with_the_reason(
         raise PermissionError(13, "Permission denied", name)
 
     write(tmp_path, {"a.txt": "x"})
-    monkeypatch.setattr(corpus_module, "open_bytes", refuse)
+    monkeypatch.setattr(files_module, "open_bytes", refuse)
     assert "a.txt cannot be read: Permission denied." in message_of(tmp_path)
 
 
@@ -492,6 +493,135 @@ def test_the_fingerprint_knows_where_documents_end() -> None:
     assert len({corpus_of(*documents).sha256 for documents in cuts}) == len(cuts)
 
 
+def test_without_labels_the_fingerprint_is_that_of_the_documents_alone() -> None:
+    # What runs from before there were labels have stored.
+    ended = b"ab\xffc\xff"
+    assert corpus_of("ab", "c").sha256 == hashlib.sha256(ended).hexdigest()
+
+
+def test_labels_are_part_of_the_fingerprint() -> None:
+    labels = [None, ("x", "y"), ("y", "x"), ("xy", ""), ("", "xy"), ("x", "z")]
+    corpora = [Corpus(("a", "b"), "records", (), (), each) for each in labels]
+    assert len({corpus.sha256 for corpus in corpora}) == len(labels)
+    assert corpora[1].sha256 == Corpus(("a", "b"), "records", (), (), ("x", "y")).sha256
+
+
+# Records
+
+
+def test_records_are_documents_with_labels(tmp_path: Path) -> None:
+    write(tmp_path, {"a.csv": 'text,label\n"A,\na",x\nB,y\n', "b.txt": "no"})
+    corpus = read_corpus(tmp_path / "a.csv", TextConfig(documents="records"))
+    assert corpus.documents == ("A,\na", "B")
+    assert corpus.labels == ("x", "y")
+    assert corpus.kind == "records"
+    assert corpus.sources == ((str(tmp_path / "a.csv"), 5),)
+    assert corpus.notes == ()
+
+
+def test_records_may_have_no_labels(tmp_path: Path) -> None:
+    write(tmp_path, {"a.jsonl": '{"text": "A"}\n{"text": "B", "label": null}\n'})
+    corpus = read_corpus(tmp_path / "a.jsonl", TextConfig(documents="records"))
+    assert (corpus.documents, corpus.labels) == (("A", "B"), None)
+
+
+def test_other_documents_have_no_labels(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": "A\nB\n"})
+    assert read_corpus(tmp_path, TextConfig(documents="lines")).labels is None
+
+
+def test_a_directory_gives_the_records_of_all_its_files(tmp_path: Path) -> None:
+    texts: dict[str, str | bytes] = {
+        "a.csv": "text\nA\n",
+        "b.tsv": "text\nB\n",
+        "c.jsonl": '{"text": "C"}',
+        "d.ndjson": '{"text": "D"}',
+        "e.csv.gz": gzip.compress(b"text\nE\n"),
+        "f.txt": "text\nno\n",
+    }
+    write(tmp_path, texts)
+    corpus = read_corpus(tmp_path, TextConfig(documents="records"))
+    assert corpus.documents == ("A", "B", "C", "D", "E")
+
+
+def test_a_changed_glob_chooses_among_files_of_records(tmp_path: Path) -> None:
+    write(tmp_path, {"a.csv": "text\nA\n", "b.tsv": "text\nB\n"})
+    config = TextConfig(documents="records", glob="*.tsv")
+    assert read_corpus(tmp_path, config).documents == ("B",)
+
+
+def test_a_directory_without_records_names_the_endings(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": "x"})
+    message = message_of(tmp_path, documents="records")
+    wanted = "'*.csv' or '*.tsv' or '*.jsonl' or '*.ndjson'"
+    assert f"no file that matches {wanted}, but *.txt (1)." in message
+
+
+def test_standard_input_has_json_lines(stdin: Callable[[bytes], None]) -> None:
+    stdin(b'{"text": "A", "label": "x"}\r\n{"text": "B", "label": "y"}')
+    corpus = read_corpus("-", TextConfig(documents="records"))
+    assert (corpus.documents, corpus.labels) == (("A", "B"), ("x", "y"))
+    assert corpus.sources == (("standard input", 2),)
+
+
+def test_records_without_text_are_left_out_and_counted(tmp_path: Path) -> None:
+    texts = ('{"text": " \\n"}\n{"text": "A"}\n', '{"text": ""}\n')
+    write(tmp_path, {f"{number}.jsonl": text for number, text in enumerate(texts)})
+    corpus = read_corpus(tmp_path, TextConfig(documents="records"))
+    assert corpus.documents == ("A",)
+    assert corpus.notes == (
+        "1 file held no text and added nothing.",
+        "2 records without text left out.",
+    )
+
+
+def test_columns_that_are_not_read_are_noted(tmp_path: Path) -> None:
+    write(tmp_path, {"a.csv": "id,text\n1,A\n", "b.jsonl": '{"text": "B", "tag": 3}'})
+    corpus = read_corpus(tmp_path, TextConfig(documents="records"))
+    assert corpus.notes == ("Only text and label of records are read, not 'id', 'tag'.",)
+
+
+def test_crlf_between_records_is_nothing_to_note(tmp_path: Path) -> None:
+    write(tmp_path, {"a.csv": codecs.BOM_UTF8 + b"text\r\nA\r\n"})
+    corpus = read_corpus(tmp_path / "a.csv", TextConfig(documents="records"))
+    assert corpus.documents == ("A",)
+    assert corpus.notes == ("1 file began with a byte order mark; it was dropped.",)
+
+
+@pytest.mark.parametrize("text", ["", "text,label\n", "text\n \n"])
+def test_no_record_with_text_is_an_error(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"a.csv": text})
+    message = message_of(tmp_path, documents="records")
+    assert message == f"{tmp_path}/a.csv: there is no record with text in it. Add some."
+
+
+def test_labels_in_one_file_and_none_in_another_are_an_error(tmp_path: Path) -> None:
+    write(tmp_path, {"a.csv": "text,label\nA,x\n", "b.csv": "text\nB\n"})
+    message = message_of(tmp_path, documents="records")
+    assert f"b.csv: the record in line 2 has no label, but {tmp_path}/a.csv:" in message
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz", "a.jsonl", "a.ndjson"])
+def test_records_read_as_plain_text_are_noted(tmp_path: Path, name: str) -> None:
+    data = gzip.compress(b"A,x") if name.endswith(".gz") else b"A,x"
+    write(tmp_path, {name: data, "b.txt": "B"})
+    corpus = read_corpus([tmp_path / name, tmp_path / "b.txt"])
+    assert corpus.documents == ("A,x\nB",)
+    assert corpus.notes == (
+        f"{tmp_path}/{name}: read as plain text, names and punctuation of its columns "
+        "included. To learn from its records alone, use --documents records.",
+    )
+
+
+def test_as_many_labels_as_documents() -> None:
+    with pytest.raises(CorpusError, match="1 labels do not fit 2 documents"):
+        Corpus(("a", "b"), "records", (), (), ("x",))
+
+
+def test_the_text_of_a_record_is_not_cut() -> None:
+    assert list(cut_documents(["a\n\nb"], "records")) == ["a\n\nb"]
+
+
 # One file alone
 
 
@@ -542,7 +672,7 @@ def test_one_text_is_cut_into_parts_that_follow_each_other(
 def test_the_test_part_is_the_very_end() -> None:
     config = TextConfig(val_fraction=0.2, test_fraction=0.1)
     parts = split(corpus_of("abcdefghij", kind="whole"), config, seed=0)
-    assert parts == (("abcdefg",), ("hi",), ("j",))
+    assert tuple(parts) == (("abcdefg",), ("hi",), ("j",))
 
 
 def test_a_text_too_short_to_cut_is_an_error() -> None:
@@ -611,6 +741,24 @@ def test_a_test_part_needs_a_third_document() -> None:
     with pytest.raises(CorpusError, match=r"at least 3\. .* leave out --test-fraction"):
         split(corpus_of("one", "two"), TextConfig(test_fraction=0.1), seed=0)
     assert split(corpus_of("1", "2", "3"), TextConfig(test_fraction=0.1), seed=0).test
+
+
+@given(unique_documents, st.integers(0, 5))
+def test_each_document_keeps_its_label(documents: tuple[str, ...], seed: int) -> None:
+    labels = tuple(f"label of {document}" for document in documents)
+    config = TextConfig(val_fraction=0.3, test_fraction=0.3)
+    labelled = split(Corpus(documents, "records", (), (), labels), config, seed)
+    for part, its_labels in zip(labelled, labelled.labels, strict=True):
+        assert its_labels == tuple(f"label of {document}" for document in part)
+    # The same documents are drawn as without labels.
+    plain = split(corpus_of(*documents), config, seed)
+    assert tuple(labelled) == tuple(plain)
+    assert plain.labels == (None, None, None)
+
+
+def test_too_few_records_are_not_told_to_become_one_text() -> None:
+    with pytest.raises(CorpusError, match=r"records found 1 document, .* Add records\.$"):
+        split(corpus_of("one", kind="records"), TextConfig(), seed=0)
 
 
 # Real texts

@@ -37,6 +37,8 @@ every_tokenizer = pytest.mark.parametrize(
         CharTokenizer("ba", unknown=True, end_of_document=True, normalize="none"),
         ByteTokenizer(),
         ByteTokenizer(end_of_document=True, normalize="none"),
+        CharTokenizer("ab", unknown=True, end_of_document=True, labels=("x", "y")),
+        ByteTokenizer(end_of_document=True, labels=("x", "y")),
     ],
 )
 
@@ -272,15 +274,15 @@ def test_decoding_gives_the_normalised_text_back(text: str) -> None:
             assert tokenizer.decode(ids.tolist()) == expected
 
 
-@given(st.lists(st.integers(0, 256), max_size=40))
+@given(st.lists(st.integers(0, 258), max_size=40))
 def test_streamed_bytes_equal_decoding_at_once(ids: list[int]) -> None:
-    tokenizer = ByteTokenizer(end_of_document=True)
+    tokenizer = ByteTokenizer(end_of_document=True, labels=("x", "y"))
     assert streamed(tokenizer, ids) == tokenizer.decode(ids)
 
 
-@given(st.lists(st.integers(0, 5), max_size=40))
+@given(st.lists(st.integers(0, 7), max_size=40))
 def test_streamed_characters_equal_decoding_at_once(ids: list[int]) -> None:
-    tokenizer = CharTokenizer("aé€𝄞", unknown=True, end_of_document=True)
+    tokenizer = CharTokenizer("aé€𝄞", unknown=True, end_of_document=True, labels=("x", "y"))
     assert streamed(tokenizer, ids) == tokenizer.decode(ids)
 
 
@@ -374,6 +376,177 @@ def test_every_id_has_a_readable_symbol() -> None:
     assert symbols == ["<eod>", "<unk>", "'\\t'", "'é'"]
 
 
+# Labels
+
+
+def test_labels_come_after_the_special_tokens_and_before_the_characters() -> None:
+    options: Any = {"end_of_document": True, "labels": ("x", "y")}
+    tokenizer = CharTokenizer("ab", unknown=True, **options)
+    assert (tokenizer.eod_id, tokenizer.unknown_id) == (0, 1)
+    assert tokenizer.label_ids == (2, 3)
+    assert tokenizer.encode("ab").tolist() == [4, 5]
+    assert (tokenizer.num_special, tokenizer.vocab_size) == (4, 6)
+    assert CharTokenizer("ab", **options).label_ids == (1, 2)
+
+
+def test_labels_of_bytes_come_after_the_end_of_document() -> None:
+    tokenizer = ByteTokenizer(end_of_document=True, labels=("x", "y"))
+    assert tokenizer.eod_id == 256
+    assert tokenizer.label_ids == (257, 258)
+    assert tokenizer.vocab_size == 259
+
+
+@pytest.mark.parametrize(
+    "tokenizer", [CharTokenizer("ab", end_of_document=True), ByteTokenizer()]
+)
+def test_without_labels_there_are_no_label_ids(tokenizer: Tokenizer) -> None:
+    assert tokenizer.label_ids == ()
+    with pytest.raises(TokenizerError, match="no label 'x': this model knows none"):
+        tokenizer.label_id("x")
+
+
+def test_each_label_has_its_own_id_in_whatever_form_it_is_asked_for() -> None:
+    for tokenizer in (
+        CharTokenizer("a", end_of_document=True, labels=("x", "z", "é")),
+        ByteTokenizer(end_of_document=True, labels=("x", "z", "é")),
+    ):
+        ids = tuple(tokenizer.label_id(label) for label in ("x", "z", "e\u0301"))
+        assert ids == tokenizer.label_ids
+
+
+@pytest.mark.parametrize("label", ["", "sat", "zzz", "Sad"])
+def test_an_unknown_label_names_the_known_ones_and_the_nearest(label: str) -> None:
+    tokenizer = CharTokenizer("a", end_of_document=True, labels=("glad", "sad"))
+    with pytest.raises(TokenizerError) as caught:
+        tokenizer.label_id(label)
+    message = str(caught.value)
+    assert message.startswith(f"{label!r} is none of the 2 labels: 'glad', 'sad'. Did you")
+    if label in ("sat", "Sad"):
+        assert message.endswith("Did you mean 'sad'?")
+
+
+def test_of_many_labels_the_error_names_ten() -> None:
+    labels = tuple(f"label {number:02}" for number in range(25))
+    tokenizer = ByteTokenizer(end_of_document=True, labels=labels)
+    with pytest.raises(TokenizerError) as caught:
+        tokenizer.label_id("label 2x")
+    message = str(caught.value)
+    assert "'label 09' and 15 more." in message
+    assert "'label 10'" not in message
+    assert "Did you mean 'label 2" in message
+
+
+@given(st.lists(st.tuples(texts, st.sampled_from("xyz")), max_size=6))
+def test_a_document_is_its_label_and_its_text_between_ends(
+    records: list[tuple[str, str]],
+) -> None:
+    documents = [text for text, _ in records]
+    labels = [label for _, label in records]
+    for tokenizer in (
+        CharTokenizer.from_documents(
+            [*documents, "x"], end_of_document=True, labels=["x", "y", "z"]
+        ),
+        ByteTokenizer(end_of_document=True, labels=("x", "y", "z")),
+    ):
+        expected = [tokenizer.eod_id]
+        for text, label in records:
+            ids = tokenizer.encode(text).tolist()
+            expected += [tokenizer.label_id(label), *ids, tokenizer.eod_id]
+        encoded = tokenizer.encode_documents(documents, labels=labels)
+        assert encoded.tolist() == expected
+        assert encoded.dtype == tokenizer.id_dtype
+        assert tokenizer.decode(encoded) == "".join(map(nfc, documents))
+
+
+def nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def test_a_tokenizer_with_labels_encodes_text_without_them_too() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True, labels=("x",))
+    assert tokenizer.encode_documents(["a", "b"]).tolist() == [0, 2, 0, 3, 0]
+
+
+def test_labels_go_where_they_belong_when_characters_are_skipped() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True, labels=("x", "y"))
+    ids = tokenizer.encode_documents(["q", "aq"], "skip", labels=["y", "x"])
+    assert ids.tolist() == [0, 2, 0, 1, 3, 0]
+
+
+@pytest.mark.parametrize("labels", [[], ["x"], ["x", "x", "x"]])
+def test_every_document_needs_one_label(labels: list[str]) -> None:
+    tokenizer = ByteTokenizer(end_of_document=True, labels=("x",))
+    expected = f"{len(labels)} labels do not fit 2 documents"
+    with pytest.raises(TokenizerError, match=expected):
+        tokenizer.encode_documents(["a", "b"], labels=labels)
+
+
+def test_an_unknown_label_cannot_be_encoded() -> None:
+    tokenizer = ByteTokenizer(end_of_document=True, labels=("x",))
+    with pytest.raises(TokenizerError, match="'y' is none of the 1 labels: 'x'"):
+        tokenizer.encode_documents(["a"], labels=["y"])
+
+
+def test_labels_stand_for_no_text_and_end_an_unfinished_character() -> None:
+    tokenizer = ByteTokenizer(end_of_document=True, labels=("x",))
+    first, *rest = "€".encode()
+    assert tokenizer.decode([256, 257, 97, 256]) == "a"
+    assert tokenizer.decode([first, 257, *rest]) == "\ufffd\ufffd\ufffd"
+    assert CharTokenizer("ab", end_of_document=True, labels=("x",)).decode([1, 2]) == "a"
+
+
+def test_labels_have_readable_symbols() -> None:
+    char = CharTokenizer("a", unknown=True, end_of_document=True, labels=("x", "y z"))
+    symbols = [char.symbol(i) for i in range(char.vocab_size)]
+    assert symbols == ["<eod>", "<unk>", "<label:x>", "<label:y z>", "'a'"]
+    byte = ByteTokenizer(end_of_document=True, labels=("x",))
+    assert [byte.symbol(i) for i in (255, 256, 257)] == ["0xff", "<eod>", "<label:x>"]
+
+
+def test_labels_are_gathered_sorted_and_in_normal_form() -> None:
+    tokenizer = CharTokenizer.from_documents(
+        ["a"], end_of_document=True, labels=iter(["y", "e\u0301", "x", "y", "é"])
+    )
+    assert tokenizer.labels == ("x", "y", "é")
+    assert tokenizer.characters == "a"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["x"], r"labels=\['x'\] must be a tuple of strings"),
+        ((1,), r"labels=\(1,\) must be a tuple of strings"),
+        (("y", "x"), "label 'x' stands behind 'y'. Sort the labels, and give each one"),
+        (("x", "x"), "label 'x' stands behind 'x'"),
+        (("",), "label '' is empty, holds half"),
+        (("a\ud800",), "half a character"),
+        (("e\u0301",), "not in the normal form 'nfc'"),
+        (tuple(map(str, range(10**4, 2 * 10**4 + 1))), "10,001 different labels are more"),
+    ],
+)
+def test_labels_of_nonsense_are_refused(labels: Any, message: str) -> None:
+    with pytest.raises(TokenizerError, match=message):
+        CharTokenizer("a", end_of_document=True, labels=labels)
+    with pytest.raises(TokenizerError, match=message):
+        ByteTokenizer(end_of_document=True, labels=labels)
+
+
+def test_labels_need_an_end_of_document() -> None:
+    expected = "so they need end_of_document=True"
+    with pytest.raises(TokenizerError, match=expected):
+        CharTokenizer("a", labels=("x",))
+    with pytest.raises(TokenizerError, match=expected):
+        ByteTokenizer(labels=("x",))
+    with pytest.raises(TokenizerError, match=expected):
+        CharTokenizer.from_documents(["a"], labels=["x"])
+
+
+def test_ten_thousand_labels_are_allowed() -> None:
+    labels = tuple(map(str, range(10**4, 2 * 10**4)))
+    tokenizer = ByteTokenizer(end_of_document=True, labels=labels)
+    assert tokenizer.label_id(labels[-1]) == tokenizer.vocab_size - 1 == 10_256
+
+
 # Values
 
 
@@ -428,7 +601,7 @@ def test_json_keeps_every_character_in_its_place(text: str) -> None:
 
 
 def test_newer_format_is_refused_with_the_upgrade_command() -> None:
-    data = {**ByteTokenizer().to_dict(), "format_version": 2, "merges": []}
+    data = {**ByteTokenizer().to_dict(), "format_version": 3, "merges": []}
     with pytest.raises(TokenizerError, match="pip install --upgrade keras-textgen"):
         tokenizer_from_dict(data)
 
@@ -451,6 +624,22 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
     "form is a list": ({"normalize": ["nfc"]}, "must be one of"),
     "flag is a number": ({"unknown": 1}, "unknown=1 must be True or False"),
     "flag is text": ({"end_of_document": "no"}, "end_of_document='no' must be True"),
+    "labels are text": ({"labels": "xy"}, "labels must be a list of strings, not str"),
+    "labels are none": ({"labels": None}, "must be a list of strings, not NoneType"),
+    "a label is a number": (
+        {"labels": ["x", 7]},
+        "damaged: entry 1 of labels is 7, not a string",
+    ),
+    "a label twice": (
+        {"labels": ["x", "x"], "end_of_document": True},
+        "damaged: its labels must be sorted, each once",
+    ),
+    "labels not sorted": (
+        {"labels": ["y", "x"], "end_of_document": True},
+        "damaged: its labels must be sorted, each once",
+    ),
+    "an empty label": ({"labels": [""], "end_of_document": True}, "label '' is empty"),
+    "nowhere to put labels": ({"labels": ["x"]}, "need end_of_document=True"),
     "unknown key": ({"merges": []}, "'merges' is no part of it; known: format_version"),
 }
 
@@ -472,6 +661,18 @@ def test_each_missing_part_is_named(tokenizer: Tokenizer) -> None:
         del data[name]
         with pytest.raises(TokenizerError, match=name):
             tokenizer_from_dict(data)
+
+
+@pytest.mark.parametrize(
+    "tokenizer", [CharTokenizer("ab", end_of_document=True), ByteTokenizer()]
+)
+def test_version_1_which_knew_no_labels_is_still_read(tokenizer: Tokenizer) -> None:
+    stored = tokenizer.to_dict()
+    assert (stored.pop("labels"), stored["format_version"]) == ([], 2)
+    stored["format_version"] = 1
+    assert tokenizer_from_dict(stored) == tokenizer
+    with pytest.raises(TokenizerError, match="'labels' is no part of it"):
+        tokenizer_from_dict({**stored, "labels": []})
 
 
 @pytest.mark.parametrize("data", [None, [], "byte", 3])

@@ -13,6 +13,7 @@ from textgen import __version__
 from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
 from textgen.cli.info import info
+from textgen.cli.novelty import novelty
 from textgen.cli.sample import sample
 from textgen.cli.score import score
 from textgen.cli.train import train
@@ -31,9 +32,10 @@ def cli() -> None:
       textgen train my_book.txt              train; writes checkpoints/my_book/
       textgen sample --prompt "It was "      write with the newest checkpoint
       textgen score other_book.txt           how well the model predicts a text
+      textgen novelty page.txt               how much of it is copied
       textgen demo                           all of it in two minutes
     """
 
 
-for command in (train, sample, score, info, corpus, demo):
+for command in (train, sample, score, novelty, info, corpus, demo):
     cli.add_command(command)

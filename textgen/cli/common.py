@@ -9,7 +9,7 @@ from pathlib import Path
 from textgen.console import say
 
 
-def write_text(pieces: Iterable[str], *, blank_line_after: bool) -> None:
+def write_text(pieces: Iterable[str], *, blank_line_after: bool = False) -> None:
     """Stream a text to stdout; it always ends with a line feed."""
     last = ""
     for piece in pieces:

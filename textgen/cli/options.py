@@ -17,7 +17,34 @@ CONFIGS = {
     "Training": TrainConfig,
     "Sampling": SamplingConfig,
 }
-CLICK_TYPES: dict[str, Any] = {"int": int, "float": float, "str": str}
+
+
+class Numbers(click.ParamType):
+    """A number, or several with commas between them, which become a tuple."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | tuple[float, ...]:
+        """Read `0.8` or `1.0,0.5`."""
+        if not isinstance(value, str):
+            return value
+        try:
+            first, *others = [float(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor numbers with commas.", param, ctx)
+        return (first, *others) if others else first
+
+
+NUMBERS = Numbers()
+CLICK_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "tuple[str, ...]": str,
+    "float | tuple[float, ...]": NUMBERS,
+}
 
 
 class Option(click.Option):
@@ -30,6 +57,7 @@ class Option(click.Option):
         super().__init__(
             [f"--{flag}/--no-{flag}" if on_off else f"--{flag}"],
             default=None,
+            multiple=str(spec.type).startswith("tuple"),
             type=_click_type(spec),
             help=spec.metadata["help"] + _shown_default(spec),
         )
@@ -73,12 +101,15 @@ def _click_type(spec: dataclasses.Field) -> Any:
 def _shown_default(spec: dataclasses.Field) -> str:
     if spec.name in SIZES["tiny"]:
         return "  [default: by --size]"
-    if spec.default is None:
+    if spec.default is None or spec.default == ():
         return ""
+    if spec.type == "str" and "\n" in str(spec.default):
+        return f"  [default: {spec.default!r}]"
     shown = ("yes" if spec.default else "no") if spec.type == "bool" else spec.default
     return f"  [default: {shown}]"
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """The options a person gave; everything else is the configuration's business."""
-    return {name: value for name, value in options.items() if value is not None}
+    # A flag that may be given again is an empty tuple where it was not.
+    return {name: value for name, value in options.items() if value not in (None, ())}

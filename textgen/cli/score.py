@@ -3,49 +3,255 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import click
 
-from textgen.cli.common import find
+from textgen.cli.common import find, write_text
+from textgen.cli.surprise import coloured, colours_wanted, json_lines, legend
 from textgen.config import TextConfig
 from textgen.console import say
+
+if TYPE_CHECKING:
+    from textgen.checkpoint import Checkpoint
+    from textgen.generation.scoring import Score
+    from textgen.text.stream import Piece
+
+FIGURES = {"bits_per_char": 4, "bits_per_byte": 4, "nats_per_char": 4, "perplexity": 3}
+"""What is shown of a score, with how many decimals."""
+
+READ_BYTES = 1 << 14
+"""Bytes of the file that are read at once: little enough for a bar that moves."""
 
 
 @click.command()
 @click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] FILE")
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Start anew every N characters, knowing only the one before, as a transformer "
+    "with a context of N is evaluated. Much faster.  [default: read on to the end]",
+)
+@click.option(
+    "--per-char",
+    is_flag=True,
+    help='The bits of each character as JSON lines, {"char": "a", "bits": 1.5}; on a '
+    "terminal the text coloured by them (not with --json or NO_COLOR).",
+)
+@click.option(
+    "--dynamic",
+    is_flag=True,
+    help="Also let the model learn from the text while it reads, and show both scores. "
+    "Needs Keras; the checkpoint stays as it is.",
+)
+@click.option(
+    "--label",
+    metavar="NAME",
+    help="What every document is read after, for a model of labelled records.  "
+    "[default: the labels in FILE]",
+)
 @click.option("--encoding", default="utf-8", help="Encoding of FILE.  [default: utf-8]")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def score(arguments: tuple[str, ...], encoding: str, as_json: bool) -> None:
+def score(
+    arguments: tuple[str, ...],
+    window: int | None,
+    per_char: bool,
+    dynamic: bool,
+    label: str | None,
+    encoding: str,
+    as_json: bool,
+) -> None:
     """Measure how well CHECKPOINT predicts FILE, in bits per character.
 
-    Fewer bits mean that the text surprises the model less. Characters it has never
-    seen are counted (num_unknown) and left out, unless the model has a token for them
-    (--min-count). Without CHECKPOINT the newest one under checkpoints/ is taken.
+    Fewer bits mean that the text surprises the model less. FILE may be of any size, be
+    compressed (.gz, .bz2, .xz), or - for stdin. Characters the model has never seen are
+    counted (num_unknown) and left out, unless the model has a token for them
+    (--min-count). A model of labelled records reads .csv, .tsv, .jsonl and .ndjson files
+    as records, whose labels are read and not counted. Without CHECKPOINT the newest one
+    under checkpoints/ is taken.
 
     \b
     Examples:
       textgen score other_book.txt
       textgen score my_book chapter.txt --json
+      textgen score big.txt.gz --window 512
+      textgen score poem.txt --per-char
+      textgen score poem.txt --per-char | jq -c 'select(.bits > 8)'
+      textgen score letters.txt --label sad
+      textgen score chapter.txt --dynamic
     """
     if len(arguments) > 2:
         raise click.UsageError("expected [CHECKPOINT] FILE, found more arguments.")
+    if dynamic and (window or per_char):
+        other = "--window" if window else "--per-char"
+        raise click.UsageError(
+            f"--dynamic and {other} contradict each other: a model that learns while it "
+            "reads gives one score for the whole text."
+        )
     *checkpoint, file = arguments
-    from textgen.generation.generator import Generator
-    from textgen.text.corpus import read_text
+    # Nonsense is refused before anything is loaded.
+    TextConfig(encoding=encoding)
+    from textgen.checkpoint import load_checkpoint
 
-    # The model's own normal form comes later, with its tokenizer.
-    text = read_text(file, TextConfig(encoding=encoding, normalize="none"))
-    result = Generator.load(find(*checkpoint)).score(text).to_dict()
-    if result["num_unknown"]:
+    text = _Text(load_checkpoint(find(*checkpoint)), file, encoding, label)
+    if dynamic:
+        _show_dynamic(text, as_json)
+    elif per_char:
+        _show_characters(text, window, as_json)
+    else:
+        _show_score(text, window, as_json)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What is scored, and by which model."""
+
+    saved: Checkpoint
+    file: str
+    encoding: str
+    label: str | None
+    held: tuple[Piece, ...] | None = None
+
+    def pieces(self, on_bytes: Callable[[int], object] | None = None) -> Iterator[Piece]:
+        """The documents of the file, a piece at a time."""
+        if self.held is not None:
+            return iter(self.held)
+        from textgen.text.stream import stream_documents
+
+        # The model's own normal form comes later, with its tokenizer.
+        config = TextConfig(
+            encoding=self.encoding, normalize="none", documents=self._kind()
+        )
+        return stream_documents(
+            self.file, config, piece_bytes=READ_BYTES, on_bytes=on_bytes
+        )
+
+    def _kind(self) -> str:
+        from textgen.text.records import holds_records
+
+        kind = str(self.saved.facts.get("text", {}).get("documents", "whole"))
+        # A plain text is one document to a model of records.
+        return "files" if kind == "records" and not holds_records(self.file) else kind
+
+
+def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
+    result = _static_score(text, window)
+    _warn_of_unknown(result)
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+        return
+    click.echo(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
+    click.echo(f"{result.bits_per_byte:.4f} bits per byte")
+    click.echo(f"{result.nats_per_char:.4f} nats per character")
+    click.echo(f"{result.perplexity:.3f} perplexity per character")
+    click.echo(f"{result.num_chars:,} characters, {result.num_unknown:,} unknown")
+
+
+def _static_score(text: _Text, window: int | None) -> Score:
+    from textgen.generation.network import Network
+    from textgen.generation.scoring import score
+
+    saved = text.saved
+    network = Network(saved.model, saved.weights)
+    with _progress(text.file) as on_bytes:
+        pieces = text.pieces(on_bytes)
+        return score(network, saved.tokenizer, pieces, window=window, label=text.label)
+
+
+def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
+    from textgen.generation.network import Network
+    from textgen.generation.scoring import Tally, surprises
+
+    saved = text.saved
+    network, tally = Network(saved.model, saved.weights), Tally()
+    in_colour = colours_wanted() and not as_json
+    if in_colour:
+        say(legend(coloured=sys.stderr.isatty()))
+    # A bar in the middle of the text would be no help.
+    with _progress(text.file, wanted=not sys.stdout.isatty()) as on_bytes:
+        found = surprises(
+            network,
+            saved.tokenizer,
+            text.pieces(on_bytes),
+            window=window,
+            label=text.label,
+            tally=tally,
+        )
+        if in_colour:
+            write_text(coloured(found))
+        else:
+            sys.stdout.writelines(json_lines(found))
+    sys.stdout.flush()
+    result = tally.score(window=window)
+    _warn_of_unknown(result)
+    say(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
+
+
+def _show_dynamic(text: _Text, as_json: bool) -> None:
+    from textgen.training.dynamic import dynamic_score
+
+    if text.file == "-":
+        # It is read twice, and standard input comes only once.
+        text = replace(text, held=tuple(text.pieces()))
+    static = _static_score(text, None)
+    _warn_of_unknown(static)
+    dynamic = dynamic_score(
+        text.saved, text.pieces(), label=text.label, progress=sys.stderr.isatty()
+    )
+    if as_json:
+        both = {"static": static.to_dict(), "dynamic": dynamic.to_dict()}
+        click.echo(json.dumps(both))
+        return
+    click.echo(f"{'':20}{'static':>10}{'dynamic':>10}")
+    for name, digits in FIGURES.items():
+        values = (getattr(result, name) for result in (static, dynamic))
+        shown = "".join(f"{value:>10.{digits}f}" for value in values)
+        click.echo(f"{name.replace('_', ' ').replace('char', 'character'):20}{shown}")
+    gain = static.bits_per_char - dynamic.bits_per_char
+    share = 100 * gain / static.bits_per_char
+    click.echo(f"gain: {gain:.4f} bits per character ({share:.1f} %)")
+    click.echo(f"{static.num_chars:,} characters, {static.num_unknown:,} unknown")
+
+
+def _warn_of_unknown(result: Score) -> None:
+    if result.num_unknown:
         say(
-            f"Warning: {result['num_unknown']:,} characters of this text are unknown to "
+            f"Warning: {result.num_unknown:,} characters of this text are unknown to "
             "the model; they are left out unless it has a token for them."
         )
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo(f"{result['bits_per_char']:.4f} bits per character ({result['protocol']})")
-    click.echo(f"{result['bits_per_byte']:.4f} bits per byte")
-    click.echo(f"{result['nats_per_char']:.4f} nats per character")
-    click.echo(f"{result['perplexity']:.3f} perplexity per character")
-    click.echo(f"{result['num_chars']:,} characters, {result['num_unknown']:,} unknown")
+
+
+def _protocol(result: Score) -> str:
+    if result.window is None:
+        return result.protocol
+    return f"{result.protocol}, a cold start every {result.window:,}"
+
+
+@contextmanager
+def _progress(file: str, *, wanted: bool = True) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, for what takes longer than a second; it counts bytes read."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=_size(file),
+        unit="B",
+        unit_scale=True,
+        delay=1,
+        leave=False,
+        disable=not (wanted and sys.stderr.isatty()),
+    ) as bar:
+        yield bar.update
+
+
+def _size(file: str) -> int | None:
+    """Bytes that will be read, where they can be known."""
+    from textgen.text.files import decompressed_name
+
+    is_plain = os.path.isfile(file) and decompressed_name(file) == file
+    return os.path.getsize(file) if is_plain else None

@@ -33,7 +33,7 @@ A GRU and an RNN have one vector per layer, their output h; an LSTM has two, h a
 CHUNK_CHARS = 512
 """Characters that `Network.read` takes through a layer at once."""
 
-MAX_TABLE_BYTES = 64 * 2**20
+MAX_TABLE_BYTES = 32 * 2**20
 """Size up to which the first layer's input products are computed in advance."""
 
 NORM_EPSILON = 1e-3
@@ -53,7 +53,9 @@ class Network:
     Args:
         config: the architecture.
         weights: float32 arrays with the names and shapes of
-            `config.weight_shapes()`; not changed.
+            `config.weight_shapes()`.
+        copy: whether the arrays stay as they are. Without a copy the memory holds the
+            weights once, and they are scaled in place.
 
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
     >>> shapes = config.weight_shapes().items()
@@ -63,11 +65,14 @@ class Network:
     array([[0., 0., 0., 0.]], dtype=float32)
     """
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, Floats]) -> None:
+    def __init__(
+        self, config: ModelConfig, weights: Mapping[str, Floats], *, copy: bool = True
+    ) -> None:
         self.config = config
         self._embedding = weights["embedding"]
         self._layers = [
-            _Layer(config, weights, number) for number in range(config.num_layers)
+            _Layer(config, weights, number, copy=copy)
+            for number in range(config.num_layers)
         ]
         self._projection = weights.get("projection.kernel")
         tied = config.tie_embeddings
@@ -218,16 +223,25 @@ class _Layer:
     """One layer's weights, and all it computes that is not recurrent."""
 
     def __init__(
-        self, config: ModelConfig, weights: Mapping[str, Floats], number: int
+        self,
+        config: ModelConfig,
+        weights: Mapping[str, Floats],
+        number: int,
+        *,
+        copy: bool,
     ) -> None:
         name = f"layers.{number}"
         self.halves = halves = _halves(config)
         self.number = number
         self.cell = config.cell
-        self.kernel = weights[f"{name}.kernel"] * halves
-        self.recurrent_kernel = weights[f"{name}.recurrent_kernel"] * halves
+
+        def halved(weight: Floats) -> Floats:
+            return np.multiply(weight, halves, out=None if copy else weight)
+
+        self.kernel = halved(weights[f"{name}.kernel"])
+        self.recurrent_kernel = halved(weights[f"{name}.recurrent_kernel"])
         # A GRU has a second bias, which its cell adds.
-        biases = np.atleast_2d(weights[f"{name}.bias"] * halves)
+        biases = np.atleast_2d(halved(weights[f"{name}.bias"]))
         self.bias, self.recurrent_bias = biases[0], biases[-1]
         self.norm_scale = weights.get(f"{name}.norm_scale")
         self.norm_offset = weights.get(f"{name}.norm_offset")

@@ -1,25 +1,48 @@
 """How well a model predicts a text: bits per character and its relatives.
 
-The protocol is *continuous*: the model reads the whole text once, its state carried
-from the first character to the last, and each character is predicted from all
-before it.
+There are two protocols. *Continuous*: the model reads the whole text once, its state
+carried from the first character to the last, and each character is predicted from all
+before it. *Windowed*, for comparison with models of limited context: the text is cut
+into blocks of N characters, and each is predicted from a cold start, knowing only the
+one character before the block.
+
+    x   the character before, and the block without its last      as nanoGPT's x
+    y   the block                                                  and y
+
+Texts of any size are scored in the same memory.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textgen.errors import CheckpointError, CorpusError
+from textgen.errors import CheckpointError, ConfigError, CorpusError
+from textgen.generation.mixture import Mixture
 from textgen.generation.network import Floats, Network
-from textgen.text.corpus import normalize_text
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.generation.segments import (
+    END,
+    FIRST_LABEL,
+    SEGMENT_CHARS,
+    Documents,
+    Segment,
+    segments,
+)
+from textgen.text.tokenizer import Tokenizer
+
+Nats: TypeAlias = NDArray[np.float64]
+Model: TypeAlias = Network | Mixture
+
+NUM_ROWS = 64
+"""Windows that are read side by side."""
+
+MAX_WINDOWED_CHARS = 1 << 17
+"""Characters that all of them hold together, at most."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +56,10 @@ class Score:
         num_bytes: the same text in UTF-8.
         num_unknown: characters that the model has never seen. They were predicted as
             the unknown token where there is one, and else left out of all counts.
-        protocol: "continuous": the state was carried through the whole text.
+        protocol: "continuous": the state was carried through the whole text;
+            "windowed": there was a cold start every `window` characters; "dynamic":
+            the model learned while it read.
+        window: characters between cold starts, or None where there was one start only.
 
     >>> Score(nats=100 * math.log(2), num_chars=50, num_bytes=80).bits_per_char
     2.0
@@ -44,6 +70,7 @@ class Score:
     num_bytes: int
     num_unknown: int = 0
     protocol: str = "continuous"
+    window: int | None = None
 
     @property
     def nats_per_char(self) -> float:
@@ -76,8 +103,8 @@ class Score:
         """The figures for JSON.
 
         >>> sorted(Score(nats=2.0, num_chars=1, num_bytes=1).to_dict())
-        ['bits_per_byte', 'bits_per_char', 'nats_per_char', 'num_chars', 'num_unknown',
-         'perplexity', 'protocol']
+        ['bits_per_byte', 'bits_per_char', 'nats_per_char', 'num_bytes', 'num_chars',
+         'num_unknown', 'perplexity', 'protocol', 'window']
         """
         return {
             "bits_per_char": self.bits_per_char,
@@ -85,55 +112,106 @@ class Score:
             "nats_per_char": self.nats_per_char,
             "perplexity": self.perplexity,
             "num_chars": self.num_chars,
+            "num_bytes": self.num_bytes,
             "num_unknown": self.num_unknown,
             "protocol": self.protocol,
+            "window": self.window,
         }
 
 
+class Surprise(NamedTuple):
+    """What one character of a text cost.
+
+    Args:
+        character: as it stands in the text in normal form; a newline for the end of a
+            document.
+        bits: how surprising it was; None where the model could not predict it.
+        ends_document: whether it stands for the end of a document.
+        is_unknown: whether the model has never seen it; its bits are then None, or those
+            of the unknown token.
+    """
+
+    character: str
+    bits: float | None
+    ends_document: bool = False
+    is_unknown: bool = False
+
+
 def score(
-    network: Network,
-    tokenizer: CharTokenizer | ByteTokenizer,
-    documents: str | Iterable[str],
+    network: Model,
+    tokenizer: Tokenizer,
+    documents: Documents,
+    *,
+    window: int | None = None,
+    label: str | None = None,
 ) -> Score:
     """Predict every character of a text from those before it.
 
     The first character is predicted after `tokenizer.start_id`. Where documents have
-    an end token, it is predicted, too, and counts as the newline it stands for.
+    an end token, it is predicted, too, and counts as the newline it stands for. A label
+    is read, and never counted.
 
     Args:
-        documents: one text, or several that follow each other.
+        network: one, or several mixed.
+        documents: one text, or several that follow each other, or pieces of them as
+            `textgen.text.stream` gives: then the text may be larger than memory.
+        window: None to read on from start to end, or the number of characters after
+            which the model starts anew, with the one character before as all it knows.
+            For a model that reads bytes it counts characters, too.
+        label: of every document, for a model that has labels; by default each brings
+            its own.
 
     Raises:
+        ConfigError: `window` is no whole number of at least 1; the model has labels, but
+            a document has none.
+        TokenizerError: a label that the model does not know.
         CorpusError: there is no character to predict.
         CheckpointError: the predictions are no numbers.
 
     >>> from textgen.config import ModelConfig
+    >>> from textgen.text.tokenizer import CharTokenizer
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
     >>> shapes = config.weight_shapes().items()
     >>> network = Network(config, {k: np.zeros(s, np.float32) for k, s in shapes})
     >>> score(network, CharTokenizer("abcd"), "abba").bits_per_char
     2.0
     """
-    documents = [documents] if isinstance(documents, str) else list(documents)
-    skips = tokenizer.unknown_id is None
-    counts = _tally(tokenizer, documents)
-    missing = {c: n for c, n in counts.items() if tokenizer.unknown_characters(c)}
-    predicted = Counter(counts - Counter(missing) if skips else counts)
-    _check_anything_to_score(counts, predicted)
-    ids = tokenizer.encode_documents(documents, "skip" if skips else "token")
-    if tokenizer.eod_id is None:
-        ids = np.append(np.asarray(tokenizer.start_id, ids.dtype), ids)
-    else:
-        predicted["\n"] += len(documents)
-    return Score(
-        nats=_total_nats(network, ids),
-        num_chars=predicted.total(),
-        num_bytes=sum(n * _num_bytes(c) for c, n in predicted.items()),
-        num_unknown=sum(missing.values()),
-    )
+    tally = Tally()
+    for segment, nats in _predicted(network, tokenizer, documents, window, label):
+        tally.add(segment, float(nats.sum()))
+    return tally.score(window=window)
 
 
-def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> NDArray[np.float64]:
+def surprises(
+    network: Model,
+    tokenizer: Tokenizer,
+    documents: Documents,
+    *,
+    window: int | None = None,
+    label: str | None = None,
+    tally: Tally | None = None,
+) -> Iterator[Surprise]:
+    """How surprising each character of a text is, in its order.
+
+    The bits add up to those of `score`, which takes the same arguments and raises the
+    same errors; that nothing could be predicted shows only at the end.
+
+    Args:
+        tally: counts along, so that it holds the score in the end.
+
+    >>> from textgen.config import ModelConfig
+    >>> from textgen.text.tokenizer import CharTokenizer
+    >>> config = ModelConfig(vocab_size=2, num_layers=1, units=2, embedding_dim=3)
+    >>> shapes = config.weight_shapes().items()
+    >>> network = Network(config, {k: np.zeros(s, np.float32) for k, s in shapes})
+    >>> [(c, bits) for c, bits, *_ in surprises(network, CharTokenizer("ab"), "b?a")]
+    [('b', 1.0), ('?', None), ('a', 1.0)]
+    """
+    parts = _predicted(network, tokenizer, documents, window, label)
+    return _surprises(parts, Tally() if tally is None else tally)
+
+
+def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> Nats:
     """How surprising each id is to the logits in its row, in nats.
 
     Args:
@@ -148,43 +226,234 @@ def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> NDArray[np.flo
     """
     shifted = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
     log_sums = np.log(np.exp(shifted).sum(axis=1))
-    nats: NDArray[np.float64] = log_sums - shifted[np.arange(len(ids)), ids]
+    nats: Nats = log_sums - shifted[np.arange(len(ids)), ids]
     return nats
 
 
-def _tally(
-    tokenizer: CharTokenizer | ByteTokenizer, documents: Iterable[str]
-) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for document in documents:
-        counts.update(normalize_text(document, tokenizer.normalize))
-    return counts
+class Tally:
+    """Adds up what the segments of a text cost; whoever predicts them, counts them so.
 
+    >>> from textgen.text.tokenizer import ByteTokenizer
+    >>> tally = Tally()
+    >>> for segment in segments(ByteTokenizer(), "né"):
+    ...     tally.add(segment, nats=3.0)
+    >>> tally.score()
+    Score(nats=3.0, num_chars=2, num_bytes=3, num_unknown=0, protocol='continuous',
+          window=None)
+    """
 
-def _check_anything_to_score(counts: Counter[str], predicted: Counter[str]) -> None:
-    if not counts:
-        raise CorpusError("there is nothing to score: the text is empty. Add text.")
-    if not predicted:
-        raise CorpusError(
-            f"there is nothing to score: the model has never seen any of the "
-            f"{len(counts)} different characters of this text. Score a text in the "
-            "script it was trained on."
+    def __init__(self) -> None:
+        self._nats = 0.0
+        self._num_chars = 0
+        self._num_bytes = 0
+        self._num_unknown = 0
+        self._has_predicted_text = False
+        self._left_out: set[int] = set()
+
+    def add(self, segment: Segment, nats: float) -> None:
+        """Count a segment and its surprise.
+
+        Args:
+            nats: of all ids that count (`segment.is_counted`).
+
+        Raises:
+            CheckpointError: `nats` is no finite number.
+        """
+        predicted = segment.codes[segment.is_predicted]
+        self._nats += _checked(nats)
+        self._num_chars += len(predicted)
+        self._num_bytes += int(_num_bytes(predicted).sum())
+        self._num_unknown += int(segment.unknown.sum())
+        self._has_predicted_text |= bool((predicted < END).any())
+        if not self._has_predicted_text:
+            self._left_out.update(segment.codes[segment.unknown].tolist())
+
+    def score(self, protocol: str | None = None, *, window: int | None = None) -> Score:
+        """The score of everything added so far.
+
+        Args:
+            protocol: how it was predicted, see `Score`; by default "continuous", or
+                "windowed" where there is a window.
+
+        Raises:
+            CorpusError: no character was predicted, ends of documents apart.
+        """
+        if not self._has_predicted_text:
+            raise _nothing_to_score(len(self._left_out))
+        return Score(
+            self._nats,
+            self._num_chars,
+            self._num_bytes,
+            self._num_unknown,
+            protocol or ("continuous" if window is None else "windowed"),
+            window,
         )
 
 
-def _total_nats(network: Network, ids: NDArray[Any]) -> float:
-    total, done = 0.0, 1
-    for logits, _ in network.read_chunks(ids[:-1], network.initial_state()):
-        total += float(nats_of(logits, ids[done : done + len(logits)]).sum())
-        done += len(logits)
-    if not math.isfinite(total):
+def _checked(nats: float) -> float:
+    if not math.isfinite(nats):
         raise CheckpointError(
-            f"the model's predictions add up to {total} nats. Its weights are damaged; "
+            f"the model's predictions add up to {nats} nats. Its weights are damaged; "
             "use an earlier checkpoint."
         )
-    return total
+    return nats
 
 
-def _num_bytes(character: str) -> int:
-    # A lone surrogate may be among what an unknown token stands for.
-    return len(character.encode("utf-8", "surrogatepass"))
+def _nothing_to_score(num_unknown: int) -> CorpusError:
+    if not num_unknown:
+        return CorpusError("there is nothing to score: the text is empty. Add text.")
+    return CorpusError(
+        f"there is nothing to score: the model has never seen any of the {num_unknown} "
+        "different characters of this text. Score a text in the script it was trained on."
+    )
+
+
+def _num_bytes(codes: NDArray[Any]) -> NDArray[Any]:
+    """`(num_codes,)`: bytes of each in UTF-8; the end of a document is a newline."""
+    lengths: NDArray[Any] = np.searchsorted([0x80, 0x800, 0x10000], codes, side="right") + 1
+    return np.where(codes == END, 1, lengths)
+
+
+def _surprises(parts: Iterable[tuple[Segment, Nats]], tally: Tally) -> Iterator[Surprise]:
+    for segment, nats in parts:
+        tally.add(segment, float(nats.sum()))
+        bits = segment.per_character(nats / math.log(2))
+        columns = (segment.codes, bits, segment.widths, segment.unknown)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for code, cost, width, is_unknown in rows:
+            if code < FIRST_LABEL:
+                character = "\n" if code == END else chr(code)
+                yield Surprise(character, cost if width else None, code == END, is_unknown)
+    # Refuses a text of which nothing was predicted.
+    tally.score()
+
+
+def _predicted(
+    network: Model,
+    tokenizer: Tokenizer,
+    documents: Documents,
+    window: int | None,
+    label: str | None,
+) -> Iterator[tuple[Segment, Nats]]:
+    """Each segment with the surprise of its `(num_ids,)` ids, 0 for those not counted."""
+    reader: _Continuous | _Windowed
+    if window is None:
+        reader, size = _Continuous(network, tokenizer.start_id), SEGMENT_CHARS
+    else:
+        _check_window(window)
+        reader = _Windowed(network, tokenizer.start_id, window)
+        size = min(NUM_ROWS * window, MAX_WINDOWED_CHARS)
+    parts = segments(tokenizer, documents, label=label, size=size)
+    return ((part, reader.nats(part) * part.is_counted) for part in parts)
+
+
+def _check_window(window: Any) -> None:
+    whole = isinstance(window, int | np.integer) and not isinstance(window, bool)
+    if not whole or window < 1:
+        raise ConfigError(
+            f"window={window!r} must be a whole number of at least 1. Leave it out to "
+            "carry the state through the whole text."
+        )
+
+
+class _Continuous:
+    """Predicts segment after segment, the state carried from each to the next."""
+
+    def __init__(self, network: Model, start_id: int) -> None:
+        self._network = network
+        self._before = start_id
+        self._state: Any = network.initial_state(1)
+
+    def nats(self, segment: Segment) -> Nats:
+        """`(num_ids,)`: the surprise of each id."""
+        x, self._before = _shifted(segment.ids, self._before)
+        nats, self._state = _read(self._network, x, segment.ids, self._state)
+        return nats
+
+
+class _Windowed:
+    """Predicts with a cold start every `window` characters.
+
+    Windows that lie whole in a segment are read side by side, as rows of one matrix
+    product. Of the others a part lies in another segment; they are read one by one, and
+    their state is carried over.
+    """
+
+    def __init__(self, network: Model, start_id: int, window: int) -> None:
+        self._network = network
+        self._before = start_id
+        self._window = window
+        self._num_done = 0
+        # The number of the window that is not at its end yet, and its state.
+        self._open = -1
+        self._state: Any = None
+
+    def nats(self, segment: Segment) -> Nats:
+        """`(num_ids,)`: the surprise of each id."""
+        y = segment.ids
+        x, self._before = _shifted(y, self._before)
+        nats = np.zeros(len(y))
+        whole = []
+        for number, row in self._rows(segment):
+            if number != self._open and (number + 1) * self._window <= self._num_done:
+                whole.append(row)
+            else:
+                nats[row] = self._read_part(number, x[row], y[row])
+        if whole:
+            found = _read_rows(self._network, [x[r] for r in whole], [y[r] for r in whole])
+            for row, part in zip(whole, found, strict=True):
+                nats[row] = part
+        return nats
+
+    def _rows(self, segment: Segment) -> list[tuple[int, slice]]:
+        """The windows that have ids here: the number of each, and where its ids are."""
+        predicted = segment.is_predicted
+        # What is not predicted belongs to the window of the next that is.
+        before = self._num_done + np.cumsum(predicted) - predicted
+        self._num_done += int(predicted.sum())
+        numbers = np.repeat(before // self._window, segment.widths)
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        ends = [*starts[1:], len(numbers)]
+        rows = zip(numbers[starts].tolist(), map(slice, starts, ends), strict=True)
+        return list(rows)
+
+    def _read_part(self, number: int, x: NDArray[Any], y: NDArray[Any]) -> Nats:
+        if number != self._open:
+            self._open, self._state = number, self._network.initial_state(1)
+        nats, self._state = _read(self._network, x, y, self._state)
+        return nats
+
+
+def _shifted(ids: NDArray[Any], before: int) -> tuple[NDArray[Any], int]:
+    """What is read to predict `ids`: the id before each; and the last, for what follows."""
+    if not len(ids):
+        return ids, before
+    return np.append(np.asarray(before, ids.dtype), ids[:-1]), int(ids[-1])
+
+
+def _read(network: Model, x: NDArray[Any], y: NDArray[Any], state: Any) -> tuple[Nats, Any]:
+    """Read `x` and predict `y`, both `(num_ids,)`; also the state after it."""
+    found, done = [np.zeros(0)], 0
+    for logits, after in network.read_chunks(x, state):
+        found.append(nats_of(logits, y[done : done + len(logits)]))
+        done += len(logits)
+        state = after
+    return np.concatenate(found), state
+
+
+def _read_rows(
+    network: Model, xs: Sequence[NDArray[Any]], ys: Sequence[NDArray[Any]]
+) -> list[Nats]:
+    """The same for several texts side by side, each from a cold start."""
+    longest = max(map(len, xs))
+    # Time comes first, so that a step's ids lie together; what is filled up is ignored.
+    x = np.zeros((longest, len(xs)), xs[0].dtype)
+    y = np.zeros_like(x)
+    for row, (read, predicted) in enumerate(zip(xs, ys, strict=True)):
+        x[: len(read), row], y[: len(read), row] = read, predicted
+    nats = np.empty(x.shape)
+    state = network.initial_state(len(xs))
+    for time in range(longest):
+        logits, state = network.step(x[time], state)
+        nats[time] = nats_of(logits, y[time])
+    return [nats[: len(read), row] for row, read in enumerate(xs)]

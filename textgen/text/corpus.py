@@ -1,40 +1,67 @@
 """Files, directories, patterns and standard input to documents of text.
 
-Reading goes through small steps, each of which knows only its own business: which
-files there are (`find_files`), their bytes (`read_bytes`), their text
-(`decode_text`), where its documents begin and end (`cut_documents`). Decoding is
-strict: a wrong byte is an error that says where, never a character made up.
+Files are found and decoded in `files.py`, records with a label are read in
+`records.py`; here their text becomes documents (`read_corpus`, `cut_documents`), of
+which some are held back (`split`).
 """
 
 from __future__ import annotations
 
-import bz2
-import codecs
-import difflib
-import fnmatch
-import glob as globbing
-import gzip
 import hashlib
-import lzma
 import os
-import sys
-import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path, PurePath
-from typing import IO, Any, NamedTuple
+from pathlib import Path
 
 import numpy as np
 
 from textgen.config import TextConfig
 from textgen.errors import CorpusError
+from textgen.text.files import (
+    HAD_CR,
+    HAD_CRLF,
+    HAD_MARK,
+    STDIN,
+    Decoded,
+    decode_text,
+    few,
+    find_files,
+    missing_file,
+    open_bytes,
+    read_bytes,
+    shown_name,
+    without_repeats,
+)
+from textgen.text.normal_form import normalize_text
+from textgen.text.records import (
+    RECORD_GLOBS,
+    RecordFile,
+    holds_records,
+    labels_of,
+    read_records,
+)
 
-STDIN = "-"
+# What other rooms ask this one for, wherever in this folder it is made.
+__all__ = [
+    "DEFAULTS",
+    "STDIN",
+    "Corpus",
+    "Decoded",
+    "Split",
+    "cut_documents",
+    "decode_text",
+    "find_files",
+    "normalize_text",
+    "open_bytes",
+    "read_bytes",
+    "read_corpus",
+    "read_text",
+    "split",
+]
+
 DEFAULTS = TextConfig()
 _HASH_CHARS = 1 << 20
 
@@ -45,9 +72,14 @@ class Corpus:
 
     Args:
         documents: decoded, with LF line endings, in the normal form asked for.
-        kind: what counts as one document: "whole", "lines", "paragraphs" or "files".
+        kind: what counts as one document: "whole", "lines", "paragraphs", "files" or
+            "records".
         sources: name of each file that was read and its number of characters.
         notes: sentences for stderr about what was changed on the way.
+        labels: one for each document, or None where there are none.
+
+    Raises:
+        CorpusError: not as many labels as documents.
 
     >>> corpus = Corpus(("one\\n", "three\\n"), "files", (("a", 4), ("b", 6)), ())
     >>> corpus.num_documents, corpus.num_chars
@@ -58,6 +90,14 @@ class Corpus:
     kind: str
     sources: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and len(self.labels) != len(self.documents):
+            raise CorpusError(
+                f"{len(self.labels):,} labels do not fit {len(self.documents):,} "
+                "documents. Give each document one, or leave the labels out."
+            )
 
     @property
     def num_documents(self) -> int:
@@ -71,7 +111,7 @@ class Corpus:
 
     @cached_property
     def sha256(self) -> str:
-        """A fingerprint of the documents, and of nothing else.
+        """A fingerprint of the documents and their labels, and of nothing else.
 
         Names, kind and encoding of the files do not enter: equal text, cut at equal
         places, has an equal fingerprint.
@@ -83,27 +123,42 @@ class Corpus:
                 digest.update(part.encode("utf-8", "surrogatepass"))
             # No UTF-8 contains this byte, so it marks the end without ambiguity.
             digest.update(b"\xff")
+        # Without labels nothing is added: old runs keep their fingerprints.
+        for label in self.labels or ():
+            digest.update(label.encode("utf-8", "surrogatepass") + b"\xfe")
         return digest.hexdigest()
 
 
-class Decoded(NamedTuple):
-    """A text and what had to be done to it, each as the end of "1 file ..."."""
-
-    text: str
-    quirks: tuple[str, ...]
+Labels = tuple[str, ...] | None
 
 
-class Split(NamedTuple):
-    """The documents to learn from, to validate on, and never to look at."""
+@dataclass(frozen=True)
+class Split:
+    """The documents to learn from, to validate on, and never to look at.
+
+    Iterating gives the documents of the three parts in this order.
+
+    Args:
+        train_labels: one for each document of `train`, or None where there are none;
+            the other two likewise.
+    """
 
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
+    train_labels: Labels = None
+    val_labels: Labels = None
+    test_labels: Labels = None
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return iter((self.train, self.val, self.test))
+
+    @property
+    def labels(self) -> tuple[Labels, Labels, Labels]:
+        """The labels of the three parts, in the order of iteration."""
+        return self.train_labels, self.val_labels, self.test_labels
 
 
-_CRLF = "had CRLF line endings; they were read as LF"
-_CR = "had lone CR line endings; they were read as LF"
-_BOM = "began with a byte order mark; it was dropped"
 _NO_TEXT = "held no text and added nothing"
 
 
@@ -117,11 +172,14 @@ def read_corpus(
             below it for `config.glob`, in sorted order, hidden files left out), a
             pattern such as `texts/*.md`, or `-` for standard input. Files that end
             in `.gz`, `.bz2` or `.xz` are decompressed.
-        config: encoding, normal form, and what counts as one document.
+        config: encoding, normal form, and what counts as one document. For records,
+            see `read_records`; `glob`, unless it was changed, then finds `*.csv`,
+            `*.tsv`, `*.jsonl` and `*.ndjson`.
 
     Raises:
         CorpusError: a file is missing, unreadable, damaged, binary or in another
-            encoding, or there is no text at all.
+            encoding, or there is no text at all; a record is broken, or some have
+            a label and others none.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -133,7 +191,9 @@ def read_corpus(
     >>> corpus.notes
     ('1 file had CRLF line endings; they were read as LF.',)
     """
-    names, notes = _without_repeats(find_files(paths, config.glob))
+    names, notes = without_repeats(find_files(paths, _globs(config)))
+    if config.documents == "records":
+        return _corpus_of_records(names, notes, config)
     decoded = [(name, _read_decoded(name, config)) for name in names]
     texts = [(name, text) for name, (text, _) in decoded if _has_text(text)]
     if not texts:
@@ -143,9 +203,56 @@ def read_corpus(
     return Corpus(
         documents=tuple(cut_documents((text for _, text in texts), config.documents)),
         kind=config.documents,
-        sources=tuple((_shown(name), len(text)) for name, text in texts),
-        notes=(*notes, *_sentences(quirks)),
+        sources=tuple((shown_name(name), len(text)) for name, text in texts),
+        notes=(*notes, *_sentences(quirks), *_read_as_plain_text(names)),
     )
+
+
+def _globs(config: TextConfig) -> str | tuple[str, ...]:
+    # A text file holds no records, so the default would find nothing.
+    if config.documents == "records" and config.glob == DEFAULTS.glob:
+        return RECORD_GLOBS
+    return config.glob
+
+
+def _read_as_plain_text(names: Sequence[str]) -> Iterator[str]:
+    found = [name for name in names if holds_records(name)]
+    if found:
+        yield (
+            f"{few(found)}: read as plain text, names and punctuation of its columns "
+            "included. To learn from its records alone, use --documents records."
+        )
+
+
+def _corpus_of_records(
+    names: Sequence[str], notes: Sequence[str], config: TextConfig
+) -> Corpus:
+    read = [read_records(name, config) for name in names]
+    files = [file for file in read if file.records]
+    if not files:
+        shown = few([shown_name(name) for name in names])
+        raise CorpusError(f"{shown}: there is no record with text in it. Add some.")
+    return Corpus(
+        documents=tuple(record.text for file in files for record in file.records),
+        kind=config.documents,
+        sources=tuple((shown_name(file.name), file.num_chars) for file in files),
+        notes=(*notes, *_notes_on_records(read)),
+        labels=labels_of(files),
+    )
+
+
+def _notes_on_records(files: Sequence[RecordFile]) -> Iterator[str]:
+    quirks = Counter(quirk for file in files for quirk in file.quirks)
+    # CSV has CRLF by its standard, so that it is nothing to report.
+    del quirks[HAD_CRLF]
+    quirks[_NO_TEXT] = sum(not file.records for file in files)
+    yield from _sentences(quirks)
+    num_blank = sum(file.num_blank for file in files)
+    if num_blank:
+        yield f"{num_blank:,} record{'s' * (num_blank > 1)} without text left out."
+    others = list(dict.fromkeys(name for file in files for name in file.others))
+    if others:
+        yield f"Only text and label of records are read, not {few(others)}."
 
 
 def read_text(path: str | Path, config: TextConfig = DEFAULTS) -> str:
@@ -172,292 +279,8 @@ def read_text(path: str | Path, config: TextConfig = DEFAULTS) -> str:
     if name != STDIN and os.path.isdir(name):
         raise CorpusError(f"{name} is a directory; one file is needed here.")
     if name != STDIN and not os.path.exists(name):
-        raise _missing(name)
+        raise missing_file(name)
     return _read_decoded(name, config).text
-
-
-def find_files(paths: str | Path | Iterable[str | Path], glob: str) -> list[str]:
-    """Name the files behind `paths` in reading order; see `read_corpus`.
-
-    Args:
-        paths: as for `read_corpus`.
-        glob: which files of a directory count; `*.txt` also finds `*.txt.gz`.
-            Links to directories inside a directory are not followed.
-
-    Raises:
-        CorpusError: something named does not exist, or a directory has no such file.
-
-    >>> find_files("-", "*.txt")
-    ['-']
-    """
-    named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not named:
-        raise CorpusError("no text was named. Name a file, a directory, or - for stdin.")
-    return [name for path in named for name in _expanded(str(path), glob)]
-
-
-def _expanded(path: str, glob: str) -> list[str]:
-    if path == STDIN:
-        return [path]
-    if os.path.isdir(path):
-        return _files_below(path, glob)
-    if os.path.exists(path):
-        return [path]
-    if globbing.has_magic(path):
-        return _matches(path)
-    raise _missing(path)
-
-
-def _matches(pattern: str) -> list[str]:
-    found = sorted(p for p in globbing.glob(pattern, recursive=True) if os.path.isfile(p))
-    if not found:
-        raise CorpusError(
-            f"no file matches {pattern!r}. Check the folder and the ending, or name a "
-            "directory and choose its files with --glob."
-        )
-    return found
-
-
-def _files_below(directory: str, glob: str) -> list[str]:
-    files = sorted(_walk(directory))
-    found = [file for file in files if _is_wanted(file.relative_to(directory), glob)]
-    if not found:
-        raise CorpusError(_nothing_matches(directory, glob, files))
-    return [str(file) for file in found]
-
-
-def _walk(directory: str) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise _unreadable(str(error.filename), error)
-
-    for folder, subfolders, names in os.walk(directory, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        yield from (Path(folder, name) for name in names if not name.startswith("."))
-
-
-def _is_wanted(file: PurePath, glob: str) -> bool:
-    """Whether `file`, or what it decompresses to, matches by name or from its end."""
-    pattern = glob.removeprefix("**/")
-    plain = file.with_suffix("") if file.suffix.lower() in _OPENERS else file
-    if "/" not in pattern:
-        return any(fnmatch.fnmatchcase(name, pattern) for name in (file.name, plain.name))
-    return file.match(pattern) or plain.match(pattern)
-
-
-def _nothing_matches(directory: str, glob: str, files: Sequence[Path]) -> str:
-    if not files:
-        return f"{directory} holds no files (hidden ones do not count). Add text to it."
-    endings = Counter("*" + file.suffix if file.suffix else file.name for file in files)
-    common = endings.most_common(5)
-    seen = ", ".join(f"{ending} ({count})" for ending, count in common)
-    more = ", ..." if len(endings) > len(common) else ""
-    return (
-        f"{directory} holds no file that matches {glob!r}, but {seen}{more}. "
-        f"Choose the files with --glob, for example --glob '{common[0][0]}'."
-    )
-
-
-def _missing(path: str) -> CorpusError:
-    folder, name = os.path.split(path)
-    if folder and not os.path.isdir(folder):
-        return CorpusError(
-            f"{path} does not exist, nor does the directory {folder}. Check the path."
-        )
-    near = difflib.get_close_matches(name, _names_in(folder or os.curdir), n=3)
-    offers = " or ".join(os.path.join(folder, other) for other in near)
-    hint = f"Did you mean {offers}?" if near else "Check the path."
-    return CorpusError(f"{path} does not exist. {hint}")
-
-
-def _names_in(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _without_repeats(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Each file once, with a note: text read twice would leak into validation."""
-    first: dict[str, str] = {}
-    times: Counter[str] = Counter()
-    for name in names:
-        place = name if name == STDIN else os.path.realpath(name)
-        first.setdefault(place, name)
-        times[place] += 1
-    again = [_shown(first[place]) for place, count in times.items() if count > 1]
-    notes = [f"{_few(again)}: named more than once, but read once."] if again else []
-    return list(first.values()), notes
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def read_bytes(name: str) -> bytes:
-    """Everything in a file, decompressed by its suffix, or in standard input (`-`).
-
-    Raises:
-        CorpusError: the file cannot be read, or its compressed data are damaged.
-
-    >>> read_bytes(os.devnull)
-    b''
-    """
-    try:
-        with open_bytes(name) as file:
-            return file.read()
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise _broken_archive(name, error) from error
-    except OSError as error:
-        # The operating system gives a number to its errors; bz2 raises without one.
-        if error.errno is None:
-            raise _broken_archive(name, error) from error
-        raise _unreadable(name, error) from error
-
-
-def open_bytes(name: str) -> AbstractContextManager[IO[bytes]]:
-    """Open a file, decompressed by its suffix, or standard input (`-`).
-
-    >>> with open_bytes(os.devnull) as file:
-    ...     file.read()
-    b''
-    """
-    if name == STDIN:
-        # Standard input is not ours to close.
-        return nullcontext(sys.stdin.buffer)
-    opener = _OPENERS.get(os.path.splitext(name)[1].lower(), open)
-    opened: AbstractContextManager[IO[bytes]] = opener(name, "rb")
-    return opened
-
-
-_OPENERS: dict[str, Any] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-}
-
-
-def _broken_archive(name: str, error: Exception) -> CorpusError:
-    return CorpusError(
-        f"{_shown(name)} is damaged or cut short and cannot be decompressed ({error}). "
-        "Fetch or compress it again."
-    )
-
-
-def _unreadable(name: str, error: OSError) -> CorpusError:
-    return CorpusError(
-        f"{_shown(name)} cannot be read: {error.strerror or error}. Check its permissions "
-        "and its disk."
-    )
-
-
-def decode_text(data: bytes, encoding: str, name: str) -> Decoded:
-    """Decode the bytes of one file strictly, and make every line end in LF.
-
-    Args:
-        data: the whole file, decompressed.
-        encoding: any text encoding that Python knows.
-        name: of the file, for messages.
-
-    Returns:
-        The text without its byte order mark, and what was changed.
-
-    Raises:
-        CorpusError: a byte that is wrong in this encoding, or a binary file.
-
-    >>> decode_text(b"one\\r\\ntwo", "utf-8", "a.txt")
-    Decoded(text='one\\ntwo', quirks=('had CRLF line endings; they were read as LF',))
-    """
-    _check_binary(data, encoding, name)
-    text = _decoded_strictly(data, encoding, name)
-    quirks = []
-    if text.startswith("\ufeff"):
-        text = text[1:]
-        quirks.append(_BOM)
-    if "\r\n" in text:
-        text = text.replace("\r\n", "\n")
-        quirks.append(_CRLF)
-    if "\r" in text:
-        text = text.replace("\r", "\n")
-        quirks.append(_CR)
-    return Decoded(text, tuple(quirks))
-
-
-def _check_binary(data: bytes, encoding: str, name: str) -> None:
-    for start, what in _SIGNATURES.items():
-        if data.startswith(start):
-            raise CorpusError(f"{_shown(name)} is not plain text: it looks like {what}.")
-    if b"\0" in data and not _is_wide(encoding):
-        hint = _mark_hint(data) or "If it is UTF-16 without a mark, try --encoding utf-16."
-        raise CorpusError(
-            f"{_shown(name)} is binary, not text: it has a NUL byte at offset "
-            f"{data.index(0)}. {hint}"
-        )
-
-
-_SIGNATURES = {
-    b"%PDF-": "a PDF document. Save it as text first",
-    b"{\\rtf": "an RTF document. Save it as text first",
-    b"PK\x03\x04": "a docx, odt, epub or other ZIP archive. Save it as text first",
-    b"\x1f\x8b\x08": "gzip data. Give it a name that ends in .gz",
-}
-
-
-def _is_wide(encoding: str) -> bool:
-    """Whether NUL bytes are an ordinary part of text in this encoding."""
-    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
-
-
-def _mark_hint(data: bytes) -> str:
-    """Advice where the file itself says that it is UTF-16 or UTF-32, else nothing."""
-    # The mark of UTF-32 begins with that of UTF-16.
-    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        wide = "32"
-    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        wide = "16"
-    else:
-        return ""
-    return f"It starts with a UTF-{wide} byte order mark: try --encoding utf-{wide}."
-
-
-def _decoded_strictly(data: bytes, encoding: str, name: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        # Some codecs count from behind the byte order mark.
-        offset = error.start + len(data) - len(error.object)
-        raise CorpusError(_wrong_byte_message(data, offset, encoding, name)) from error
-    except (LookupError, UnicodeError) as error:
-        raise CorpusError(
-            f"{_shown(name)} cannot be decoded with --encoding {encoding}: {error}. "
-            "Try utf-8, cp1252 or utf-16."
-        ) from error
-
-
-def _wrong_byte_message(data: bytes, offset: int, encoding: str, name: str) -> str:
-    line = data[:offset].decode(encoding, "replace").count("\n") + 1
-    own = codecs.lookup(encoding).name
-    others = [
-        e for e in ("utf-8", "latin-1", "cp1252", "utf-16") if codecs.lookup(e).name != own
-    ]
-    hint = _mark_hint(data) or (
-        f"If the file has another encoding, name it: --encoding {', '.join(others[:-1])} "
-        f"or {others[-1]}. If not, mend that byte."
-    )
-    return (
-        f"{_shown(name)}: byte 0x{data[offset]:02x} at offset {offset} (line {line}) is "
-        f"not {encoding}. {hint}"
-    )
-
-
-def normalize_text(text: str, form: str) -> str:
-    """Bring text into a Unicode normal form: "none" (as it is), "nfc" or "nfkc".
-
-    >>> normalize_text("e\\u0301", "nfc")
-    'é'
-    """
-    if form == "none" or text.isascii():
-        return text
-    return unicodedata.normalize("NFC" if form == "nfc" else "NFKC", text)
 
 
 def _read_decoded(name: str, config: TextConfig) -> Decoded:
@@ -472,14 +295,15 @@ def cut_documents(texts: Iterable[str], kind: str) -> Iterator[str]:
         texts: one for each file.
         kind: "whole" joins all files, with a newline after a file that lacks one;
             "lines" and "paragraphs" (which blank lines separate) cut each file;
-            "files" leaves each as it is.
+            "files" leaves each as it is, and so does "records", where each text is
+            that of a record.
 
     >>> list(cut_documents(["a\\nb\\n\\nc\\n"], "paragraphs"))
     ['a\\nb', 'c']
     """
     if kind == "whole":
         return iter([_joined(list(texts))])
-    if kind == "files":
+    if kind in ("files", "records"):
         return (text for text in texts if _has_text(text))
     cut = _lines if kind == "lines" else _paragraphs
     return (document for text in texts for document in cut(text))
@@ -507,22 +331,18 @@ def _has_text(text: str) -> bool:
 
 def _no_text_message(read: Sequence[tuple[str, str]]) -> str:
     if len(read) > 1:
-        shown = _few([_shown(name) for name, _ in read])
+        shown = few([shown_name(name) for name, _ in read])
         return f"none of these {len(read)} files holds any text: {shown}. Add text."
     name, text = read[0]
     what = "holds nothing but whitespace" if text else "is empty"
-    return f"{_shown(name)} {what}. Name a file with text in it."
+    return f"{shown_name(name)} {what}. Name a file with text in it."
 
 
 def _sentences(quirks: Counter[str]) -> Iterator[str]:
-    for quirk in (_BOM, _CRLF, _CR, _NO_TEXT):
+    for quirk in (HAD_MARK, HAD_CRLF, HAD_CR, _NO_TEXT):
         count = quirks[quirk]
         if count:
             yield f"{count:,} file{'s' if count > 1 else ''} {quirk}."
-
-
-def _shown(name: str) -> str:
-    return "standard input" if name == STDIN else name
 
 
 def split(corpus: Corpus, config: TextConfig, seed: int) -> Split:
@@ -543,7 +363,8 @@ def split(corpus: Corpus, config: TextConfig, seed: int) -> Split:
 
     >>> text = Corpus(("to be or not",), "whole", (), ())
     >>> split(text, TextConfig(val_fraction=0.25), seed=0)
-    Split(train=('to be or ',), val=('not',), test=())
+    Split(train=('to be or ',), val=('not',), test=(),
+          train_labels=None, val_labels=None, test_labels=None)
     """
     if corpus.kind == "whole":
         return _split_text(corpus.documents[0], config)
@@ -577,7 +398,16 @@ def _split_documents(corpus: Corpus, config: TextConfig, seed: int) -> Split:
         wanted = config.test_fraction * corpus.num_chars
         num_test = _num_drawn(lengths[num_val:], wanted, 1)
     val, test, train = np.split(order, [num_val, num_val + num_test])
-    return Split(*(_in_order(corpus, part) for part in (train, val, test)))
+    # Inside each part the documents keep the order of the corpus.
+    parts = [np.sort(part).tolist() for part in (train, val, test)]
+    documents = (tuple(corpus.documents[i] for i in part) for part in parts)
+    return Split(*documents, *(_labels_at(corpus, part) for part in parts))
+
+
+def _labels_at(corpus: Corpus, indices: Sequence[int]) -> Labels:
+    if corpus.labels is None:
+        return None
+    return tuple(corpus.labels[index] for index in indices)
 
 
 def _num_drawn(lengths: np.ndarray, wanted: float, num_left: int) -> int:
@@ -590,16 +420,18 @@ def _num_drawn(lengths: np.ndarray, wanted: float, num_left: int) -> int:
     return min(enough, len(lengths) - num_left)
 
 
-def _in_order(corpus: Corpus, indices: np.ndarray) -> tuple[str, ...]:
-    return tuple(corpus.documents[index] for index in np.sort(indices))
-
-
 def _too_few_documents(corpus: Corpus, num_parts: int) -> str:
     count = corpus.num_documents
     without_test = ", leave out --test-fraction" if num_parts == 3 else ""
+    ways_out = (
+        # Read as one text, records would lose their columns.
+        f"Add records{without_test}."
+        if corpus.kind == "records"
+        else f"Add text{without_test}, or use --documents whole, which holds back the "
+        "end of the text."
+    )
     return (
         f"--documents {corpus.kind} found {count} document{'s' if count != 1 else ''}, "
         f"but training, validation{' and test' if num_parts == 3 else ''} need one each, "
-        f"at least {num_parts}. Add text{without_test}, or use --documents whole, which "
-        "holds back the end of the text."
+        f"at least {num_parts}. {ways_out}"
     )

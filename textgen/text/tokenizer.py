@@ -2,14 +2,14 @@
 
 Both tokenizers are immutable values: equal ones are interchangeable, and what they
 learned from a text is their vocabulary and nothing else. They share one interface,
-so the rest of the package never asks which of the two it holds.
+so the rest of the package never asks which of the two it holds. Where documents have
+labels, each label is an id of its own that stands where its documents begin.
 """
 
 from __future__ import annotations
 
-import codecs
-import unicodedata
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, partial
@@ -18,61 +18,37 @@ from typing import Any, ClassVar
 import numpy as np
 
 from textgen.errors import TokenizerError
-
-FORMAT_VERSION = 1
-NORMAL_FORMS = ("none", "nfc", "nfkc")
+from textgen.text.decoding import StreamDecoder
+from textgen.text.normal_form import normalize_text
+from textgen.text.stored import (
+    FORMAT_VERSION,
+    check_keys,
+    checked_version,
+    damaged,
+    stored_characters,
+    stored_labels,
+)
+from textgen.text.vocabulary import (
+    check_characters,
+    check_flag,
+    check_form,
+    check_id,
+    check_labels,
+    checked_ids,
+    gathered_labels,
+    lacking,
+    list_of,
+    surrogates,
+    unknown_label,
+)
 
 # One past the last code point: no text holds it, so it can mark document ends.
 _NO_CHARACTER = 0x110000
 _REPLACEMENT = "\ufffd"
 _UTF32 = "utf-32-le"
 _BYTE_EOD = 256
-_BYTE_SYMBOLS = (*(bytes([value]) for value in range(256)), b"")
+_BYTE_SYMBOLS = tuple(bytes([value]) for value in range(256))
 _BATCH_CHARS = 1 << 20
-
-
-class StreamDecoder:
-    """Turns ids into text one at a time and never shows half a character.
-
-    A character of several bytes appears with its last byte; bytes that are no UTF-8
-    appear as U+FFFD. The end of a document ends an unfinished character, too.
-
-    Args:
-        symbols: the UTF-8 bytes of each id.
-        eod_id: the id that ends a document, or None.
-
-    >>> decoder = ByteTokenizer().stream_decoder()
-    >>> [decoder.feed(id) for id in "é!".encode()], decoder.flush()
-    (['', 'é', '!'], '')
-    """
-
-    def __init__(self, symbols: Sequence[bytes], eod_id: int | None = None) -> None:
-        self._symbols = symbols
-        self._eod_id = eod_id
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def feed(self, id: int) -> str:
-        """The characters that `id` completes; often one, sometimes none.
-
-        Raises:
-            TokenizerError: the id lies outside the vocabulary.
-
-        >>> CharTokenizer("ab").stream_decoder().feed(1)
-        'b'
-        """
-        _check_id(id, len(self._symbols))
-        if id == self._eod_id:
-            return self.flush()
-        return self._decoder.decode(self._symbols[id])
-
-    def flush(self) -> str:
-        """What is left at the end: U+FFFD for an unfinished character, else nothing.
-
-        >>> decoder = ByteTokenizer().stream_decoder()
-        >>> decoder.feed(0xC3) + decoder.flush()
-        '\ufffd'
-        """
-        return self._decoder.decode(b"", final=True)
 
 
 class _Tokenizer(ABC):
@@ -84,6 +60,7 @@ class _Tokenizer(ABC):
 
     normalize: str
     end_of_document: bool
+    labels: tuple[str, ...]
     _eod_mark: ClassVar[bytes]
 
     @property
@@ -95,6 +72,11 @@ class _Tokenizer(ABC):
     @abstractmethod
     def eod_id(self) -> int | None:
         """The id that ends a document, or None where the text is one document."""
+
+    @property
+    @abstractmethod
+    def _first_label_id(self) -> int:
+        """The id of the first label, where there is one."""
 
     @property
     @abstractmethod
@@ -113,6 +95,31 @@ class _Tokenizer(ABC):
     def id_dtype(self) -> np.dtype[Any]:
         """The smallest unsigned integers that hold every id."""
         return np.dtype(np.min_scalar_type(self.vocab_size - 1))
+
+    @property
+    def label_ids(self) -> tuple[int, ...]:
+        """The ids of the labels, in their order; they stand for no text.
+
+        >>> CharTokenizer("a", end_of_document=True, labels=("glad", "sad")).label_ids
+        (1, 2)
+        """
+        first = self._first_label_id
+        return tuple(range(first, first + len(self.labels)))
+
+    def label_id(self, label: str) -> int:
+        """The id of one label, which is brought into normal form first.
+
+        Raises:
+            TokenizerError: there is no such label; it names some that there are.
+
+        >>> ByteTokenizer(end_of_document=True, labels=("glad", "sad")).label_id("sad")
+        258
+        """
+        wanted = normalize_text(label, self.normalize)
+        place = bisect_left(self.labels, wanted)
+        if self.labels[place : place + 1] != (wanted,):
+            raise unknown_label(label, self.labels)
+        return self._first_label_id + place
 
     def encode(self, text: str, unknown: str = "error") -> np.ndarray:
         """The ids of a text.
@@ -137,28 +144,38 @@ class _Tokenizer(ABC):
         return self._encode([text], b"", unknown)
 
     def encode_documents(
-        self, documents: Iterable[str], unknown: str = "error"
+        self,
+        documents: Iterable[str],
+        unknown: str = "error",
+        labels: Iterable[str] | None = None,
     ) -> np.ndarray:
         """The ids of many documents, one after the other.
 
         Args:
             documents: read once, so a generator will do.
             unknown: as for `encode`.
+            labels: one for each document, or None to encode their text alone.
 
         Returns:
             `(num_ids,)` of `id_dtype`. Where there is an `eod_id`, it stands before
-            the first document and after each one.
+            the first document and after each one. A label follows the `eod_id` with
+            which its document begins.
 
         Raises:
-            TokenizerError: as for `encode`.
+            TokenizerError: as for `encode`; an unknown label, or not as many labels
+                as documents.
 
         >>> CharTokenizer("ab", end_of_document=True).encode_documents(["a", "b"])
         array([0, 1, 0, 2, 0], dtype=uint8)
         >>> ByteTokenizer(end_of_document=True).encode_documents(["a", "b"]).tolist()
         [256, 97, 256, 98, 256]
+        >>> tokenizer = CharTokenizer("ab", end_of_document=True, labels=("x", "y"))
+        >>> tokenizer.encode_documents(["a", "b"], labels=["y", "x"]).tolist()
+        [0, 2, 3, 0, 1, 4, 0]
         """
         mark = self._eod_mark if self.end_of_document else b""
-        return self._encode(documents, mark, unknown)
+        ids = self._encode(documents, mark, unknown)
+        return ids if labels is None else self._with_labels(ids, list(labels))
 
     def stream_decoder(self) -> StreamDecoder:
         """A fresh decoder that takes ids one at a time.
@@ -167,7 +184,19 @@ class _Tokenizer(ABC):
         >>> [decoder.feed(id) for id in "€".encode()]
         ['', '', '€']
         """
-        return StreamDecoder(self._symbols, self.eod_id)
+        return StreamDecoder(self._symbols)
+
+    def _with_labels(self, ids: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+        """Put labels behind the ends of documents that another document follows."""
+        id_of = {label: self.label_id(label) for label in set(labels)}
+        # No text is ever encoded as `eod_id`, so each one found is such an end.
+        places = 1 + np.flatnonzero(ids == self.eod_id)[:-1]
+        if len(places) != len(labels):
+            raise TokenizerError(
+                f"{len(labels):,} labels do not fit {len(places):,} documents. Give each "
+                "document one."
+            )
+        return np.insert(ids, places, [id_of[label] for label in labels])
 
     def _encode(self, documents: Iterable[str], mark: bytes, unknown: str) -> np.ndarray:
         if unknown not in ("error", "skip", "token"):
@@ -182,8 +211,8 @@ class CharTokenizer(_Tokenizer):
     """One id per character (Unicode code point) of the text it learned from.
 
     Special tokens come first: the end of a document, then the unknown character,
-    each only where there is one. The characters follow in the order given, so a
-    vocabulary can grow at its end and old ids stay what they were.
+    each only where there is one, then the labels. The characters follow in the order
+    given, so a vocabulary can grow at its end and old ids stay what they were.
 
     Args:
         characters: the vocabulary, each character once.
@@ -191,9 +220,12 @@ class CharTokenizer(_Tokenizer):
         unknown: whether one id stands for all other characters. It is read, never
             meant to be sampled.
         end_of_document: whether one id marks where documents end.
+        labels: of documents, sorted, each once and an id of its own. They need
+            `end_of_document`.
 
     Raises:
-        TokenizerError: no characters, one of them twice, or half a character.
+        TokenizerError: no characters, one of them twice, or half a character; labels
+            that could not be told apart or asked for.
 
     >>> tokenizer = CharTokenizer("abn")
     >>> tokenizer.encode("banana").tolist()
@@ -207,14 +239,16 @@ class CharTokenizer(_Tokenizer):
     normalize: str = "nfc"
     unknown: bool = False
     end_of_document: bool = False
+    labels: tuple[str, ...] = ()
     kind: ClassVar[str] = "char"
     _eod_mark = _NO_CHARACTER.to_bytes(4, "little")
 
     def __post_init__(self) -> None:
-        _check_characters(self.characters)
-        _check_form(self.normalize)
-        _check_flag("unknown", self.unknown)
-        _check_flag("end_of_document", self.end_of_document)
+        check_characters(self.characters)
+        check_form(self.normalize)
+        check_flag("unknown", self.unknown)
+        check_flag("end_of_document", self.end_of_document)
+        check_labels(self.labels, self.normalize, end_of_document=self.end_of_document)
 
     @classmethod
     def from_documents(
@@ -224,21 +258,23 @@ class CharTokenizer(_Tokenizer):
         min_count: int = 1,
         normalize: str = "nfc",
         end_of_document: bool = False,
+        labels: Iterable[str] = (),
     ) -> CharTokenizer:
         """Learn the vocabulary: every character, sorted by code point.
 
         Args:
             documents: read once, so a generator will do.
             min_count: characters seen less often become one unknown token.
+            labels: of the documents, in any order and number.
 
         Raises:
-            TokenizerError: no character is left to learn.
+            TokenizerError: no character is left to learn, or too many labels.
 
         >>> CharTokenizer.from_documents(["banana", "bun"], min_count=2)
         CharTokenizer(characters='abn', normalize='nfc', unknown=True,
-                      end_of_document=False)
+                      end_of_document=False, labels=())
         """
-        _check_form(normalize)
+        check_form(normalize)
         counts = _count_code_points(documents, normalize)
         kept = np.flatnonzero(counts >= max(min_count, 1))
         _check_anything_kept(kept, counts, min_count)
@@ -247,12 +283,13 @@ class CharTokenizer(_Tokenizer):
             normalize=normalize,
             unknown=len(kept) < int(np.count_nonzero(counts)),
             end_of_document=end_of_document,
+            labels=gathered_labels(labels, normalize),
         )
 
     @property
     def num_special(self) -> int:
         """How many ids stand for no character of their own."""
-        return int(self.end_of_document) + int(self.unknown)
+        return self._first_label_id + len(self.labels)
 
     @property
     def vocab_size(self) -> int:
@@ -285,11 +322,13 @@ class CharTokenizer(_Tokenizer):
         >>> CharTokenizer("abn").unknown_characters("beetle")
         ['e', 't', 'l']
         """
-        codes = _code_points(_code_bytes(_in_form(text, self.normalize)))
+        codes = _code_points(_code_bytes(normalize_text(text, self.normalize)))
         return list(dict.fromkeys(_characters_of(codes[self._id_table[codes] < 0])))
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """The text of `(num_ids,)` ids; nothing for `eod_id`, U+FFFD for unknown.
+        """The text of `(num_ids,)` ids, with U+FFFD for unknown characters.
+
+        The end of a document and labels stand for no text.
 
         Raises:
             TokenizerError: an id outside the vocabulary.
@@ -297,7 +336,7 @@ class CharTokenizer(_Tokenizer):
         >>> CharTokenizer("ab", end_of_document=True).decode([0, 1, 0, 2, 0])
         'ab'
         """
-        codes = self._code_table[_checked_ids(ids, self.vocab_size)]
+        codes = self._code_table[checked_ids(ids, self.vocab_size)]
         return _characters_of(codes[codes != _NO_CHARACTER])
 
     def symbol(self, id: int) -> str:
@@ -309,11 +348,13 @@ class CharTokenizer(_Tokenizer):
         >>> [CharTokenizer("\na", end_of_document=True).symbol(id) for id in range(3)]
         ['<eod>', "'\\n'", "'a'"]
         """
-        _check_id(id, self.vocab_size)
+        check_id(id, self.vocab_size)
         if id == self.eod_id:
             return "<eod>"
         if id == self.unknown_id:
             return "<unk>"
+        if id < self.num_special:
+            return f"<label:{self.labels[id - self._first_label_id]}>"
         return repr(self.characters[id - self.num_special])
 
     def to_dict(self) -> dict[str, Any]:
@@ -329,7 +370,12 @@ class CharTokenizer(_Tokenizer):
             "normalize": self.normalize,
             "unknown": self.unknown,
             "end_of_document": self.end_of_document,
+            "labels": list(self.labels),
         }
+
+    @property
+    def _first_label_id(self) -> int:
+        return int(self.end_of_document) + int(self.unknown)
 
     @cached_property
     def _id_table(self) -> np.ndarray:
@@ -344,10 +390,8 @@ class CharTokenizer(_Tokenizer):
 
     @cached_property
     def _code_table(self) -> np.ndarray:
-        table = np.empty(self.vocab_size, "<u4")
+        table = np.full(self.vocab_size, _NO_CHARACTER, "<u4")
         table[self.num_special :] = _code_points(_code_bytes(self.characters))
-        if self.eod_id is not None:
-            table[self.eod_id] = _NO_CHARACTER
         if self.unknown_id is not None:
             table[self.unknown_id] = ord(_REPLACEMENT)
         return table
@@ -355,6 +399,7 @@ class CharTokenizer(_Tokenizer):
     @cached_property
     def _symbols(self) -> tuple[bytes, ...]:
         special = (b"",) * self.end_of_document + (_REPLACEMENT.encode(),) * self.unknown
+        special += (b"",) * len(self.labels)
         return special + tuple(c.encode() for c in self.characters)
 
     def _to_bytes(self, text: str, unknown: str) -> bytes:
@@ -371,7 +416,7 @@ class CharTokenizer(_Tokenizer):
                 ids[missing] = self.unknown_id
             else:
                 names = list(dict.fromkeys(_characters_of(codes[missing])))
-                raise TokenizerError(_lacking(names, has_token=self.unknown))
+                raise TokenizerError(lacking(names, has_token=self.unknown))
         return ids.astype(self.id_dtype)
 
 
@@ -379,14 +424,18 @@ class CharTokenizer(_Tokenizer):
 class ByteTokenizer(_Tokenizer):
     """One id per byte of the text in UTF-8: every text is known, in every script.
 
-    Ids 0 to 255 are the bytes; the end of a document, where there is one, is 256.
+    Ids 0 to 255 are the bytes; the end of a document, where there is one, is 256, and
+    labels follow it.
 
     Args:
         normalize: Unicode normal form of every text before it is encoded.
         end_of_document: whether one id marks where documents end.
+        labels: of documents, sorted, each once and an id of its own. They need
+            `end_of_document`.
 
     Raises:
-        TokenizerError: an unknown normal form.
+        TokenizerError: an unknown normal form, or labels that could not be told apart
+            or asked for.
 
     >>> ByteTokenizer().encode("né").tolist()
     [110, 195, 169]
@@ -395,18 +444,20 @@ class ByteTokenizer(_Tokenizer):
     _: KW_ONLY
     normalize: str = "nfc"
     end_of_document: bool = False
+    labels: tuple[str, ...] = ()
     kind: ClassVar[str] = "byte"
     # UTF-8 never contains this byte.
     _eod_mark = b"\xff"
 
     def __post_init__(self) -> None:
-        _check_form(self.normalize)
-        _check_flag("end_of_document", self.end_of_document)
+        check_form(self.normalize)
+        check_flag("end_of_document", self.end_of_document)
+        check_labels(self.labels, self.normalize, end_of_document=self.end_of_document)
 
     @property
     def vocab_size(self) -> int:
         """Number of ids: 0 to `vocab_size - 1`."""
-        return 256 + int(self.end_of_document)
+        return self._first_label_id + len(self.labels)
 
     @property
     def eod_id(self) -> int | None:
@@ -429,10 +480,12 @@ class ByteTokenizer(_Tokenizer):
         >>> ByteTokenizer().unknown_characters("any text")
         []
         """
-        return _surrogates(text)
+        return surrogates(text)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """The text of `(num_ids,)` ids; nothing for `eod_id`, U+FFFD for broken bytes.
+        """The text of `(num_ids,)` ids, with U+FFFD for broken bytes.
+
+        The end of a document and labels stand for no text.
 
         Raises:
             TokenizerError: an id outside the vocabulary.
@@ -440,10 +493,10 @@ class ByteTokenizer(_Tokenizer):
         >>> ByteTokenizer().decode([195, 169, 195])
         'é\ufffd'
         """
-        checked = _checked_ids(ids, self.vocab_size)
-        # A character cannot run on across the end of a document.
-        documents = np.split(checked, np.flatnonzero(checked == _BYTE_EOD))
-        texts = (d[d != _BYTE_EOD].astype(np.uint8).tobytes() for d in documents)
+        checked = checked_ids(ids, self.vocab_size)
+        # A character cannot run on across the end of a document, nor across a label.
+        documents = np.split(checked, np.flatnonzero(checked >= _BYTE_EOD))
+        texts = (d[d < _BYTE_EOD].astype(np.uint8).tobytes() for d in documents)
         return "".join(text.decode("utf-8", "replace") for text in texts)
 
     def symbol(self, id: int) -> str:
@@ -455,8 +508,12 @@ class ByteTokenizer(_Tokenizer):
         >>> ByteTokenizer().symbol(10)
         '0x0a'
         """
-        _check_id(id, self.vocab_size)
-        return "<eod>" if id == self.eod_id else f"0x{id:02x}"
+        check_id(id, self.vocab_size)
+        if id == self.eod_id:
+            return "<eod>"
+        if id > _BYTE_EOD:
+            return f"<label:{self.labels[id - self._first_label_id]}>"
+        return f"0x{id:02x}"
 
     def to_dict(self) -> dict[str, Any]:
         """The tokenizer as plain data for JSON; `tokenizer_from_dict` reads it.
@@ -469,18 +526,23 @@ class ByteTokenizer(_Tokenizer):
             "kind": self.kind,
             "normalize": self.normalize,
             "end_of_document": self.end_of_document,
+            "labels": list(self.labels),
         }
 
     @property
+    def _first_label_id(self) -> int:
+        return _BYTE_EOD + int(self.end_of_document)
+
+    @cached_property
     def _symbols(self) -> Sequence[bytes]:
-        return _BYTE_SYMBOLS[: self.vocab_size]
+        return _BYTE_SYMBOLS + (b"",) * (self.vocab_size - len(_BYTE_SYMBOLS))
 
     def _to_bytes(self, text: str, unknown: str) -> bytes:
         try:
             return text.encode("utf-8", "ignore" if unknown == "skip" else "strict")
         except UnicodeEncodeError:
             raise TokenizerError(
-                f"half a character in the text: {_list_of(_surrogates(text))}. A lone "
+                f"half a character in the text: {list_of(surrogates(text))}. A lone "
                 "surrogate comes from decoding with the wrong encoding. Remove it, or "
                 'leave it out with unknown="skip".'
             ) from None
@@ -508,73 +570,28 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     True
     """
     if not isinstance(data, Mapping):
-        raise _damaged(f"it is {type(data).__name__}, not an object with names")
-    _check_version(data.get("format_version"))
+        raise damaged(f"it is {type(data).__name__}, not an object with names")
+    version = checked_version(data.get("format_version"))
     kind = data.get("kind")
     if kind == "char":
         template = CharTokenizer("a").to_dict()
     elif kind == "byte":
         template = ByteTokenizer().to_dict()
     else:
-        raise _damaged(f"kind={kind!r} must be 'char' or 'byte'")
-    _check_keys(data, template)
+        raise damaged(f"kind={kind!r} must be 'char' or 'byte'")
+    if version == 1:
+        # From before there were labels.
+        del template["labels"]
+    check_keys(data, template)
     options = {k: v for k, v in data.items() if k not in ("format_version", "kind")}
+    options["labels"] = stored_labels(data.get("labels", []))
     if kind == "byte":
         return ByteTokenizer(**options)
-    return CharTokenizer(_joined(options.pop("characters")), **options)
-
-
-def _check_version(version: object) -> None:
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise _damaged(f"format_version={version!r} must be a whole number from 1 on")
-    if version > FORMAT_VERSION:
-        raise TokenizerError(
-            f"the stored tokenizer has format_version={version}, but this version of "
-            f"textgen reads up to {FORMAT_VERSION}. Upgrade it: "
-            "pip install --upgrade keras-textgen"
-        )
-
-
-def _check_keys(data: Mapping[str, Any], template: Mapping[str, Any]) -> None:
-    for name in data:
-        if name not in template:
-            raise _damaged(f"{name!r} is no part of it; known: {', '.join(template)}")
-    for name in template:
-        if name not in data:
-            raise _damaged(f"{name!r} is missing")
-
-
-def _joined(characters: object) -> str:
-    if not isinstance(characters, list):
-        raise _damaged(
-            f"characters must be a list of strings, not {type(characters).__name__}"
-        )
-    for position, character in enumerate(characters):
-        if not isinstance(character, str) or len(character) != 1:
-            raise _damaged(
-                f"entry {position} of characters is {character!r}, not one character"
-            )
-    return "".join(characters)
-
-
-def _damaged(what: str) -> TokenizerError:
-    return TokenizerError(
-        f"the stored tokenizer is damaged: {what}. Restore it from a copy."
-    )
-
-
-def _in_form(text: str, form: str) -> str:
-    if form == "none" or text.isascii():
-        return text
-    return unicodedata.normalize("NFC" if form == "nfc" else "NFKC", text)
+    return CharTokenizer(stored_characters(options.pop("characters")), **options)
 
 
 def _code_bytes(text: str) -> bytes:
     return text.encode(_UTF32, "surrogatepass")
-
-
-def _surrogates(text: str) -> list[str]:
-    return [c for c in dict.fromkeys(text) if "\ud800" <= c <= "\udfff"]
 
 
 def _code_points(data: bytes) -> np.ndarray:
@@ -591,7 +608,7 @@ def _pieces(
     """The bytes of each document, a slice at a time, with `mark` around each."""
     yield mark
     for document in documents:
-        text = _in_form(document, form)
+        text = normalize_text(document, form)
         for start in range(0, len(text), _BATCH_CHARS):
             yield to_bytes(text[start : start + _BATCH_CHARS])
         yield mark
@@ -629,76 +646,3 @@ def _check_anything_kept(kept: np.ndarray, counts: np.ndarray, min_count: int) -
         f"min_count={min_count} leaves no character: the most frequent one occurs "
         f"{counts.max():,} times. Lower --min-count."
     )
-
-
-def _checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
-    array = np.asarray(ids)
-    if array.size == 0:
-        return np.zeros(0, np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise TokenizerError(
-            "ids must be one row of whole numbers, not an array of "
-            f"{array.dtype} with shape {array.shape}."
-        )
-    _check_id(int(array.min()), vocab_size)
-    _check_id(int(array.max()), vocab_size)
-    return array
-
-
-def _check_id(id: int, vocab_size: int) -> None:
-    if not 0 <= id < vocab_size:
-        raise TokenizerError(
-            f"id {id} is outside the vocabulary, which has 0 to {vocab_size - 1}. "
-            "Decode ids with the tokenizer that made them."
-        )
-
-
-def _check_characters(characters: object) -> None:
-    if not isinstance(characters, str):
-        raise TokenizerError(
-            f"the vocabulary must be a string, not {type(characters).__name__}."
-        )
-    if not characters:
-        raise TokenizerError("the vocabulary is empty; it needs at least one character.")
-    if len(set(characters)) < len(characters):
-        twice = next(c for c in characters if characters.count(c) > 1)
-        raise TokenizerError(
-            f"{_named(twice)} is in the vocabulary more than once. Give each character "
-            "one place."
-        )
-    halves = _surrogates(characters)
-    if halves:
-        raise TokenizerError(
-            f"{_named(halves[0])} is half a character (a lone surrogate) and cannot be "
-            "in a vocabulary. Decode the text with its right encoding."
-        )
-
-
-def _check_form(normalize: object) -> None:
-    if normalize not in NORMAL_FORMS:
-        raise TokenizerError(
-            f"normalize={normalize!r} must be one of {', '.join(NORMAL_FORMS)}."
-        )
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise TokenizerError(f"{name}={value!r} must be True or False.")
-
-
-def _lacking(characters: Sequence[str], *, has_token: bool) -> str:
-    token = 'read them as the unknown token with unknown="token", ' if has_token else ""
-    return (
-        f"not in the vocabulary: {_list_of(characters)}. Remove them from the text, leave "
-        f'them out with unknown="skip", {token}or train on text that has them '
-        '(tokenizer="byte" knows every character).'
-    )
-
-
-def _list_of(characters: Sequence[str]) -> str:
-    shown = ", ".join(_named(c) for c in characters[:10])
-    return shown + (f" and {len(characters) - 10} more" if len(characters) > 10 else "")
-
-
-def _named(character: str) -> str:
-    return f"{character!r} (U+{ord(character):04X})"

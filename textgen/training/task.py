@@ -6,6 +6,7 @@ framework is loaded.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,12 +29,15 @@ from textgen.run_directory import RUNS, RunDirectory
 from textgen.text.corpus import Corpus, Split, read_corpus, split
 from textgen.text.lanes import Windows, windows
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.text.vocabulary import gathered_labels
 from textgen.training.size import size_options
 
 Paths = str | Path | Sequence[str | Path]
 
 # What may differ between a run and its resumption: how long, and what is shown.
 MAY_CHANGE_ON_RESUME = {"epochs", "max_minutes", "patience", "preview", "tensorboard"}
+# A corpus may have 10,000 labels; the facts name the most frequent ones.
+MOST_LABELS = 100
 
 
 @dataclass(frozen=True)
@@ -164,13 +168,19 @@ def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Ta
 def make_tokenizer(corpus: Corpus, text: TextConfig) -> CharTokenizer | ByteTokenizer:
     """The vocabulary that a text and its configuration ask for."""
     end_of_document = text.documents != "whole"
+    labels = corpus.labels or ()
     if text.tokenizer == "byte":
-        return ByteTokenizer(normalize=text.normalize, end_of_document=end_of_document)
+        return ByteTokenizer(
+            normalize=text.normalize,
+            end_of_document=end_of_document,
+            labels=gathered_labels(labels, text.normalize),
+        )
     return CharTokenizer.from_documents(
         corpus.documents,
         min_count=text.min_count,
         normalize=text.normalize,
         end_of_document=end_of_document,
+        labels=labels,
     )
 
 
@@ -187,8 +197,8 @@ def _task(
     encode = tokenizer.encode_documents
     unknown = "token" if tokenizer.unknown_id is not None else "error"
     ids = [
-        encode(documents, unknown=unknown) if documents else np.empty(0, np.uint8)
-        for documents in parts
+        encode(documents, unknown, labels) if documents else np.empty(0, np.uint8)
+        for documents, labels in zip(parts, parts.labels, strict=True)
     ]
     # Too little text is an error now, not after Keras is loaded.
     lanes = windows(ids[0], train.batch_size, train.seq_length)
@@ -207,7 +217,11 @@ def _task(
 def _ids_per_char(
     tokenizer: CharTokenizer | ByteTokenizer, ids: np.ndarray, documents: Sequence[str]
 ) -> float:
-    """Ids that are predicted for each character; the end of a document counts as one."""
+    """Ids that are predicted for each character; the end of a document counts as one.
+
+    A label counts as none: it is predicted, too, so its surprise is part of the score,
+    but nobody reads it.
+    """
     num_chars = sum(map(len, documents))
     num_ids = len(ids)
     if tokenizer.eod_id is not None:
@@ -228,7 +242,16 @@ def _facts(text: TextConfig, corpus: Corpus, ids: Sequence[np.ndarray]) -> dict[
         "num_val": len(ids[1]),
         "num_test": len(ids[2]),
         "sha256": corpus.sha256,
+        **_label_facts(corpus),
     }
+
+
+def _label_facts(corpus: Corpus) -> dict[str, Any]:
+    """How many labels there are, and how many documents the most frequent ones have."""
+    if corpus.labels is None:
+        return {}
+    counts = Counter(sorted(corpus.labels))
+    return {"num_labels": len(counts), "labels": dict(counts.most_common(MOST_LABELS))}
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

@@ -1,0 +1,391 @@
+"""How fast does text come, beside PyTorch and Keras, and beside what memory allows?
+
+    python benchmarks/sample_speed.py
+
+Whole loops that write: predict, choose at temperature 0.8, take the character as the
+next input. Speed does not depend on what the weights are, so they are random. Every
+row has a process of its own, which stays; they take turns, forward and backward through
+the list, so that a machine that slows down slows all of them. Needs Linux; rows whose
+framework is missing are left out (`pip install ".[bench]"` brings PyTorch). Close other
+programs: threads of a matrix product wait for each other, so that a busy core costs far
+more than its share.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from textgen.checkpoint import Checkpoint, save_checkpoint
+from textgen.config import ModelConfig
+from textgen.generation.generator import Generator
+from textgen.text.tokenizer import CharTokenizer
+
+CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
+WINDOW = 40  # characters that the usual Keras recipe reads again for each new one
+MODELS = {"2x128": (2, 128), "2x256": (2, 256), "2x512": (2, 512), "3x1024": (3, 1024)}
+ROWS = {
+    "textgen": None,
+    "textgen, all filters": None,
+    "pytorch, nn.LSTM stepped": "torch",
+    "keras, predict, stateful": "keras",
+    f"keras, predict, {WINDOW} characters": "keras",
+}
+TEXTGEN, ALL_FILTERS, PYTORCH = list(ROWS)[:3]
+FILTERS: dict[str, Any] = {
+    "repetition_penalty": 1.1,
+    "frequency_penalty": 0.01,
+    "presence_penalty": 0.01,
+    "dry_multiplier": 0.8,
+    "no_repeat_ngram_size": 30,
+    "top_k": 40,
+    "top_p": 0.95,
+    "min_p": 0.02,
+    "typical_p": 0.95,
+}
+LONGEST = 1_000  # characters of a text that is written alone; then the next begins
+LENGTH = 50  # of texts that are written together
+TEMPERATURE = 0.8
+
+Write = Callable[[float], float]
+"""Writes for so many seconds; returns characters per second."""
+
+
+@click.command()
+@click.option("--model", "models", type=click.Choice(list(MODELS)), multiple=True)
+@click.option("--batch", "batches", type=int, multiple=True, default=(1, 16, 64))
+@click.option("--seconds", default=1.0, show_default=True, help="For each measurement.")
+@click.option("--rounds", default=5, show_default=True, help="Measurements of each row.")
+@click.option("--worker", hidden=True)
+def main(
+    models: tuple[str, ...],
+    batches: tuple[int, ...],
+    seconds: float,
+    rounds: int,
+    worker: str | None,
+) -> None:
+    """Print the tables of benchmarks/README.md."""
+    if worker:
+        serve(worker)
+        return
+    for model in models or MODELS:
+        for batch in batches:
+            compare(model, batch, seconds, rounds)
+    first_characters(rounds)
+    memory()
+
+
+def compare(model: str, batch: int, seconds: float, rounds: int) -> None:
+    """One table: all rows for one model and one number of texts at once."""
+    rows = [row for row, needs in ROWS.items() if needs is None or find_spec(needs)]
+    with ExitStack() as stack:
+        workers = {row: stack.enter_context(start(row)) for row in rows}
+        for row in rows:
+            ask(workers[row], [*MODELS[model], batch, 0.0])  # builds and warms up
+        speeds: dict[str, list[float]] = {row: [] for row in rows}
+        bandwidths = []
+        for number in range(rounds):
+            for row in rows if number % 2 == 0 else rows[::-1]:
+                speeds[row].append(ask(workers[row], [*MODELS[model], batch, seconds]))
+            bandwidths.append(read_bandwidth(num_weight_bytes(*MODELS[model])))
+    show(model, batch, speeds, statistics.median(bandwidths))
+
+
+def show(model: str, batch: int, speeds: dict[str, list[float]], bandwidth: float) -> None:
+    """Print the table."""
+    medians = {row: statistics.median(values) for row, values in speeds.items()}
+    num_bytes = num_weight_bytes(*MODELS[model])
+    limit = f"limit {bandwidth / num_bytes:,.0f}/s" if batch == 1 else ""
+    print(
+        f"\n| {model}, {batch} at once | characters/s: median | lowest to highest ", end=""
+    )
+    print(f"| textgen is | share of {limit} |" if limit else "| textgen is |")
+    print("|---|---|---|---|" + ("---|" if limit else ""))
+    for row, values in speeds.items():
+        ratio = medians[TEXTGEN] / medians[row]
+        cells = [
+            row,
+            f"{medians[row]:,.0f}",
+            f"{min(values):,.0f} to {max(values):,.0f}",
+            f"{ratio:.2f}x",
+        ]
+        if limit:
+            cells.append(f"{medians[row] * num_bytes / bandwidth:.0%}")
+        print("| " + " | ".join(cells) + " |", flush=True)
+    if limit:
+        print(
+            f"\nWeights {num_bytes / 2**20:.1f} MiB, read at {bandwidth / 1e9:.1f} GB/s.",
+            flush=True,
+        )
+
+
+# --- workers: one process for each row ------------------------------------------
+
+
+def start(row: str) -> subprocess.Popen[str]:
+    """The process that measures a row whenever it is asked."""
+    return subprocess.Popen(
+        [sys.executable, __file__, "--worker", row],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def ask(worker: subprocess.Popen[str], request: list[float]) -> float:
+    """Let a worker measure: layers, units, batch, seconds."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(json.dumps(request) + "\n")
+    worker.stdin.flush()
+    answer = worker.stdout.readline()
+    if not answer:
+        raise SystemExit("a worker has ended early; its message stands above")
+    return float(answer)
+
+
+def serve(row: str) -> None:
+    """Answer requests until there are no more."""
+    make = {TEXTGEN: textgen_writer, ALL_FILTERS: filtering_writer, PYTORCH: torch_writer}
+    for name in list(ROWS)[3:]:
+        make[name] = stateful_writer if name.endswith("stateful") else window_writer
+    made: dict[tuple[int, ...], Write] = {}
+    for line in sys.stdin:
+        *shape, seconds = json.loads(line)
+        if tuple(shape) not in made:
+            made[tuple(shape)] = make[row](*shape)
+            made[tuple(shape)](0.2)
+        speed = made[tuple(shape)](seconds) if seconds else 0.0
+        print(speed, flush=True)
+
+
+def timed(count: int, steps: Iterator[Any]) -> Write:
+    """Time steps that write `count` characters each."""
+
+    def write(seconds: float) -> float:
+        number, begin = 0, time.perf_counter()
+        while not number or time.perf_counter() - begin < seconds:
+            next(steps)
+            number += 1
+        return number * count / (time.perf_counter() - begin)
+
+    return write
+
+
+def textgen_writer(layers: int, units: int, batch: int, **settings: Any) -> Write:
+    generator = Generator(*untrained(layers, units), CharTokenizer(CHARACTERS))
+    options = {"length": LONGEST, "temperature": TEMPERATURE, "seed": 0, **settings}
+
+    def one_character() -> Iterator[str]:
+        while True:
+            yield from generator.stream(**options)
+
+    def many_texts() -> Iterator[None]:
+        while True:
+            written = generator.samples("", batch, **options | {"length": LENGTH})
+            assert sum(len(sample.text) for sample in written) == batch * LENGTH
+            yield
+
+    if batch == 1:
+        return timed(1, one_character())
+    return timed(batch * LENGTH, many_texts())
+
+
+def filtering_writer(layers: int, units: int, batch: int) -> Write:
+    return textgen_writer(layers, units, batch, **FILTERS)
+
+
+def torch_writer(layers: int, units: int, batch: int) -> Write:
+    import torch
+
+    embedding = torch.nn.Embedding(len(CHARACTERS), 64)
+    lstm = torch.nn.LSTM(64, units, layers)
+    output = torch.nn.Linear(units, len(CHARACTERS))
+
+    @torch.inference_mode()
+    def steps() -> Iterator[None]:
+        ids, state = torch.zeros(1, batch, dtype=torch.long), None
+        while True:
+            y, state = lstm(embedding(ids), state)
+            chances = torch.softmax(output(y[0]) / TEMPERATURE, dim=-1)
+            ids = torch.multinomial(chances, 1).T
+            # The character is wanted outside, as a number.
+            ids.tolist()
+            yield
+
+    return timed(batch, steps())
+
+
+def stateful_writer(layers: int, units: int, batch: int) -> Write:
+    model = keras_model(layers, units, batch, stateful=True)
+    rng = np.random.default_rng(0)
+
+    def steps() -> Iterator[None]:
+        ids = np.zeros((batch, 1), np.int32)
+        while True:
+            ids = chosen(model.predict(ids, verbose=0), rng)[:, np.newaxis]
+            yield
+
+    return timed(batch, steps())
+
+
+def window_writer(layers: int, units: int, batch: int) -> Write:
+    model = keras_model(layers, units, batch, stateful=False)
+    rng = np.random.default_rng(0)
+
+    def steps() -> Iterator[None]:
+        window = np.zeros((batch, WINDOW), np.int32)
+        while True:
+            ids = chosen(model.predict(window, verbose=0), rng)
+            window = np.concatenate([window[:, 1:], ids[:, np.newaxis]], axis=1)
+            yield
+
+    return timed(batch, steps())
+
+
+def keras_model(layers: int, units: int, batch: int, *, stateful: bool) -> Any:
+    import keras
+
+    time_steps = 1 if stateful else WINDOW
+    ids = keras.Input(batch_shape=(batch, time_steps), dtype="int32")
+    x = keras.layers.Embedding(len(CHARACTERS), 64)(ids)
+    for layer in range(layers):
+        x = keras.layers.LSTM(
+            units, return_sequences=layer < layers - 1, stateful=stateful
+        )(x)
+    return keras.Model(ids, keras.layers.Dense(len(CHARACTERS))(x))
+
+
+def chosen(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw from each row of `(batch, vocab)`."""
+    weights = np.exp((logits - logits.max(1, keepdims=True)) / TEMPERATURE).cumsum(1)
+    points = rng.random((len(weights), 1)) * weights[:, -1:]
+    return (weights <= points).sum(1).astype(np.int32)
+
+
+def untrained(layers: int, units: int) -> tuple[ModelConfig, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    config = ModelConfig(vocab_size=len(CHARACTERS), num_layers=layers, units=units)
+    return config, {
+        name: rng.normal(0, 0.05, shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+
+
+# --- limits ---------------------------------------------------------------------
+
+
+def num_weight_bytes(layers: int, units: int) -> int:
+    """Bytes that a character needs: every matrix but the first layer's input kernel.
+
+    The first layer's input product is one row of a table.
+    """
+    shapes = untrained_shapes(layers, units)
+    touched = [
+        shape
+        for name, shape in shapes.items()
+        if "kernel" in name and name != "layers.0.kernel"
+    ]
+    return 4 * sum(rows * columns for rows, columns in touched)
+
+
+def untrained_shapes(layers: int, units: int) -> dict[str, tuple[int, ...]]:
+    config = ModelConfig(vocab_size=len(CHARACTERS), num_layers=layers, units=units)
+    return config.weight_shapes()
+
+
+def read_bandwidth(num_bytes: int) -> float:
+    """Bytes per second at which all cores together read so many, again and again."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    num_threads = len(os.sched_getaffinity(0))
+    part = np.ones(num_bytes // 4 // num_threads, np.float32)
+    parts = [part.copy() for _ in range(num_threads)]
+    repeats = max(1, int(5e8 / num_bytes))
+
+    def read(numbers: np.ndarray) -> None:
+        for _ in range(repeats):
+            numbers.max()
+
+    best = float("inf")
+    with ThreadPoolExecutor(num_threads) as pool:
+        for _ in range(5):
+            begin = time.perf_counter()
+            list(pool.map(read, parts))
+            best = min(best, time.perf_counter() - begin)
+    return num_bytes * repeats / best
+
+
+# --- the command ----------------------------------------------------------------
+
+
+def first_characters(rounds: int) -> None:
+    """Print how long it takes from a command to its first output."""
+    print(f"\n| from the command to | seconds: median of {rounds} | longest |")
+    print("|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        save(folder, 2, 256)
+        sample = ["sample", folder + "/model", "--length", "2000"]
+        for name, arguments in (("`--help`", ["--help"]), ("first character", sample)):
+            times = [first_output(arguments) for _ in range(rounds)]
+            print(f"| {name} | {statistics.median(times):.2f} | {max(times):.2f} |")
+
+
+def first_output(arguments: list[str]) -> float:
+    command = [sys.executable, "-m", "textgen", *arguments]
+    begin = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        seconds = time.perf_counter() - begin
+        process.stdout.read()
+    return seconds
+
+
+def memory() -> None:
+    """Print what a command that writes takes beside its weights."""
+    print("\n| model | weights MiB | `textgen sample`, peak MiB | beside the weights |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for model in ("2x512", "3x1024"):
+            config = save(folder, *MODELS[model])
+            weights = 4 * config.num_parameters / 2**20
+            # Not getrusage, which remembers the peak of the process that forked.
+            code = (
+                "import sys\n"
+                "from textgen.__main__ import run\n"
+                "run(sys.argv[1:])\n"
+                "status = open('/proc/self/status').read()\n"
+                "print(status.split('VmHWM:')[1].split()[0], file=sys.stderr)"
+            )
+            command = [sys.executable, "-c", code, "sample", folder + "/model"]
+            result = subprocess.run(
+                [*command, "--length", "50"], capture_output=True, text=True, check=True
+            )
+            peak = float(result.stderr.split()[-1]) / 1024
+            print(f"| {model} | {weights:.0f} | {peak:.0f} | {peak - weights:.0f} |")
+
+
+def save(folder: str, layers: int, units: int) -> ModelConfig:
+    config, weights = untrained(layers, units)
+    checkpoint = Checkpoint(config, CharTokenizer(CHARACTERS), weights)
+    save_checkpoint(Path(folder, "model"), checkpoint)
+    return config
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,391 @@
+"""`textgen score` as a person meets it: files in, figures or coloured text out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.cli.helpers import STORY, untrained
+from textgen.__main__ import run
+from textgen.checkpoint import load_checkpoint, save_checkpoint
+from textgen.cli.surprise import coloured, json_lines, legend
+from textgen.generation.scoring import Surprise
+from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+
+LETTERS = "".join(sorted(set(STORY)))
+FIGURES = {
+    "bits_per_char",
+    "bits_per_byte",
+    "nats_per_char",
+    "perplexity",
+    "num_chars",
+    "num_bytes",
+    "num_unknown",
+    "protocol",
+    "window",
+}
+
+Output = pytest.CaptureFixture[str]
+
+
+def untrained_on(documents: str, path: Path, tokenizer: Tokenizer) -> Path:
+    """An untrained checkpoint that says how its text was cut into documents."""
+    saved = load_checkpoint(untrained(path, tokenizer))
+    save_checkpoint(path, replace(saved, facts={"text": {"documents": documents}}))
+    return path
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """An untrained checkpoint of records that are glad or sad."""
+    tokenizer = CharTokenizer(LETTERS, end_of_document=True, labels=("glad", "sad"))
+    return untrained_on("records", tmp_path / "labelled", tokenizer)
+
+
+def figures_of(output: Output, *arguments: object) -> dict[str, object]:
+    assert run(["score", *map(str, arguments), "--json"]) == 0
+    figures = json.loads(output.readouterr().out)
+    assert isinstance(figures, dict)
+    return figures
+
+
+def errors_of(output: Output, code: int, *arguments: object) -> str:
+    assert run(["score", *map(str, arguments)]) == code
+    shown = output.readouterr()
+    assert shown.out == ""
+    assert "Traceback" not in shown.err
+    return shown.err
+
+
+def on_terminal(*arguments: object, **environment: str) -> str:
+    """What a terminal shows, stdout and stderr together."""
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "textgen", "score", *map(str, arguments)]
+    settings = {"TERM": "xterm-256color", **environment}
+    kept = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    with subprocess.Popen(
+        command, stdout=terminal, stderr=terminal, env={**kept, **settings}
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        while part := _read(controller):
+            shown += part
+    os.close(controller)
+    assert process.returncode == 0, shown
+    return shown.decode().replace("\r\n", "\n")
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1 << 16)
+    except OSError:
+        # Linux reports the end of a terminal as an error.
+        return b""
+
+
+# --- figures ---
+
+
+def test_score_as_json_has_the_promised_figures(
+    model: Path, story: Path, capsys: Output
+) -> None:
+    figures = figures_of(capsys, model, story)
+    assert set(figures) == FIGURES
+    assert figures["num_chars"] == len(STORY) * 200
+    assert (figures["protocol"], figures["window"]) == ("continuous", None)
+    assert run(["score", str(model), str(story)]) == 0
+    shown = capsys.readouterr()
+    assert "bits per character (continuous)" in shown.out
+    assert "6,800 characters, 0 unknown" in shown.out
+    assert shown.err == ""
+
+
+def test_a_window_is_named_with_the_score(model: Path, story: Path, capsys: Output) -> None:
+    figures = figures_of(capsys, model, story, "--window", 50)
+    assert (figures["protocol"], figures["window"]) == ("windowed", 50)
+    run(["score", str(model), str(story), "--window", "1000"])
+    assert "(windowed, a cold start every 1,000)" in capsys.readouterr().out
+
+
+def test_a_compressed_file_and_standard_input_give_the_score_of_the_file(
+    model: Path, story: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = figures_of(capsys, model, story)
+    packed = story.with_suffix(".txt.gz")
+    packed.write_bytes(gzip.compress(story.read_bytes()))
+    assert figures_of(capsys, model, packed) == expected
+    with story.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert figures_of(capsys, model, "-") == expected
+
+
+def test_the_encoding_and_line_endings_of_a_file_do_not_change_its_score(
+    tmp_path: Path, capsys: Output
+) -> None:
+    model = untrained(tmp_path / "bytes", ByteTokenizer())
+    for name, data in (
+        ("a", "né\n€\n".encode()),
+        ("b", b"\xef\xbb\xbf" + "ne\u0301\r\n€\r\n".encode()),
+    ):
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "c").write_bytes("né\n€\n".encode("utf-16"))
+    expected = figures_of(capsys, model, tmp_path / "a")
+    assert expected["num_chars"] == 5
+    assert figures_of(capsys, model, tmp_path / "b") == expected
+    assert figures_of(capsys, model, tmp_path / "c", "--encoding", "utf-16") == expected
+
+
+def test_documents_are_cut_as_the_training_text_was(tmp_path: Path, capsys: Output) -> None:
+    tokenizer = CharTokenizer(LETTERS, end_of_document=True)
+    model = untrained_on("lines", tmp_path / "lines", tokenizer)
+    (tmp_path / "names.txt").write_text("Kit\n\nsea\n")
+    figures = figures_of(capsys, model, tmp_path / "names.txt")
+    assert figures["num_chars"] == len("Kit\nsea\n")
+
+
+def test_unknown_characters_are_counted_and_warned_of(
+    model: Path, tmp_path: Path, capsys: Output
+) -> None:
+    (tmp_path / "a.txt").write_text("Kit 漢字", encoding="utf-8")
+    assert run(["score", str(model), str(tmp_path / "a.txt")]) == 0
+    shown = capsys.readouterr()
+    assert "4 characters, 2 unknown" in shown.out
+    assert shown.err.startswith("Warning: 2 characters of this text are unknown to the")
+
+
+# --- labels ---
+
+
+def test_a_label_is_read_before_each_document(
+    labelled: Path, tmp_path: Path, capsys: Output
+) -> None:
+    (tmp_path / "a.txt").write_text("Kit went\n\nto sea")
+    (tmp_path / "a.jsonl").write_text('{"text": "Kit went\\n\\nto sea", "label": "sad"}\n')
+    (tmp_path / "a.csv").write_text('text,label\n"Kit went\n\nto sea",glad\n')
+    glad = figures_of(capsys, labelled, tmp_path / "a.txt", "--label", "glad")
+    sad = figures_of(capsys, labelled, tmp_path / "a.txt", "--label", "sad")
+    assert glad["num_chars"] == sad["num_chars"] == len("Kit went\n\nto sea") + 1
+    assert glad["bits_per_char"] != sad["bits_per_char"]
+    # Records bring their own, and --label goes before it.
+    assert figures_of(capsys, labelled, tmp_path / "a.jsonl") == sad
+    assert figures_of(capsys, labelled, tmp_path / "a.csv") == glad
+    assert figures_of(capsys, labelled, tmp_path / "a.csv", "--label", "sad") == sad
+
+
+def test_a_missing_or_unknown_label_is_refused_and_the_known_ones_named(
+    labelled: Path, model: Path, story: Path, capsys: Output
+) -> None:
+    shown = errors_of(capsys, 2, labelled, story)
+    assert "--label (label=...): 'glad', 'sad'." in shown
+    shown = errors_of(capsys, 1, labelled, story, "--label", "glum")
+    assert "'glum' is none of the 2 labels: 'glad', 'sad'" in shown
+    shown = errors_of(capsys, 1, model, story, "--label", "sad")
+    assert "no label 'sad': this model knows none" in shown
+
+
+# --- one character at a time ---
+
+
+def test_characters_are_json_lines_on_a_pipe(
+    model: Path, tmp_path: Path, capsys: Output
+) -> None:
+    (tmp_path / "a.txt").write_text('Kit 漢\n"', encoding="utf-8")
+    assert run(["score", str(model), str(tmp_path / "a.txt"), "--per-char"]) == 0
+    shown = capsys.readouterr()
+    rows = [json.loads(line) for line in shown.out.splitlines()]
+    assert "".join(row["char"] for row in rows) == 'Kit 漢\n"'
+    assert rows[4] == {"char": "漢", "bits": None, "unknown": True}
+    assert set(rows[0]) == {"char", "bits"}
+    figures = figures_of(capsys, model, tmp_path / "a.txt")
+    known = [row["bits"] for row in rows if row["bits"] is not None]
+    assert sum(known) / len(known) == pytest.approx(figures["bits_per_char"])
+    assert "2 characters of this text are unknown" in shown.err
+    assert "bits per character (continuous)" in shown.err
+
+
+def test_characters_can_be_scored_in_windows(
+    model: Path, story: Path, capsys: Output
+) -> None:
+    run(["score", str(model), str(story), "--per-char", "--window", "10"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    figures = figures_of(capsys, model, story, "--window", 10)
+    mean = sum(row["bits"] for row in rows) / len(rows)
+    assert mean == pytest.approx(figures["bits_per_char"])
+
+
+def test_the_end_of_a_document_is_marked_and_reads_as_a_line_feed() -> None:
+    lines = list(json_lines([Surprise("a", 1.0), Surprise("\n", 2.0, ends_document=True)]))
+    assert json.loads(lines[1]) == {"char": "\n", "bits": 2.0, "end_of_document": True}
+
+
+def test_a_terminal_shows_the_text_in_colours_with_a_legend(
+    model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("Kit 漢", encoding="utf-8")
+    shown = on_terminal(model, tmp_path / "a.txt", "--per-char")
+    legend_line, text, *rest = shown.splitlines()
+    assert legend_line.startswith("bits: below 1, \x1b[38;5;16m\x1b[48;5;230m1 to 2\x1b[0m")
+    assert "\x1b[48;5;250m漢\x1b[0m" in text
+    assert text.count("\x1b[0m") >= 2
+    assert rest[-1].endswith("bits per character (continuous)")
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_without_colours_gets_json_lines(
+    environment: dict[str, str], model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("Kit")
+    shown = on_terminal(model, tmp_path / "a.txt", "--per-char", **environment)
+    assert shown.startswith('{"char": "K", "bits": ')
+    assert "\x1b" not in shown
+
+
+def test_json_is_json_on_a_terminal_too(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Kit")
+    shown = on_terminal(model, tmp_path / "a.txt", "--per-char", "--json")
+    assert shown.startswith('{"char": "K", "bits": ')
+
+
+@pytest.mark.parametrize(
+    ("bits", "colour"),
+    [(0.99, None), (1, 230), (2, 222), (4, 215), (6, 209), (8, 196), (99, 196)],
+)
+def test_the_more_bits_the_redder(bits: float, colour: int | None) -> None:
+    shown = "".join(coloured([Surprise("x", bits)]))
+    assert shown == (f"\x1b[38;5;16m\x1b[48;5;{colour}mx\x1b[0m" if colour else "x")
+
+
+def test_a_text_cannot_control_the_terminal() -> None:
+    text = "a\x1b[2J\x07\x00\u202e\x85\r"
+    shown = "".join(coloured(Surprise(character, 0.1) for character in text))
+    assert shown == r"a\x1b[2J\x07\x00\u202e\x85\r"
+
+
+def test_line_feeds_stay_line_feeds_and_bear_a_colour_only_where_they_surprise() -> None:
+    text = [Surprise("a", 0.1), Surprise("\n", 0.1), Surprise("b", 3), Surprise("\n", 3)]
+    *_, last = shown = "".join(coloured(text)).split("\n")
+    assert shown[0] == "a"
+    assert shown[1].endswith("b↵\x1b[0m")
+    assert last == ""
+    end = "".join(coloured([Surprise("\n", 0.1, ends_document=True)]))
+    assert end == "¶\n"
+
+
+def test_the_legend_has_no_colours_where_they_would_not_show() -> None:
+    assert "\x1b" not in legend(coloured=False)
+    assert legend(coloured=True).count("\x1b[48;5;") == 6
+
+
+# --- dynamic evaluation ---
+
+
+def test_dynamic_scores_stand_side_by_side(
+    model: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text(STORY * 20)
+    static = figures_of(capsys, model, short)
+    both = figures_of(capsys, model, short, "--dynamic")
+    assert list(both) == ["static", "dynamic"]
+    assert both["static"] == static
+    dynamic = both["dynamic"]
+    assert isinstance(dynamic, dict)
+    assert dynamic["protocol"] == "dynamic"
+    assert dynamic["num_chars"] == static["num_chars"]
+    assert dynamic["bits_per_char"] < static["bits_per_char"]
+
+    with short.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert run(["score", str(model), "-", "--dynamic"]) == 0
+    header, bits, *_, gain, _ = capsys.readouterr().out.splitlines()
+    assert header.split() == ["static", "dynamic"]
+    assert bits.startswith("bits per character")
+    shown = [f"{each['bits_per_char']:.4f}" for each in (static, dynamic)]
+    assert bits.split()[-2:] == shown
+    assert gain.startswith("gain: ")
+
+
+@pytest.mark.parametrize("other", [["--window", "9"], ["--per-char"]])
+def test_dynamic_contradicts_what_has_no_meaning_for_it(
+    other: list[str], model: Path, story: Path, capsys: Output
+) -> None:
+    shown = errors_of(capsys, 2, model, story, "--dynamic", *other)
+    assert f"--dynamic and {other[0]} contradict each other" in shown
+
+
+# --- what a person can do wrong ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["MODEL", "nothing.txt"], 1, "nothing.txt does not exist"),
+        (["MODEL", "."], 1, ". is a directory; one file is needed"),
+        (["nowhere", "story.txt"], 1, "nowhere: not a checkpoint"),
+        (["a", "b", "c"], 2, "[CHECKPOINT] FILE"),
+        ([], 2, "Missing argument"),
+        (["MODEL", "empty.txt"], 1, "nothing to score: the text is empty"),
+        (["MODEL", "strange.txt"], 1, "never seen any of the 2 different characters"),
+        (["MODEL", "latin.txt"], 1, "byte 0xe9 at offset 3 (line 1) is not utf-8"),
+        (["MODEL", "binary.txt"], 1, "binary.txt is binary, not text"),
+        (["MODEL", "story.txt", "--encoding", "klingon"], 2, "encoding='klingon'"),
+        (["MODEL", "story.txt", "--window", "0"], 2, "--window"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_mistakes_get_a_clear_line_and_an_exit_code(
+    arguments: list[str],
+    code: int,
+    message: str,
+    model: Path,
+    story: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Output,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").touch()
+    Path("strange.txt").write_text("漢字漢", encoding="utf-8")
+    Path("latin.txt").write_bytes("caf\xe9 ".encode("latin-1"))
+    Path("binary.txt").write_bytes(b"ab\x00\x01")
+    found = errors_of(capsys, code, *(a.replace("MODEL", str(model)) for a in arguments))
+    assert message in found
+
+
+def test_ctrl_c_ends_quietly(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text(STORY * 100_000)
+    command = [sys.executable, "-m", "textgen", "score", str(model), "long.txt"]
+    with subprocess.Popen(
+        [*command, "--per-char"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        # It is in the middle of its work when the first line is there.
+        process.stdout.readline()
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    # click goes on to a new line, behind what the terminal shows of Ctrl-C.
+    assert errors == "\n"
+
+
+def test_help_explains_every_flag(capsys: Output) -> None:
+    assert run(["score", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for flag in ("--window", "--per-char", "--dynamic", "--label", "--encoding", "--json"):
+        assert flag in shown
+    assert "Examples:" in shown

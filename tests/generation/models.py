@@ -1,0 +1,52 @@
+"""Hand-made models whose text is known in advance, and random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from textgen.config import ModelConfig
+from textgen.generation.generator import Generator
+from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+
+Tokenizer = CharTokenizer | ByteTokenizer
+ABC = CharTokenizer("\nabc")
+LETTERS = CharTokenizer("\nabcdefgh")
+
+
+def chain_model(
+    tokenizer: Tokenizer, successors: Mapping[int, int], **options: Any
+) -> Generator:
+    """A model that always writes the given successor of the character it read last."""
+    size = tokenizer.vocab_size
+    config = ModelConfig(
+        vocab_size=size, cell="rnn", num_layers=1, units=size, embedding_dim=size
+    )
+    weights = {k: np.zeros(s, np.float32) for k, s in config.weight_shapes().items()}
+    # tanh(20) is 1: the layer hands on which character it sees, and nothing else.
+    weights["embedding"] = np.eye(size, dtype=np.float32)
+    weights["layers.0.kernel"] = np.eye(size, dtype=np.float32) * 20
+    for before, after in successors.items():
+        weights["output.kernel"][before, after] = 1000
+    return Generator(config, weights, tokenizer, **options)
+
+
+def writes(text: str, tokenizer: Tokenizer = LETTERS) -> Generator:
+    """A model that writes a text of different characters, after a newline, for ever."""
+    ids = [tokenizer.start_id, *tokenizer.encode(text).tolist()]
+    return chain_model(tokenizer, dict(pairwise(ids)) | {ids[-1]: ids[1]})
+
+
+def random_model(tokenizer: Tokenizer, scale: float = 0.8, **options: Any) -> Generator:
+    config = ModelConfig(
+        vocab_size=tokenizer.vocab_size, units=6, embedding_dim=5, **options
+    )
+    rng = np.random.default_rng(0)
+    weights = {
+        name: (rng.standard_normal(shape) * scale).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    return Generator(config, weights, tokenizer)

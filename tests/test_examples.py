@@ -1,0 +1,38 @@
+"""The examples run, and print what they promise."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.helpers import untrained
+from textgen.text.bundled import bundled_corpus
+from textgen.text.corpus import read_corpus
+from textgen.text.tokenizer import CharTokenizer
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def test_a_classifier_on_text_vectors_is_compared_with_the_usual_ones(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("sklearn", reason="the extra `examples` is not installed")
+    documents = read_corpus(bundled_corpus("little_harbour.txt")).documents
+    model = untrained(tmp_path / "model", CharTokenizer.from_documents(documents))
+    command = [sys.executable, EXAMPLES / "classify.py", model, "--fables", "8"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shown = re.findall(r"^    (.*?) +(\d+\.\d) %$", done.stdout, re.MULTILINE)
+    ways = [
+        "the commoner answer",
+        "n-grams",
+        "n-grams of the last 30",
+        "the model's vector",
+    ]
+    assert [way for way, _ in shown] == ways * 2
+    assert all(50 <= float(accuracy) <= 100 for _, accuracy in shown)
+    assert "400 passages, 250 of them held out" in done.stdout

@@ -1,0 +1,153 @@
+"""`textgen novelty`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textgen.cli.common import find
+from textgen.cli.options import given
+from textgen.config import TextConfig, from_dict, pick
+from textgen.console import say
+from textgen.errors import CorpusError
+
+if TYPE_CHECKING:
+    from textgen.text.novelty import Novelty, Overlap
+
+MOST_SHOWN = 200
+"""Characters of a long piece that are printed; `--json` has all."""
+
+
+@click.command()
+@click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] TEXT")
+@click.option(
+    "--corpus",
+    "paths",
+    multiple=True,
+    metavar="PATH",
+    help="File, directory or pattern to look in; may be given again.  "
+    "[default: the text that CHECKPOINT was trained on]",
+)
+@click.option(
+    "--pieces",
+    default="10,20,40",
+    metavar="LENGTHS",
+    help="Characters per piece that is counted.  [default: 10,20,40]",
+)
+@click.option("--encoding", help="Encoding of the corpus.  [default: as in training]")
+@click.option(
+    "--glob", help="Which files of a directory are read.  [default: as in training]"
+)
+@click.option(
+    "--text-encoding", default="utf-8", help="Encoding of TEXT.  [default: utf-8]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def novelty(
+    arguments: tuple[str, ...],
+    paths: tuple[str, ...],
+    pieces: str,
+    encoding: str | None,
+    glob: str | None,
+    text_encoding: str,
+    as_json: bool,
+) -> None:
+    """Measure how much of TEXT is copied, to the character, from a corpus.
+
+    TEXT is a file, or - for stdin. The longest overlap is shown with its places, and
+    of all pieces of 10, 20 and 40 characters the share that stands in the corpus. Text
+    and corpus are brought into the normal form of CHECKPOINT; without it the newest one
+    under checkpoints/ is taken.
+
+    \b
+    Examples:
+      textgen sample my_book --length 10000 | textgen novelty my_book -
+      textgen novelty my_book page.txt --corpus my_book.txt --pieces 30
+      textgen novelty page.txt --corpus poems/ --glob "*.md" --json
+    """
+    if len(arguments) > 2:
+        raise click.UsageError(
+            "expected [CHECKPOINT] TEXT, found more arguments. Several paths of a corpus "
+            "need --corpus before each of them."
+        )
+    *named, file = arguments
+    if file == "-" and "-" in paths:
+        raise click.UsageError("TEXT and --corpus cannot both be stdin.")
+    from textgen.checkpoint import load_checkpoint
+    from textgen.text.corpus import read_text
+    from textgen.text.novelty import checked_lengths, read_sources
+    from textgen.text.novelty import novelty as measure
+
+    lengths = checked_lengths(_whole_numbers(pieces))
+    path = find(*named)
+    checkpoint = load_checkpoint(path)
+    trained_on = checkpoint.facts.get("text", {})
+    asked = given({"encoding": encoding, "glob": glob})
+    # Text and corpus in one normal form: that of the model, which sees no other.
+    form = checkpoint.tokenizer.normalize
+    stored = from_dict(TextConfig, pick(TextConfig, trained_on))
+    config = replace(stored, normalize=form, **asked)
+    found = paths or _trained_files(path, trained_on)
+    text = read_text(file, TextConfig(encoding=text_encoding, normalize=form))
+    sources = read_sources(found, config)
+    if sources.sha256 != trained_on.get("sha256"):
+        say(f"Note: this corpus is not the text that {path} was trained on.")
+    result = measure(text, sources.files, lengths)
+    click.echo(json.dumps(result.to_dict()) if as_json else _as_text(result))
+
+
+def _whole_numbers(pieces: str) -> list[int]:
+    try:
+        return [int(length) for length in pieces.split(",")]
+    except ValueError:
+        raise click.UsageError(
+            f"--pieces {pieces} must be whole numbers with commas between: 10,20,40."
+        ) from None
+
+
+def _trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
+    """The files that a checkpoint was trained on, if it names them all and all are here."""
+    names = trained_on.get("sources", [])
+    missing = [name for name in names if not os.path.isfile(name)]
+    if missing:
+        why = f"{missing[0]} is not here"
+    elif len(names) != trained_on.get("num_files"):
+        why = f"it names {len(names)} of {trained_on.get('num_files', 'its')} files"
+    else:
+        return [str(name) for name in names]
+    raise CorpusError(
+        f"{path}: the text it was trained on cannot be found again: {why}. Name it with "
+        "--corpus."
+    )
+
+
+def _as_text(result: Novelty) -> str:
+    return "\n".join([*_overlap_lines(result.longest), *_share_lines(result)])
+
+
+def _overlap_lines(longest: Overlap | None) -> Iterator[str]:
+    if longest is None:
+        yield "not one character in common"
+        return
+    length = len(longest.piece)
+    yield f"longest overlap: {length:,} character{'s' * (length > 1)}"
+    yield f"  text    offset {longest.text_offset:,}, line {longest.text_line:,}"
+    yield (
+        f"  corpus  offset {longest.corpus_offset:,}, line {longest.corpus_line:,} of "
+        f"{longest.corpus_file}"
+    )
+    # Quoted, so that line feeds and blanks at its ends can be seen.
+    yield f"  {longest.piece[:MOST_SHOWN]!r}{' ...' * (length > MOST_SHOWN)}"
+
+
+def _share_lines(result: Novelty) -> Iterator[str]:
+    yield "pieces of the text that stand in the corpus:"
+    width = max(len(f"{length:,}") for length in result.shares)
+    for length, share in result.shares.items():
+        shown = "-  (the text is shorter)" if share is None else f"{share:.2%}"
+        yield f"  of {length:{width},} character{'s' * (length > 1)}: {shown}"

@@ -1,0 +1,354 @@
+"""Named files, directories, patterns and standard input to decoded text.
+
+Each step knows only its own business: which files there are (`find_files`), their
+bytes (`read_bytes`), their text (`decode_text`). Decoding is strict: a wrong byte is
+an error that says where, never a character made up.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import difflib
+import fnmatch
+import glob as globbing
+import gzip
+import lzma
+import os
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path, PurePath
+from typing import IO, Any, NamedTuple
+
+from textgen.errors import CorpusError
+
+STDIN = "-"
+HAD_CRLF = "had CRLF line endings; they were read as LF"
+HAD_CR = "had lone CR line endings; they were read as LF"
+HAD_MARK = "began with a byte order mark; it was dropped"
+
+
+class Decoded(NamedTuple):
+    """A text and what had to be done to it, each as the end of "1 file ..."."""
+
+    text: str
+    quirks: tuple[str, ...]
+
+
+def find_files(
+    paths: str | Path | Iterable[str | Path], glob: str | Sequence[str]
+) -> list[str]:
+    """Name the files behind `paths` in reading order; see `read_corpus`.
+
+    Args:
+        paths: as for `read_corpus`.
+        glob: which files of a directory count, one pattern or several; `*.txt` also
+            finds `*.txt.gz`. Links to directories inside a directory are not followed.
+
+    Raises:
+        CorpusError: something named does not exist, or a directory has no such file.
+
+    >>> find_files("-", "*.txt")
+    ['-']
+    """
+    named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if not named:
+        raise CorpusError("no text was named. Name a file, a directory, or - for stdin.")
+    globs = [glob] if isinstance(glob, str) else glob
+    return [name for path in named for name in _expanded(str(path), globs)]
+
+
+def _expanded(path: str, globs: Sequence[str]) -> list[str]:
+    if path == STDIN:
+        return [path]
+    if os.path.isdir(path):
+        return _files_below(path, globs)
+    if os.path.exists(path):
+        return [path]
+    if globbing.has_magic(path):
+        return _matches(path)
+    raise missing_file(path)
+
+
+def _matches(pattern: str) -> list[str]:
+    found = sorted(p for p in globbing.glob(pattern, recursive=True) if os.path.isfile(p))
+    if not found:
+        raise CorpusError(
+            f"no file matches {pattern!r}. Check the folder and the ending, or name a "
+            "directory and choose its files with --glob."
+        )
+    return found
+
+
+def _files_below(directory: str, globs: Sequence[str]) -> list[str]:
+    files = sorted(_walk(directory))
+    found = [
+        file
+        for file in files
+        if any(_is_wanted(file.relative_to(directory), glob) for glob in globs)
+    ]
+    if not found:
+        raise CorpusError(_nothing_matches(directory, globs, files))
+    return [str(file) for file in found]
+
+
+def _walk(directory: str) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise _unreadable(str(error.filename), error)
+
+    for folder, subfolders, names in os.walk(directory, onerror=refuse):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _is_wanted(file: PurePath, glob: str) -> bool:
+    """Whether `file`, or what it decompresses to, matches by name or from its end."""
+    pattern = glob.removeprefix("**/")
+    plain = PurePath(decompressed_name(str(file)))
+    if "/" not in pattern:
+        return any(fnmatch.fnmatchcase(name, pattern) for name in (file.name, plain.name))
+    return file.match(pattern) or plain.match(pattern)
+
+
+def _nothing_matches(directory: str, globs: Sequence[str], files: Sequence[Path]) -> str:
+    if not files:
+        return f"{directory} holds no files (hidden ones do not count). Add text to it."
+    endings = Counter("*" + file.suffix if file.suffix else file.name for file in files)
+    common = endings.most_common(5)
+    seen = ", ".join(f"{ending} ({count})" for ending, count in common)
+    more = ", ..." if len(endings) > len(common) else ""
+    wanted = " or ".join(map(repr, globs))
+    hint = f"Choose the files with --glob, for example --glob '{common[0][0]}'."
+    if len(globs) > 1:
+        hint = "Add such a file, or name another directory."
+    return f"{directory} holds no file that matches {wanted}, but {seen}{more}. {hint}"
+
+
+def decompressed_name(name: str) -> str:
+    """A file's name without the suffix that says how it is compressed.
+
+    >>> decompressed_name("poems.csv.gz"), decompressed_name("poems.csv")
+    ('poems.csv', 'poems.csv')
+    """
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in _OPENERS else name
+
+
+def missing_file(path: str) -> CorpusError:
+    """The error for a path at which there is nothing; it offers near names.
+
+    >>> str(missing_file("a/b.txt"))
+    'a/b.txt does not exist, nor does the directory a. Check the path.'
+    """
+    folder, name = os.path.split(path)
+    if folder and not os.path.isdir(folder):
+        return CorpusError(
+            f"{path} does not exist, nor does the directory {folder}. Check the path."
+        )
+    near = difflib.get_close_matches(name, _names_in(folder or os.curdir), n=3)
+    offers = " or ".join(os.path.join(folder, other) for other in near)
+    hint = f"Did you mean {offers}?" if near else "Check the path."
+    return CorpusError(f"{path} does not exist. {hint}")
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def without_repeats(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Each file once, and a note: text read twice would leak into validation.
+
+    >>> without_repeats(["a.txt", "b.txt", "./a.txt"])
+    (['a.txt', 'b.txt'], ['a.txt: named more than once, but read once.'])
+    """
+    first: dict[str, str] = {}
+    times: Counter[str] = Counter()
+    for name in names:
+        place = name if name == STDIN else os.path.realpath(name)
+        first.setdefault(place, name)
+        times[place] += 1
+    again = [shown_name(first[place]) for place, count in times.items() if count > 1]
+    notes = [f"{few(again)}: named more than once, but read once."] if again else []
+    return list(first.values()), notes
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are.
+
+    >>> few("abcde")
+    'a, b, c and 2 more'
+    """
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def read_bytes(name: str) -> bytes:
+    """Everything in a file, decompressed by its suffix, or in standard input (`-`).
+
+    Raises:
+        CorpusError: the file cannot be read, or its compressed data are damaged.
+
+    >>> read_bytes(os.devnull)
+    b''
+    """
+    try:
+        with open_bytes(name) as file:
+            return file.read()
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise _broken_archive(name, error) from error
+    except OSError as error:
+        # The operating system gives a number to its errors; bz2 raises without one.
+        if error.errno is None:
+            raise _broken_archive(name, error) from error
+        raise _unreadable(name, error) from error
+
+
+def open_bytes(name: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file, decompressed by its suffix, or standard input (`-`).
+
+    >>> with open_bytes(os.devnull) as file:
+    ...     file.read()
+    b''
+    """
+    if name == STDIN:
+        # Standard input is not ours to close.
+        return nullcontext(sys.stdin.buffer)
+    opener = _OPENERS.get(os.path.splitext(name)[1].lower(), open)
+    opened: AbstractContextManager[IO[bytes]] = opener(name, "rb")
+    return opened
+
+
+_OPENERS: dict[str, Any] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
+
+
+def _broken_archive(name: str, error: Exception) -> CorpusError:
+    return CorpusError(
+        f"{shown_name(name)} is damaged or cut short and cannot be decompressed ({error}). "
+        "Fetch or compress it again."
+    )
+
+
+def _unreadable(name: str, error: OSError) -> CorpusError:
+    return CorpusError(
+        f"{shown_name(name)} cannot be read: {error.strerror or error}. Check its "
+        "permissions and its disk."
+    )
+
+
+def decode_text(data: bytes, encoding: str, name: str) -> Decoded:
+    """Decode the bytes of one file strictly, and make every line end in LF.
+
+    Args:
+        data: the whole file, decompressed.
+        encoding: any text encoding that Python knows.
+        name: of the file, for messages.
+
+    Returns:
+        The text without its byte order mark, and what was changed.
+
+    Raises:
+        CorpusError: a byte that is wrong in this encoding, or a binary file.
+
+    >>> decode_text(b"one\\r\\ntwo", "utf-8", "a.txt")
+    Decoded(text='one\\ntwo', quirks=('had CRLF line endings; they were read as LF',))
+    """
+    _check_binary(data, encoding, name)
+    text = _decoded_strictly(data, encoding, name)
+    quirks = []
+    if text.startswith("\ufeff"):
+        text = text[1:]
+        quirks.append(HAD_MARK)
+    if "\r\n" in text:
+        text = text.replace("\r\n", "\n")
+        quirks.append(HAD_CRLF)
+    if "\r" in text:
+        text = text.replace("\r", "\n")
+        quirks.append(HAD_CR)
+    return Decoded(text, tuple(quirks))
+
+
+def _check_binary(data: bytes, encoding: str, name: str) -> None:
+    for start, what in _SIGNATURES.items():
+        if data.startswith(start):
+            raise CorpusError(
+                f"{shown_name(name)} is not plain text: it looks like {what}."
+            )
+    if b"\0" in data and not _is_wide(encoding):
+        hint = _mark_hint(data) or "If it is UTF-16 without a mark, try --encoding utf-16."
+        raise CorpusError(
+            f"{shown_name(name)} is binary, not text: it has a NUL byte at offset "
+            f"{data.index(0)}. {hint}"
+        )
+
+
+_SIGNATURES = {
+    b"%PDF-": "a PDF document. Save it as text first",
+    b"{\\rtf": "an RTF document. Save it as text first",
+    b"PK\x03\x04": "a docx, odt, epub or other ZIP archive. Save it as text first",
+    b"\x1f\x8b\x08": "gzip data. Give it a name that ends in .gz",
+}
+
+
+def _is_wide(encoding: str) -> bool:
+    """Whether NUL bytes are an ordinary part of text in this encoding."""
+    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+
+
+def _mark_hint(data: bytes) -> str:
+    """Advice where the file itself says that it is UTF-16 or UTF-32, else nothing."""
+    # The mark of UTF-32 begins with that of UTF-16.
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        wide = "32"
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        wide = "16"
+    else:
+        return ""
+    return f"It starts with a UTF-{wide} byte order mark: try --encoding utf-{wide}."
+
+
+def _decoded_strictly(data: bytes, encoding: str, name: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        # Some codecs count from behind the byte order mark.
+        offset = error.start + len(data) - len(error.object)
+        raise CorpusError(_wrong_byte_message(data, offset, encoding, name)) from error
+    except (LookupError, UnicodeError) as error:
+        raise CorpusError(
+            f"{shown_name(name)} cannot be decoded with --encoding {encoding}: {error}. "
+            "Try utf-8, cp1252 or utf-16."
+        ) from error
+
+
+def _wrong_byte_message(data: bytes, offset: int, encoding: str, name: str) -> str:
+    line = data[:offset].decode(encoding, "replace").count("\n") + 1
+    own = codecs.lookup(encoding).name
+    others = [
+        e for e in ("utf-8", "latin-1", "cp1252", "utf-16") if codecs.lookup(e).name != own
+    ]
+    hint = _mark_hint(data) or (
+        f"If the file has another encoding, name it: --encoding {', '.join(others[:-1])} "
+        f"or {others[-1]}. If not, mend that byte."
+    )
+    return (
+        f"{shown_name(name)}: byte 0x{data[offset]:02x} at offset {offset} (line {line}) "
+        f"is not {encoding}. {hint}"
+    )
+
+
+def shown_name(name: str) -> str:
+    """A file's name as messages have it.
+
+    >>> shown_name("-")
+    'standard input'
+    """
+    return "standard input" if name == STDIN else name

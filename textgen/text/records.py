@@ -1,0 +1,348 @@
+"""Records with a text and perhaps a label: CSV, tab-separated values and JSON lines.
+
+    text,label                          {"text": "Rain.", "label": "sad"}
+    Rain.,sad                           {"text": "Sun, sea.", "label": "glad"}
+    "Sun, sea.",glad
+
+Each record is one document. Nothing in it is guessed: a record that lacks its text,
+a broken line or a label here and none there are errors that name file and line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from textgen.config import TextConfig
+from textgen.errors import CorpusError
+from textgen.text.files import (
+    STDIN,
+    decode_text,
+    decompressed_name,
+    few,
+    read_bytes,
+    shown_name,
+)
+from textgen.text.normal_form import normalize_text
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_JSON_LINES = (".jsonl", ".ndjson")
+RECORD_GLOBS = tuple(f"*{suffix}" for suffix in (*_DELIMITERS, *_JSON_LINES))
+TEXT, LABEL = "text", "label"
+# The longest field that the csv module can be told of on every system.
+_MOST_CHARS = 2**31 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Record(NamedTuple):
+    """One document, its label where it has one, and the line where it begins."""
+
+    text: str
+    label: str | None
+    line: int
+
+
+class RecordFile(NamedTuple):
+    """What one file holds.
+
+    Args:
+        records: those with text in them.
+        quirks: what had to be done to the file, see `Decoded`.
+        num_blank: how many records had no text and were left out.
+        others: names of columns or keys that are not read.
+    """
+
+    name: str
+    records: tuple[Record, ...]
+    quirks: tuple[str, ...]
+    num_blank: int
+    others: tuple[str, ...]
+
+    @property
+    def num_chars(self) -> int:
+        """Characters of all texts together."""
+        return sum(len(record.text) for record in self.records)
+
+
+class _Row(NamedTuple):
+    """The values of a record by name, as they stand in the file."""
+
+    values: dict[str, Any]
+    line: int
+
+
+def holds_records(name: str) -> bool:
+    """Whether a file is one of records, by the ending of its name.
+
+    >>> holds_records("poems.csv.gz"), holds_records("poems.txt")
+    (True, False)
+    """
+    return _suffix(name) in (*_DELIMITERS, *_JSON_LINES)
+
+
+def read_records(name: str, config: TextConfig) -> RecordFile:
+    r"""Read the records of one file.
+
+    `.csv` and `.tsv` begin with a row of names; `.jsonl`, `.ndjson` and standard
+    input (`-`) have one JSON object a line. `text` becomes the document, with LF line
+    endings and in the normal form asked for. `label` may be missing; it is text, and
+    in JSON also a whole number or a truth value, which becomes its text. Blanks
+    around a label do not count.
+
+    Args:
+        name: a file, also compressed, or `-`.
+        config: encoding and normal form; the rest does not matter here.
+
+    Raises:
+        CorpusError: the file cannot be read or decoded, has another ending, or a
+            record of it is broken or lacks its text; the message names the line.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "weather.csv")
+    ...     _ = path.write_text('text,label\n"Sun, sea.",glad\nRain.,sad\n')
+    ...     read_records(str(path), TextConfig()).records
+    (Record(text='Sun, sea.', label='glad', line=2),
+     Record(text='Rain.', label='sad', line=3))
+    """
+    if name != STDIN and not holds_records(name):
+        raise CorpusError(
+            f"{name}: --documents records reads files that end in "
+            f"{', '.join([*_DELIMITERS, *_JSON_LINES])} (also with .gz, .bz2 or .xz). "
+            "Rename or convert it, or choose other --documents."
+        )
+    # The normal form comes later: NFKC can turn a character into a comma or a quote.
+    text, quirks = decode_text(read_bytes(name), config.encoding, name)
+    rows = list(_rows(text, name))
+    found = [(row, _text_of(row, name, config)) for row in rows]
+    records = tuple(
+        Record(document, _label_of(row, name, config), row.line)
+        for row, document in found
+        if document.strip()
+    )
+    names = dict.fromkeys(key for row in rows for key in row.values)
+    others = tuple(repr(key) for key in names if key not in (TEXT, LABEL))
+    return RecordFile(name, records, quirks, len(rows) - len(records), others)
+
+
+def labels_of(files: Sequence[RecordFile]) -> tuple[str, ...] | None:
+    """The label of every record, or None where no record has one.
+
+    Raises:
+        CorpusError: some records have a label, but not all; it names one of each.
+
+    >>> records = (Record("Rain.", "sad", 2), Record("Sun.", "glad", 3))
+    >>> labels_of([RecordFile("weather.csv", records, (), 0, ())])
+    ('sad', 'glad')
+    """
+    labelled: list[str] = []
+    first: dict[bool, str] = {}
+    for file in files:
+        for record in file.records:
+            has_label = record.label is not None
+            if has_label not in first:
+                first[has_label] = _where(file.name, record.line)
+            if record.label is not None:
+                labelled.append(record.label)
+    if len(first) > 1:
+        raise CorpusError(
+            f"{first[False]} has no label, but {first[True]} has one. Give every record "
+            "a label, or none."
+        )
+    return tuple(labelled) if True in first else None
+
+
+def _suffix(name: str) -> str:
+    return PurePath(decompressed_name(name)).suffix.lower()
+
+
+def _where(name: str, line: int) -> str:
+    return f"{shown_name(name)}: the record in line {line}"
+
+
+def _rows(text: str, name: str) -> Iterator[_Row]:
+    delimiter = _DELIMITERS.get(_suffix(name)) if name != STDIN else None
+    if delimiter is not None:
+        return _table_rows(text, name, delimiter)
+    return _json_rows(text, name)
+
+
+# --- CSV and tab-separated values ---
+
+
+def _table_rows(text: str, name: str, delimiter: str) -> Iterator[_Row]:
+    lines = _table_lines(text, name, delimiter)
+    header, _ = next(lines, ([], 1))
+    if header:
+        _check_header(header, name)
+    for cells, line in lines:
+        if len(cells) != len(header):
+            raise CorpusError(
+                f"{_where(name, line)} has {len(cells)} value{'s' * (len(cells) > 1)}, "
+                f"but columns are {len(header)}. Put a value that holds {delimiter!r} or "
+                "a line break in double quotes."
+            )
+        yield _Row(dict(zip(header, cells, strict=True)), line)
+
+
+def _table_lines(text: str, name: str, delimiter: str) -> Iterator[tuple[list[str], int]]:
+    """The rows of a table that are not empty, each with the line where it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[tuple[list[str], int]] = []
+    line = 1
+    try:
+        with _fields_as_long_as(text):
+            for cells in reader:
+                if cells:
+                    rows.append((cells, line))
+                line = reader.line_num + 1
+    except csv.Error as error:
+        raise CorpusError(
+            f"{_where(name, line)} is broken ({error}). Put a value that holds a double "
+            "quote in double quotes, and write each inside it twice."
+        ) from error
+    return iter(rows)
+
+
+@contextmanager
+def _fields_as_long_as(text: str) -> Iterator[None]:
+    """Let a field be the whole file; the csv module alone stops at 131,072 characters."""
+    usual = csv.field_size_limit()
+    csv.field_size_limit(max(usual, min(len(text), _MOST_CHARS)))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
+
+
+def _check_header(header: Sequence[str], name: str) -> None:
+    where = f"{shown_name(name)}: its first line, which names the columns,"
+    twice = [column for column in dict.fromkeys(header) if header.count(column) > 1]
+    if twice:
+        raise CorpusError(
+            f"{where} has {few(list(map(repr, twice)))} more than once. Rename one."
+        )
+    _check_names(header, where)
+
+
+# --- JSON lines ---
+
+
+def _json_rows(text: str, name: str) -> Iterator[_Row]:
+    # str.splitlines would also cut at U+2028, which JSON allows within strings.
+    for line, source in enumerate(text.split("\n"), start=1):
+        if source.strip():
+            values = _json_object(source, name, line)
+            _check_names(values, _where(name, line))
+            yield _Row(values, line)
+
+
+def _json_object(source: str, name: str, line: int) -> dict[str, Any]:
+    try:
+        values = json.loads(source, object_pairs_hook=_each_key_once)
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            # Its own line number counts within this line.
+            reason = f"{error.msg}, column {error.colno}"
+        raise CorpusError(
+            f"{shown_name(name)}: line {line} is not JSON ({reason}). Each line must be "
+            'one whole object, like {"text": "Rain.", "label": "sad"}.'
+        ) from error
+    if not isinstance(values, dict):
+        raise CorpusError(
+            f"{shown_name(name)}: line {line} is {_kind_of(values)}, not an object. Each "
+            'line must be one, like {"text": "Rain.", "label": "sad"}.'
+        )
+    return values
+
+
+def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("an object has a key more than once")
+    return values
+
+
+def _kind_of(value: Any) -> str:
+    kinds = {bool: "a truth value", list: "a list", dict: "an object", str: "a string"}
+    return "null" if value is None else kinds.get(type(value), "a number")
+
+
+# --- what both have in common ---
+
+
+def _check_names(names: Iterable[str], where: str) -> None:
+    names = list(names)
+    for wanted in (TEXT, LABEL):
+        if wanted in names:
+            continue
+        near = [other for other in names if other.strip().casefold() == wanted]
+        if near:
+            # Left alone, a column " label" would be left out without a word.
+            raise CorpusError(f"{where} has {near[0]!r}. Rename it {wanted!r}.")
+    if TEXT not in names:
+        found = ", ".join(map(repr, names[:10])) + ", ..." * (len(names) > 10)
+        raise CorpusError(
+            f"{where} has no {TEXT!r}, but {found or 'nothing'}. Name what is to be "
+            f"learned {TEXT!r}, and its label, where there is one, {LABEL!r}."
+            f"{_delimiter_hint(names)}"
+        )
+
+
+def _delimiter_hint(names: Sequence[str]) -> str:
+    if len(names) == 1 and ";" in names[0]:
+        return " Columns are separated by commas here, not by semicolons."
+    if len(names) == 1 and "\t" in names[0]:
+        return " With tabs between its columns, the file must be named .tsv."
+    return ""
+
+
+def _text_of(row: _Row, name: str, config: TextConfig) -> str:
+    value = row.values[TEXT]
+    if not isinstance(value, str):
+        raise CorpusError(
+            f"{_where(name, row.line)} has a {TEXT} that is {_kind_of(value)}, not a "
+            "string. Put it in quotes, or leave the record out."
+        )
+    return _cleaned(value, row, name, config)
+
+
+def _label_of(row: _Row, name: str, config: TextConfig) -> str | None:
+    value = row.values.get(LABEL)
+    if value is None:
+        return None
+    if isinstance(value, bool | int):
+        # As JSON writes it: true, not True.
+        value = json.dumps(value)
+    if not isinstance(value, str):
+        raise CorpusError(
+            f"{_where(name, row.line)} has a {LABEL} that is {_kind_of(value)}: "
+            f"{json.dumps(value)[:40]}. A label is a string, a whole number, true or false."
+        )
+    label = _cleaned(value, row, name, config).strip()
+    if not label:
+        raise CorpusError(
+            f"{_where(name, row.line)} has an empty {LABEL}. Name one, or leave the record "
+            "out."
+        )
+    return label
+
+
+def _cleaned(value: str, row: _Row, name: str, config: TextConfig) -> str:
+    # JSON can spell what no file can hold.
+    half = _SURROGATE.search(value)
+    if half:
+        raise CorpusError(
+            f"{_where(name, row.line)} has half a character, \\u{ord(half[0]):04x}, a lone "
+            "surrogate. Write the whole character, or leave it out."
+        )
+    lines = value.replace("\r\n", "\n").replace("\r", "\n")
+    return normalize_text(lines, config.normalize)

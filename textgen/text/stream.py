@@ -1,0 +1,362 @@
+"""Texts of any size, read in pieces: the same documents as at once, in little memory.
+
+    file --> bytes --> text --> normal form --> documents
+             read_pieces        normalize_pieces  cut_pieces
+
+Whatever the pieces' size, joined they are what `textgen.text.corpus` makes of the whole:
+a character, a line ending or a combining accent may lie across two of them. Only what
+cannot be told yet is held back, such as the blank beginning of a line or an accent that
+the next piece may add to.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from textgen.config import TextConfig
+from textgen.errors import ConfigError, CorpusError
+from textgen.text.files import (
+    STDIN,
+    _broken_archive,
+    _unreadable,
+    missing_file,
+    open_bytes,
+)
+from textgen.text.normal_form import NORMAL_FORMS, normalize_text
+from textgen.text.records import read_records
+from textgen.text.strict import decode_pieces
+
+PIECE_BYTES = 1 << 20
+DEFAULTS = TextConfig()
+
+
+class Piece(NamedTuple):
+    """A part of a document; the parts of one follow each other.
+
+    Args:
+        text: may be empty.
+        ends: whether the document ends here.
+        label: of the document, where it has one.
+    """
+
+    text: str
+    ends: bool = False
+    label: str | None = None
+
+
+def stream_documents(
+    names: str | Path | Sequence[str | Path],
+    config: TextConfig = DEFAULTS,
+    *,
+    piece_bytes: int = PIECE_BYTES,
+    on_bytes: Callable[[int], object] | None = None,
+) -> Iterator[Piece]:
+    """Read files piece by piece into the documents that `cut_documents` would give.
+
+    Records are the exception: each of their files is read at once.
+
+    Args:
+        names: one file or several, also compressed, or `-` for standard input.
+        config: encoding, normal form, and what counts as one document. Blank files
+            are files like any other here.
+        piece_bytes: how much is read at once.
+        on_bytes: is told after each reading how many bytes it brought.
+
+    Raises:
+        CorpusError: a name is missing or a directory, which is found out now; or as
+            for `read_corpus`, when the file is read.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "names.txt")
+    ...     _ = path.write_bytes(b"Ada\\r\\n\\r\\nGrace")
+    ...     pieces = stream_documents(path, TextConfig(documents="lines"), piece_bytes=7)
+    ...     list(join_pieces(pieces))
+    ['Ada', 'Grace']
+    """
+    several = [names] if isinstance(names, str | Path) else names
+    files = [_checked_name(name) for name in several]
+    if config.documents == "records":
+        return chain.from_iterable(_record_pieces(name, config) for name in files)
+    texts = (
+        normalize_pieces(
+            read_pieces(name, config.encoding, piece_bytes, on_bytes), config.normalize
+        )
+        for name in files
+    )
+    return cut_pieces(texts, config.documents)
+
+
+def _checked_name(path: str | Path) -> str:
+    name = str(path)
+    if name != STDIN and os.path.isdir(name):
+        raise CorpusError(f"{name} is a directory; one file is needed here.")
+    if name != STDIN and not os.path.exists(name):
+        raise missing_file(name)
+    return name
+
+
+def _record_pieces(name: str, config: TextConfig) -> Iterator[Piece]:
+    for record in read_records(name, config).records:
+        yield Piece(record.text, ends=True, label=record.label)
+
+
+# --- reading ---
+
+
+def read_pieces(
+    name: str,
+    encoding: str = "utf-8",
+    piece_bytes: int = PIECE_BYTES,
+    on_bytes: Callable[[int], object] | None = None,
+) -> Iterator[str]:
+    """The text of one file, decompressed, strictly decoded, with LF line endings.
+
+    Args:
+        name: a file, or `-` for standard input.
+        encoding: any text encoding that Python knows.
+        piece_bytes: how much is read at once.
+        on_bytes: is told after each reading how many bytes it brought.
+
+    Raises:
+        CorpusError: as for `read_bytes` and `decode_text`, when the place is reached.
+
+    >>> list(read_pieces(os.devnull))
+    []
+    """
+    return decode_pieces(_bytes_pieces(name, piece_bytes, on_bytes), encoding, name)
+
+
+def _bytes_pieces(
+    name: str, piece_bytes: int, on_bytes: Callable[[int], object] | None
+) -> Iterator[bytes]:
+    try:
+        with open_bytes(name) as file:
+            while data := file.read(piece_bytes):
+                yield data
+                if on_bytes is not None:
+                    on_bytes(len(data))
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise _broken_archive(name, error) from error
+    except OSError as error:
+        # The operating system gives a number to its errors; bz2 raises without one.
+        if error.errno is None:
+            raise _broken_archive(name, error) from error
+        raise _unreadable(name, error) from error
+
+
+# --- normal form ---
+
+
+class PieceNormalizer:
+    r"""Brings a text into a normal form piece by piece, exactly as if it were whole.
+
+    An accent changes the character before it, so a piece's end waits for the next piece,
+    from the last character on that nothing before it can change.
+
+    Args:
+        form: "none", "nfc" or "nfkc".
+
+    Raises:
+        ConfigError: another form.
+
+    >>> normalizer = PieceNormalizer("nfc")
+    >>> normalizer.feed("cafe"), normalizer.feed("\u0301"), normalizer.flush()
+    ('caf', '', 'é')
+    """
+
+    def __init__(self, form: str) -> None:
+        if form not in NORMAL_FORMS:
+            raise ConfigError(
+                f"normalize={form!r} must be one of {', '.join(NORMAL_FORMS)}."
+            )
+        self.form = form
+        self._held: list[str] = []
+
+    def feed(self, text: str) -> str:
+        """The part of the text so far that nothing to come can change."""
+        if self.form == "none":
+            return text
+        cut = self._last_start(text)
+        if cut is None:
+            self._held.append(text)
+            return ""
+        ready = "".join([*self._held, text[:cut]])
+        self._held = [text[cut:]]
+        return normalize_text(ready, self.form)
+
+    def flush(self) -> str:
+        """What is left at the end; the next piece then begins another text."""
+        rest, self._held = "".join(self._held), []
+        return normalize_text(rest, self.form)
+
+    def _last_start(self, text: str) -> int | None:
+        places = range(len(text) - 1, -1, -1)
+        return next((i for i in places if begins_anew(text[i], self.form)), None)
+
+
+def normalize_pieces(pieces: Iterable[str], form: str) -> Iterator[str]:
+    """Normalise a text that comes in pieces; see `PieceNormalizer`.
+
+    >>> list(normalize_pieces(["cafe", "\\u0301!"], "nfc"))
+    ['caf', 'é', '!']
+    """
+    normalizer = PieceNormalizer(form)
+    for piece in pieces:
+        if text := normalizer.feed(piece):
+            yield text
+    if text := normalizer.flush():
+        yield text
+
+
+@cache
+def begins_anew(character: str, form: str) -> bool:
+    r"""Whether a normal form can be cut before a character, whatever stands there.
+
+    So it is where the character, taken apart, begins with one that stays in its place
+    (combining class 0) and is no second half of any composition (Unicode Standard Annex
+    15, "Stream-Safe Text" and "Concatenation").
+
+    Args:
+        form: "nfc" or "nfkc".
+
+    >>> [begins_anew(c, "nfc") for c in ("e", "é", "\u0301", "가", "\u1161")]
+    [True, True, False, True, False]
+    """
+    if character.isascii():
+        return True
+    first = unicodedata.normalize("NFD" if form == "nfc" else "NFKD", character)[0]
+    return not unicodedata.combining(first) and first not in _second_halves()
+
+
+@cache
+def _second_halves() -> frozenset[str]:
+    """Characters that can join the one before them, in this Python's Unicode."""
+    # Vowels and final consonants of Hangul join by a rule and stand in no table.
+    found = set(map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))))
+    # Beyond the first two planes there are only ideographs, which take no part.
+    for code in range(0x20000):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            found.add(chr(int(parts[1], 16)))
+    return frozenset(found)
+
+
+# --- documents ---
+
+
+def cut_pieces(texts: Iterable[Iterable[str]], kind: str) -> Iterator[Piece]:
+    r"""Cut texts that come in pieces into the documents that `cut_documents` gives.
+
+    Args:
+        texts: one for each file, in pieces.
+        kind: "whole", "lines", "paragraphs" or "files".
+
+    Raises:
+        ConfigError: another kind.
+
+    >>> list(cut_pieces([["a\nb", "c\n\n"]], "lines"))
+    [Piece(text='a', ends=True, label=None), Piece(text='b', ends=False, label=None),
+     Piece(text='c', ends=True, label=None)]
+    """
+    if kind == "whole":
+        return _whole(texts)
+    cutters = {"lines": _lines, "paragraphs": _paragraphs, "files": _file}
+    if kind not in cutters:
+        raise ConfigError(f"documents={kind!r} must be one of whole, {', '.join(cutters)}.")
+    return chain.from_iterable(map(cutters[kind], texts))
+
+
+def join_pieces(pieces: Iterable[Piece]) -> Iterator[str]:
+    """Whole documents again.
+
+    >>> list(join_pieces([Piece("a"), Piece("b", ends=True), Piece("c", ends=True)]))
+    ['ab', 'c']
+    """
+    held: list[str] = []
+    for piece in pieces:
+        held.append(piece.text)
+        if piece.ends:
+            yield "".join(held)
+            held = []
+
+
+def _whole(texts: Iterable[Iterable[str]]) -> Iterator[Piece]:
+    last = "\n"
+    for text in texts:
+        if not last.endswith("\n"):
+            yield Piece("\n")
+        last = ""
+        for piece in text:
+            yield Piece(piece)
+            last = piece or last
+    yield Piece("", ends=True)
+
+
+def _file(text: Iterable[str]) -> Iterator[Piece]:
+    held: list[str] = []
+    has_text = False
+    for piece in text:
+        has_text = has_text or (bool(piece) and not piece.isspace())
+        held.append(piece)
+        if has_text:
+            yield Piece("".join(held))
+            held = []
+    if has_text:
+        yield Piece("", ends=True)
+
+
+def _lines(text: Iterable[str]) -> Iterator[Piece]:
+    for part, begins, ends in _line_parts(text):
+        if part or not begins:
+            yield Piece(part, ends)
+
+
+def _paragraphs(text: Iterable[str]) -> Iterator[Piece]:
+    inside = False
+    for part, begins, ends in _line_parts(text):
+        if part or not begins:
+            yield Piece("\n" + part if inside and begins else part)
+            inside = True
+        elif inside and ends:
+            yield Piece("", ends=True)
+            inside = False
+    if inside:
+        yield Piece("", ends=True)
+
+
+def _line_parts(text: Iterable[str]) -> Iterator[tuple[str, bool, bool]]:
+    """Parts of lines: the part, whether its line begins with it and ends with it.
+
+    A blank line is one empty part; the blank beginning of another is held back until
+    something follows it.
+    """
+    begun = False
+    held = ""
+    for part, ends in _between_newlines(text):
+        held += part
+        if begun or (held and not held.isspace()):
+            yield held, not begun, ends
+            begun, held = not ends, ""
+        elif ends:
+            yield "", True, True
+            held = ""
+
+
+def _between_newlines(text: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    for piece in text:
+        *ended, rest = piece.split("\n")
+        yield from ((line, True) for line in ended)
+        if rest:
+            yield rest, False
+    # The last line has no newline behind it, but ends all the same.
+    yield "", True
