@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +72,7 @@ def errors_of(output: Output, code: int, *arguments: object) -> str:
 def on_terminal(*arguments: object, **environment: str) -> str:
     """What a terminal shows, stdout and stderr together."""
     controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
     command = [sys.executable, "-m", "textgen", "score", *map(str, arguments)]
     settings = {"TERM": "xterm-256color", **environment}
     kept = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
@@ -145,6 +148,13 @@ def test_the_encoding_and_line_endings_of_a_file_do_not_change_its_score(
     assert figures_of(capsys, model, tmp_path / "c", "--encoding", "utf-16") == expected
 
 
+def test_the_normal_form_is_that_of_the_model(tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "a.txt").write_text("e\u0301", encoding="utf-8")
+    for form, num_chars in (("none", 2), ("nfc", 1)):
+        model = untrained(tmp_path / form, ByteTokenizer(normalize=form))
+        assert figures_of(capsys, model, tmp_path / "a.txt")["num_chars"] == num_chars
+
+
 def test_documents_are_cut_as_the_training_text_was(tmp_path: Path, capsys: Output) -> None:
     tokenizer = CharTokenizer(LETTERS, end_of_document=True)
     model = untrained_on("lines", tmp_path / "lines", tokenizer)
@@ -161,6 +171,24 @@ def test_unknown_characters_are_counted_and_warned_of(
     shown = capsys.readouterr()
     assert "4 characters, 2 unknown" in shown.out
     assert shown.err.startswith("Warning: 2 characters of this text are unknown to the")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("place", [Terminal, io.StringIO])
+def test_a_bar_shows_how_far_it_is_on_a_terminal_and_nowhere_else(
+    place: type[io.StringIO], model: Path, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By name, `textgen.cli.score` is the command, not its module.
+    monkeypatch.setattr(sys.modules["textgen.cli.score"], "BAR_SECONDS", 0)
+    errors = place()
+    monkeypatch.setattr("sys.stderr", errors)
+    assert run(["score", str(model), str(story)]) == 0
+    assert ("/6.80k [" in errors.getvalue()) == errors.isatty()
+    assert errors.getvalue() == "" or errors.isatty()
 
 
 # --- labels ---

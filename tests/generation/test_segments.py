@@ -73,6 +73,11 @@ def test_segments_have_the_size_asked_for_but_the_last() -> None:
     assert list(segments(CharTokenizer("ab"), "", size=3)) == []
 
 
+def test_a_document_without_an_end_is_read_to_its_last_character() -> None:
+    [part] = segments(CharTokenizer("aé"), [Piece("a"), Piece("e"), Piece("\u0301")])
+    assert part.codes.tolist() == [ord("a"), ord("é")]
+
+
 def test_left_out_characters_stand_in_the_text_and_have_no_ids() -> None:
     [part] = segments(CharTokenizer("ab"), "a€b")
     assert part.codes.tolist() == [ord("a"), ord("€"), ord("b")]

@@ -149,7 +149,7 @@ def test_without_a_rate_it_is_chosen_by_the_width() -> None:
     given = dynamic_score(checkpoint, TEXT, seq_length=5, learning_rate=2e-4)
     assert_same(found, given)
     # The comparison above must be able to tell rates apart.
-    assert found.nats != pytest.approx(static_score(checkpoint, TEXT).nats, rel=2e-5)
+    assert found.nats != pytest.approx(static_score(checkpoint, TEXT).nats, rel=1e-4)
     assert default_rate(ModelConfig(vocab_size=4, units=800)) == 1e-4
 
 

@@ -28,6 +28,9 @@ FIGURES = {"bits_per_char": 4, "bits_per_byte": 4, "nats_per_char": 4, "perplexi
 READ_BYTES = 1 << 14
 """Bytes of the file that are read at once: little enough for a bar that moves."""
 
+BAR_SECONDS = 1
+"""How long scoring may take without a bar."""
+
 
 @click.command()
 @click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] FILE")
@@ -235,14 +238,14 @@ def _protocol(result: Score) -> str:
 
 @contextmanager
 def _progress(file: str, *, wanted: bool = True) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, for what takes longer than a second; it counts bytes read."""
+    """A bar on a terminal, for what takes long; it counts the bytes read."""
     from tqdm import tqdm
 
     with tqdm(
         total=_size(file),
         unit="B",
         unit_scale=True,
-        delay=1,
+        delay=BAR_SECONDS,
         leave=False,
         disable=not (wanted and sys.stderr.isatty()),
     ) as bar:
