@@ -33,6 +33,7 @@ from textgen.checkpoint import Checkpoint, save_checkpoint
 from textgen.config import ModelConfig
 from textgen.generation.generator import Generator
 from textgen.text.tokenizer import CharTokenizer
+from textgen.training.backend import load_keras
 
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
 WINDOW = 40  # characters that the usual Keras recipe reads again for each new one
@@ -67,12 +68,14 @@ Write = Callable[[float], float]
 @click.command()
 @click.option("--model", "models", type=click.Choice(list(MODELS)), multiple=True)
 @click.option("--batch", "batches", type=int, multiple=True, default=(1, 16, 64))
+@click.option("--row", "rows", type=click.Choice(list(ROWS)), multiple=True)
 @click.option("--seconds", default=1.0, show_default=True, help="For each measurement.")
 @click.option("--rounds", default=5, show_default=True, help="Measurements of each row.")
 @click.option("--worker", hidden=True)
 def main(
     models: tuple[str, ...],
     batches: tuple[int, ...],
+    rows: tuple[str, ...],
     seconds: float,
     rounds: int,
     worker: str | None,
@@ -83,14 +86,16 @@ def main(
         return
     for model in models or MODELS:
         for batch in batches:
-            compare(model, batch, seconds, rounds)
+            compare(model, batch, rows or tuple(ROWS), seconds, rounds)
     first_characters(rounds)
     memory()
 
 
-def compare(model: str, batch: int, seconds: float, rounds: int) -> None:
-    """One table: all rows for one model and one number of texts at once."""
-    rows = [row for row, needs in ROWS.items() if needs is None or find_spec(needs)]
+def compare(
+    model: str, batch: int, rows: tuple[str, ...], seconds: float, rounds: int
+) -> None:
+    """One table: the rows for one model and one number of texts at once."""
+    rows = tuple(row for row in rows if not ROWS[row] or find_spec(str(ROWS[row])))
     with ExitStack() as stack:
         workers = {row: stack.enter_context(start(row)) for row in rows}
         for row in rows:
@@ -142,7 +147,6 @@ def start(row: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
 
 
@@ -258,8 +262,8 @@ def window_writer(layers: int, units: int, batch: int) -> Write:
 
 
 def keras_model(layers: int, units: int, batch: int, *, stateful: bool) -> Any:
-    import keras
-
+    # Also keeps the framework's log noise off the terminal.
+    keras = load_keras()
     time_steps = 1 if stateful else WINDOW
     ids = keras.Input(batch_shape=(batch, time_steps), dtype="int32")
     x = keras.layers.Embedding(len(CHARACTERS), 64)(ids)

@@ -94,8 +94,10 @@ class Chooser:
 
     def _first_kept(self, levels: Logits, weights: Logits) -> int:
         """Where in ascending order top-k, top-p and min-p begin to keep."""
-        # What has no weight is never chosen, and its level may be minus infinity.
-        first = int(weights.searchsorted(0.0, side="right"))
+        first = 0
+        if not weights[0]:
+            # What has no weight is never chosen, and its level may be minus infinity.
+            first = int(weights.searchsorted(0.0, side="right"))
         if self._top_k is not None and self._top_k < len(levels) - first:
             first = int(levels.searchsorted(levels[-self._top_k]))
         if self._top_p is not None and self._top_p < 1:
@@ -122,7 +124,8 @@ def make_choosers(config: SamplingConfig) -> tuple[Chooser, ...]:
 
 def _is_typical(levels: Logits, weights: Logits, mass: float) -> NDArray[np.bool_]:
     """Which of the ids, all with some weight, `TypicalP` keeps."""
-    total = weights.sum()
+    reached = weights.cumsum()
+    total = reached[-1]
     log_probs = levels - math.log(total)
     distances = np.abs(log_probs - weights.dot(log_probs) / total)
     nearest = distances.argsort(kind="stable")

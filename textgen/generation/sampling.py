@@ -265,8 +265,8 @@ def check_finite(largest: Logits) -> None:
     Raises:
         CheckpointError: one of them is NaN or infinite.
     """
-    # Quicker than `all`, and most rows are single.
-    if not math.isfinite(largest.sum()):
+    # A sum is quicker than `all`, and a single number quicker still.
+    if not math.isfinite(largest if largest.ndim == 0 else largest.sum()):
         raise CheckpointError(
             f"the model's largest logit is {largest.max()}, so there is nothing to choose "
             "from. Its weights are damaged; use an earlier checkpoint."

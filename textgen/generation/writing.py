@@ -342,7 +342,13 @@ def _filtered(batch: _Batch) -> Logits:
 def _stuck(texts: Sequence[Text], scores: Logits) -> list[Text]:
     """The texts that no id is left for."""
     restricted = [row for row, text in enumerate(texts) if not text.is_plain]
-    return [texts[row] for row in restricted if scores[row].max() == -math.inf]
+    # `argmax` takes a fraction of the time of `max`.
+    best = [scores[row, scores[row].argmax()] for row in restricted]
+    return [
+        texts[row]
+        for row, logit in zip(restricted, best, strict=True)
+        if logit == -math.inf
+    ]
 
 
 def _chosen(texts: Sequence[Text], scores: Logits) -> list[int]:
