@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -407,10 +406,22 @@ def _read_arrays(
     with open(path, "rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(header_size))
-        arrays = {}
-        for name, shape in shapes.items():
+        arrays = _side_by_side(shapes)
+        for name, array in arrays.items():
             file.seek(8 + header_size + header[name]["data_offsets"][0])
-            arrays[name] = np.fromfile(file, "<f4", math.prod(shape)).reshape(shape)
+            file.readinto(array.data)
+    return arrays
+
+
+def _side_by_side(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Empty arrays; a layer's two kernels lie in one, as generation multiplies them."""
+    arrays = {name: np.empty(shape, "<f4") for name, shape in shapes.items()}
+    for name, shape in shapes.items():
+        first = name.removesuffix("recurrent_kernel") + "kernel"
+        if name.endswith(".recurrent_kernel"):
+            rows = shapes[first][0]
+            both = np.empty((rows + shape[0], shape[1]), "<f4")
+            arrays[first], arrays[name] = both[:rows], both[rows:]
     return arrays
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textgen.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config import ModelConfig
 from textgen.generation import network as network_module
 from textgen.generation.network import CHUNK_CHARS, Network
+from textgen.text.tokenizer import CharTokenizer
 
 VOCAB_SIZE = 7
 CELLS = ("lstm", "gru", "rnn")
@@ -303,4 +306,21 @@ def test_weights_stay_as_they_are_unless_no_copy_is_wanted() -> None:
     taken = Network(config, weights, copy=False)
     own, _ = taken.read([1, 2, 3], taken.initial_state())
     np.testing.assert_array_equal(own, copied)
-    assert np.shares_memory(taken._layers[0].kernel, weights["layers.0.kernel"])
+
+
+def test_a_loaded_model_holds_its_weights_once(tmp_path: Path) -> None:
+    config = ModelConfig(vocab_size=5, units=3, embedding_dim=2, tie_embeddings=True)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    save_checkpoint(tmp_path / "model", Checkpoint(config, CharTokenizer("abcde"), weights))
+    loaded = load_checkpoint(tmp_path / "model").weights
+    for name, array in weights.items():
+        np.testing.assert_array_equal(loaded[name], array)
+    network = Network(config, loaded, copy=False)
+    for number, layer in enumerate(network._layers):
+        for name in ("kernel", "recurrent_kernel", "bias"):
+            assert np.shares_memory(getattr(layer, name), loaded[f"layers.{number}.{name}"])
+    assert np.shares_memory(network._embedding, loaded["embedding"])

@@ -9,6 +9,8 @@ fast without hiding them:
   of the sigmoid gates, and one `tanh` then serves all gates at once.
 * Each step works in place, in buffers that are made once; at batch size 1 they are
   plain vectors.
+* A layer's input and its own last output lie side by side, as do the matrices they are
+  multiplied by, so that one product takes the place of two.
 """
 
 from __future__ import annotations
@@ -54,8 +56,9 @@ class Network:
         config: the architecture.
         weights: float32 arrays with the names and shapes of
             `config.weight_shapes()`.
-        copy: whether the arrays stay as they are. Without a copy the memory holds the
-            weights once, and they are scaled in place.
+        copy: whether the arrays stay as they are. Without a copy they are scaled in
+            place, and if a layer's two kernels lie side by side in memory, as
+            `load_checkpoint` reads them, nothing is held twice.
 
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
     >>> shapes = config.weight_shapes().items()
@@ -121,11 +124,10 @@ class Network:
         x = self._embedding[ids[0]] if one else self._embedding.take(ids, axis=0)
         projected = self._project_first(ids[0] if one else np.asarray(ids), x)
         for layer, cell in zip(self._layers, work.cells, strict=True):
-            if layer.number:
-                projected = layer.project(x)
-            x = layer.finish(x, cell.step(projected))
+            y = cell.step_from(x) if layer.number else cell.step(projected)
+            x = layer.finish(x, y)
         logits = self._predict(x)
-        return (logits[np.newaxis] if one else logits), work.memory.copy()
+        return (logits[np.newaxis] if one else logits), work.state()
 
     def read(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Read one text, much faster than with as many calls of `step`.
@@ -182,7 +184,7 @@ class Network:
             for time, row in enumerate(projected):
                 outputs[time] = cell.step(row)
             x = layer.finish(x, outputs)
-        return self._predict(x), work.memory.copy()
+        return self._predict(x), work.state()
 
     def _make_table(self) -> Floats | None:
         gate_width = self.config.num_gates * self.config.units
@@ -206,16 +208,16 @@ class Network:
 
     def _work_on(self, state: State, batch_size: int) -> _Workspace:
         work: _Workspace | None = getattr(self._buffers, "work", None)
-        if work is None or work.memory.shape[2] != batch_size:
-            work = _Workspace(self._layers, self.initial_state(batch_size))
+        if work is None or work.vectors.shape[2] != batch_size:
+            work = _Workspace(self._layers, self.initial_state(batch_size).shape)
             self._buffers.work = work
         # copyto would silently spread one row over a whole batch.
-        if state.shape != work.memory.shape:
+        if state.shape != work.vectors.shape:
             raise ValueError(
-                f"a state of shape {state.shape} does not fit, {work.memory.shape} was "
+                f"a state of shape {state.shape} does not fit, {work.vectors.shape} was "
                 f"expected. Start from initial_state(batch_size={batch_size})."
             )
-        np.copyto(work.memory, state)
+        np.copyto(work.vectors, state)
         return work
 
 
@@ -238,8 +240,10 @@ class _Layer:
         def halved(weight: Floats) -> Floats:
             return np.multiply(weight, halves, out=None if copy else weight)
 
-        self.kernel = halved(weights[f"{name}.kernel"])
-        self.recurrent_kernel = halved(weights[f"{name}.recurrent_kernel"])
+        kernels = (weights[f"{name}.kernel"], weights[f"{name}.recurrent_kernel"])
+        self.both_kernels = halved(_stacked(*kernels))
+        # Views: nothing is held twice.
+        self.kernel, self.recurrent_kernel = np.split(self.both_kernels, [len(kernels[0])])
         # A GRU has a second bias, which its cell adds.
         biases = np.atleast_2d(halved(weights[f"{name}.bias"]))
         self.bias, self.recurrent_bias = biases[0], biases[-1]
@@ -275,6 +279,15 @@ def _normalize(y: Floats, average: Floats) -> Floats:
     return centred
 
 
+def _stacked(kernel: Floats, recurrent_kernel: Floats) -> Floats:
+    """`(inputs + units, gates * units)`, without a copy where they lie so already."""
+    whole = kernel.base
+    rows = len(kernel) + len(recurrent_kernel)
+    if whole is not None and whole is recurrent_kernel.base and len(whole) == rows:
+        return whole
+    return np.concatenate([kernel, recurrent_kernel])
+
+
 def _halves(config: ModelConfig) -> Floats:
     """`(gates * units,)`: 1/2 where a sigmoid follows, 1 where a tanh follows."""
     gates = [1.0 if gate in LINEAR_GATES else 0.5 for gate in GATES[config.cell]]
@@ -286,10 +299,14 @@ class _Cell(Protocol):
 
     num_vectors: int
 
-    def __init__(self, layer: _Layer, memory: Floats) -> None: ...
+    def __init__(self, layer: _Layer, memory: Floats) -> None:
+        """`memory` is `(..., 1 + num_vectors, units)`: input, h and what else there is."""
 
     def step(self, projected: Floats) -> Floats:
         """Move `memory` on by one character; the result is a view of it."""
+
+    def step_from(self, x: Floats) -> Floats:
+        """The same from an input as wide as the layer, before its projection."""
 
 
 class _LSTM:
@@ -304,18 +321,28 @@ class _LSTM:
     num_vectors = 2
 
     def __init__(self, layer: _Layer, memory: Floats) -> None:
-        h, c = memory
+        self.x, h, c = np.moveaxis(memory, -2, 0)
+        self.joined = _joined(memory)
+        self.both_kernels, self.bias = layer.both_kernels, layer.bias
         gates = np.empty((*h.shape[:-1], 4 * h.shape[-1]), np.float32)
         i, f, g, o = np.split(gates, 4, axis=-1)
         # Spread to full size: NumPy adds equal shapes fastest.
         scale = np.broadcast_to(layer.halves, gates.shape).copy()
-        kernel, shift = layer.recurrent_kernel, 1 - scale
-        self.kept: tuple[Floats, ...] = (kernel, h, c, gates, i, f, g, o, scale, shift)
+        self.recurrent_kernel, self.h, self.gates = layer.recurrent_kernel, h, gates
+        self.kept: tuple[Floats, ...] = (h, c, gates, i, f, g, o, scale, 1 - scale)
 
     def step(self, projected: Floats) -> Floats:
-        recurrent_kernel, h, c, gates, i, f, g, o, scale, shift = self.kept
-        h.dot(recurrent_kernel, gates)
-        gates += projected
+        self.h.dot(self.recurrent_kernel, self.gates)
+        return self._finish(projected)
+
+    def step_from(self, x: Floats) -> Floats:
+        self.x[...] = x
+        self.joined.dot(self.both_kernels, self.gates)
+        return self._finish(self.bias)
+
+    def _finish(self, rest: Floats) -> Floats:
+        h, c, gates, i, f, g, o, scale, shift = self.kept
+        gates += rest
         np.tanh(gates, gates)
         gates *= scale
         gates += shift
@@ -340,7 +367,8 @@ class _GRU:
     num_vectors = 1
 
     def __init__(self, layer: _Layer, memory: Floats) -> None:
-        (h,) = memory
+        _, h = np.moveaxis(memory, -2, 0)
+        self.project = layer.project
         self.two = 2 * h.shape[-1]
         recurrent = np.empty((*h.shape[:-1], 3 * h.shape[-1]), np.float32)
         zr, g = recurrent[..., : self.two], recurrent[..., self.two :]
@@ -366,6 +394,10 @@ class _GRU:
         h += g
         return h
 
+    def step_from(self, x: Floats) -> Floats:
+        # The reset gate stands between the two products, so they stay apart.
+        return self.step(self.project(x))
+
 
 class _RNN:
     """The simple recurrent network (Elman 1990).
@@ -376,30 +408,54 @@ class _RNN:
     num_vectors = 1
 
     def __init__(self, layer: _Layer, memory: Floats) -> None:
-        self.h: Floats = memory[0]
+        self.x, self.h = np.moveaxis(memory, -2, 0)
+        self.joined = _joined(memory)
         self.sums = np.empty_like(self.h)
-        self.recurrent_kernel = layer.recurrent_kernel
+        self.layer = layer
 
     def step(self, projected: Floats) -> Floats:
-        h, sums = self.h, self.sums
-        h.dot(self.recurrent_kernel, sums)
-        sums += projected
-        np.tanh(sums, h)
-        return h
+        self.h.dot(self.layer.recurrent_kernel, self.sums)
+        return self._finish(projected)
+
+    def step_from(self, x: Floats) -> Floats:
+        self.x[...] = x
+        self.joined.dot(self.layer.both_kernels, self.sums)
+        return self._finish(self.layer.bias)
+
+    def _finish(self, rest: Floats) -> Floats:
+        self.sums += rest
+        return np.tanh(self.sums, self.h)
 
 
 CELLS: dict[str, type[_Cell]] = {"lstm": _LSTM, "gru": _GRU, "rnn": _RNN}
 
 
-class _Workspace:
-    """The buffers of one thread for one batch size."""
+def _joined(memory: Floats) -> Floats:
+    """A layer's input and its h as one: a view `(..., 2 * units)` of its memory."""
+    joined: Floats = memory[..., :2, :].reshape(*memory.shape[:-2], -1)
+    return joined
 
-    def __init__(self, layers: list[_Layer], memory: State) -> None:
-        self.memory = memory
-        one = memory.shape[2] == 1
+
+class _Workspace:
+    """The buffers of one thread for one batch size.
+
+    Args:
+        shape: of the state, `(num_layers, vectors, batch, units)`.
+    """
+
+    def __init__(self, layers: list[_Layer], shape: tuple[int, ...]) -> None:
+        num_layers, num_vectors, batch_size, units = shape
+        # In front of each layer's vectors lies its input.
+        memory = np.zeros((num_layers, batch_size, 1 + num_vectors, units), np.float32)
+        # The same in the order of a state.
+        self.vectors = np.moveaxis(memory[:, :, 1:], 2, 1)
         # Products of plain vectors cost less than those of matrices with one row.
-        parts = memory[:, :, 0] if one else memory
+        parts = memory[:, 0] if batch_size == 1 else memory
         self.cells = [
             CELLS[layer.cell](layer, part)
             for layer, part in zip(layers, parts, strict=True)
         ]
+
+    def state(self) -> State:
+        """What the cells remember now, as a value."""
+        return self.vectors.copy()
