@@ -58,7 +58,7 @@ FILTERS: dict[str, Any] = {
     "typical_p": 0.95,
 }
 LONGEST = 1_000  # characters of a text that is written alone; then the next begins
-LENGTH = 50  # of texts that are written together
+LENGTH = 100  # of texts that are written together
 TEMPERATURE = 0.8
 
 Write = Callable[[float], float]

@@ -63,6 +63,12 @@ class Plan:
     automaton: Automaton | None = None
     num_logprobs: int | None = None
 
+    @property
+    def is_restrictive(self) -> bool:
+        """Whether what a text may go on with depends on the text."""
+        restrictions = self.penalties, self.automaton, self.config.min_length
+        return any(restrictions)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -148,16 +154,12 @@ class Text:
         self._shown: list[str] = []
         until = None if config.until == "document" else config.until
         self._ending = Ending(plan.stops, until, config.min_length, self.prompt)
+        self._is_idle = self._ending.is_idle
         vocab_size = len(plan.bans)
         self._memories = [p.begin(vocab_size, self.prompt_ids) for p in plan.penalties]
         self._constraint = None if plan.automaton is None else plan.automaton.begin()
         if self._room == 0:
             self.finish_reason = "length"
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether `filter` changes nothing, now and later."""
-        return not (self._memories or self._constraint or self._is_too_short)
 
     @property
     def _is_too_short(self) -> bool:
@@ -201,7 +203,7 @@ class Text:
         # Broken bytes may give two characters at once.
         piece = self._decoder.feed(id)[: self._room]
         self._room -= len(piece)
-        if self._ending.is_idle:
+        if self._is_idle:
             shown = piece
         else:
             shown = self._ending.feed(piece)
@@ -333,22 +335,19 @@ def write(
 def _filtered(batch: _Batch) -> Logits:
     """What each text may go on with: `(batch, vocab)` float64."""
     scores = batch.logits + batch.texts[0].plan.bans
-    for row, text in enumerate(batch.texts):
-        if not text.is_plain:
+    if batch.texts[0].plan.is_restrictive:
+        for row, text in enumerate(batch.texts):
             scores[row] = text.filter(scores[row])
     return scores
 
 
 def _stuck(texts: Sequence[Text], scores: Logits) -> list[Text]:
     """The texts that no id is left for."""
-    restricted = [row for row, text in enumerate(texts) if not text.is_plain]
+    if not texts[0].plan.is_restrictive:
+        return []
     # `argmax` takes a fraction of the time of `max`.
-    best = [scores[row, scores[row].argmax()] for row in restricted]
-    return [
-        texts[row]
-        for row, logit in zip(restricted, best, strict=True)
-        if logit == -math.inf
-    ]
+    best = [row[row.argmax()] for row in scores]
+    return [text for text, logit in zip(texts, best, strict=True) if logit == -math.inf]
 
 
 def _chosen(texts: Sequence[Text], scores: Logits) -> list[int]:
