@@ -241,7 +241,7 @@ def stateful_writer(layers: int, units: int, batch: int) -> Write:
     def steps() -> Iterator[None]:
         ids = np.zeros((batch, 1), np.int32)
         while True:
-            ids = chosen(model.predict(ids, verbose=0), rng)[:, np.newaxis]
+            ids = chosen(model.predict(ids, batch, verbose=0), rng)[:, np.newaxis]
             yield
 
     return timed(batch, steps())
@@ -254,7 +254,7 @@ def window_writer(layers: int, units: int, batch: int) -> Write:
     def steps() -> Iterator[None]:
         window = np.zeros((batch, WINDOW), np.int32)
         while True:
-            ids = chosen(model.predict(window, verbose=0), rng)
+            ids = chosen(model.predict(window, batch, verbose=0), rng)
             window = np.concatenate([window[:, 1:], ids[:, np.newaxis]], axis=1)
             yield
 
