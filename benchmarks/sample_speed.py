@@ -84,9 +84,12 @@ def main(
     if worker:
         serve(worker)
         return
+    wanted = rows or tuple(ROWS)
+    found = tuple(row for row in wanted if not ROWS[row] or find_spec(str(ROWS[row])))
+    show_head(found)
     for model in models or MODELS:
         for batch in batches:
-            compare(model, batch, rows or tuple(ROWS), seconds, rounds)
+            compare(model, batch, found, seconds, rounds)
     first_characters(rounds)
     memory()
 
@@ -94,8 +97,7 @@ def main(
 def compare(
     model: str, batch: int, rows: tuple[str, ...], seconds: float, rounds: int
 ) -> None:
-    """One table: the rows for one model and one number of texts at once."""
-    rows = tuple(row for row in rows if not ROWS[row] or find_spec(str(ROWS[row])))
+    """Measure the rows in turn, for one model and one number of texts at once."""
     with ExitStack() as stack:
         workers = {row: stack.enter_context(start(row)) for row in rows}
         for row in rows:
@@ -109,32 +111,25 @@ def compare(
     show(model, batch, speeds, statistics.median(bandwidths))
 
 
+def show_head(rows: tuple[str, ...]) -> None:
+    """Print the head of the table."""
+    first, *others = rows
+    columns = ["model", "at once", first, "lowest to highest", *others, "share of limit"]
+    print("| " + " | ".join(columns) + " |")
+    print("|---" * len(columns) + "|", flush=True)
+
+
 def show(model: str, batch: int, speeds: dict[str, list[float]], bandwidth: float) -> None:
-    """Print the table."""
-    medians = {row: statistics.median(values) for row, values in speeds.items()}
-    num_bytes = num_weight_bytes(*MODELS[model])
-    limit = f"limit {bandwidth / num_bytes:,.0f}/s" if batch == 1 else ""
-    print(
-        f"\n| {model}, {batch} at once | characters/s: median | lowest to highest ", end=""
-    )
-    print(f"| textgen is | share of {limit} |" if limit else "| textgen is |")
-    print("|---|---|---|---|" + ("---|" if limit else ""))
-    for row, values in speeds.items():
-        ratio = medians[TEXTGEN] / medians[row]
-        cells = [
-            row,
-            f"{medians[row]:,.0f}",
-            f"{min(values):,.0f} to {max(values):,.0f}",
-            f"{ratio:.2f}x",
-        ]
-        if limit:
-            cells.append(f"{medians[row] * num_bytes / bandwidth:.0%}")
-        print("| " + " | ".join(cells) + " |", flush=True)
-    if limit:
-        print(
-            f"\nWeights {num_bytes / 2**20:.1f} MiB, read at {bandwidth / 1e9:.1f} GB/s.",
-            flush=True,
-        )
+    """Print a line: characters per second, and how many times faster the first row is."""
+    medians = [statistics.median(values) for values in speeds.values()]
+    values = next(iter(speeds.values()))
+    cells = [model, str(batch), f"{medians[0]:,.0f}"]
+    cells.append(f"{min(values):,.0f} to {max(values):,.0f}")
+    cells += [f"{each:,.0f} ({medians[0] / each:,.2f}x)" for each in medians[1:]]
+    # Many texts share what is read, so the limit of memory is one for single texts.
+    limit = bandwidth / num_weight_bytes(*MODELS[model])
+    cells.append(f"{medians[0] / limit:.0%} of {limit:,.0f}" if batch == 1 else "")
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 # --- workers: one process for each row ------------------------------------------
