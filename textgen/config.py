@@ -275,7 +275,8 @@ class SamplingConfig:
 
     Names and meanings are those of Hugging Face `transformers` where it has them, those
     of the OpenAI API for `frequency_penalty` and `presence_penalty`, and those of
-    llama.cpp for `dry_*`, so that numbers carry over; but here they count characters.
+    llama.cpp for `dry_*`, so that numbers carry over; but here they count characters
+    (of a byte model, bytes; `length`, `min_length` and `pattern` always characters).
     The order in which they work stands in `textgen.generation.sampling`.
 
     Raises:
@@ -376,6 +377,12 @@ class SamplingConfig:
             raise ConfigError(
                 "a text that stop or until cuts short may not match the pattern. Say in "
                 "the pattern how the text ends."
+            )
+        if self.pattern is not None and self.no_repeat_ngram_size is not None:
+            raise ConfigError(
+                "no_repeat_ngram_size can leave no character before the text matches the "
+                "pattern. Leave out one of the two; dry_multiplier holds back repetition, "
+                "too, and bans nothing."
             )
         drawing = [
             name
@@ -480,7 +487,11 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "forbid": (bool, "at least one character; leave it out to forbid none"),
     "pattern": (bool, "a regular expression; leave it out to allow all"),
     "beam_width": (_whole(1), "a whole number of at least 1; leave it out to draw"),
-    "length_penalty": (_within(-_LARGEST, _LARGEST), "a finite number"),
+    # Not fields, but the numbers of `Generator.samples`.
+    "num_samples": (_whole(1), "a whole number of at least 1"),
+    "batch_size": (_whole(1), "a whole number of at least 1"),
+    "logprobs": (_whole(0), "a whole number of at least 0; leave it out for none"),
+    "length_penalty": (_within(-10, 10), "a finite number in -10 to 10; 1 compares means"),
 }
 
 

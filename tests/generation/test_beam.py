@@ -106,6 +106,28 @@ def test_the_stream_of_a_search_is_one_piece() -> None:
     assert list(random_model(ABC).stream("a", beam_width=2, length=0)) == []
 
 
+def test_every_text_is_found_once() -> None:
+    # After "a" any character could follow the end of the sentence.
+    generator = random_model(CharTokenizer("\n a.!"), scale=0.2)
+    options = {"beam_width": 6, "until": "sentence", "length": 40}
+    texts = [sample.text for sample in generator.samples("a", 6, **options)]
+    assert len(texts) == len(set(texts)) > 1
+    stopped = [s.text for s in generator.samples("", 6, beam_width=6, stop=("a", ".", "!"))]
+    assert len(stopped) == len(set(stopped)) > 1
+
+
+def test_a_search_for_no_characters_finds_the_empty_text() -> None:
+    samples = list(random_model(ABC).samples("a", 3, beam_width=3, length=0, logprobs=0))
+    assert [(s.text, s.finish_reason, s.logprob) for s in samples] == [("", "length", 0.0)]
+
+
+@pytest.mark.parametrize("length_penalty", [-10.0, 10.0])
+def test_an_extreme_length_penalty_is_no_crash(length_penalty: float) -> None:
+    generator = random_model(ABC)
+    text = generator.generate(beam_width=2, length=300, length_penalty=length_penalty)
+    assert len(text) == 300
+
+
 def test_penalties_hold_in_a_search() -> None:
     text = random_model(ABC).generate("", beam_width=3, length=40, no_repeat_ngram_size=3)
     trigrams = [text[i : i + 3] for i in range(len(text) - 2)]

@@ -74,6 +74,12 @@ def test_another_tokenizer_is_refused_with_what_differs() -> None:
         Generator.mix([random_model(ABC), random_model(CharTokenizer("\nabcd"))], [1, 1])
 
 
+def test_tokenizers_with_one_vocabulary_are_told_apart_by_what_differs() -> None:
+    nfkc = random_model(CharTokenizer("\nabc", normalize="nfkc"))
+    with pytest.raises(ConfigError, match="they differ in normalize"):
+        Generator.mix([random_model(ABC), nfkc], [1, 1])
+
+
 @pytest.mark.parametrize(
     ("shares", "message"),
     [

@@ -324,3 +324,31 @@ def test_a_loaded_model_holds_its_weights_once(tmp_path: Path) -> None:
         for name in ("kernel", "recurrent_kernel", "bias"):
             assert np.shares_memory(getattr(layer, name), loaded[f"layers.{number}.{name}"])
     assert np.shares_memory(network._embedding, loaded["embedding"])
+
+
+@pytest.mark.parametrize("order", ["recurrent kernel first", "one view twice", "columns"])
+def test_kernels_that_lie_otherwise_in_one_array_are_read_as_they_are(order: str) -> None:
+    config = ModelConfig(vocab_size=5, units=3, embedding_dim=3, num_layers=1)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    both = rng.standard_normal((6, 24)).astype(np.float32)
+    narrow = both[:, :12].copy()
+    kernel, recurrent_kernel = {
+        "recurrent kernel first": (narrow[3:], narrow[:3]),
+        "one view twice": (narrow[:3], narrow[:3]),
+        "columns": (both[:3, :12], both[3:, :12]),
+    }[order]
+    views = weights | {
+        "layers.0.kernel": kernel,
+        "layers.0.recurrent_kernel": recurrent_kernel,
+    }
+    copies = {name: array.copy() for name, array in views.items()}
+    for ids in ([0], [1, 2, 3]):
+        found, _ = Network(config, views).read(ids, Network(config, views).initial_state())
+        expected, _ = Network(config, copies).read(
+            ids, Network(config, copies).initial_state()
+        )
+        np.testing.assert_array_equal(found, expected)

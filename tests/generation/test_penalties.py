@@ -446,3 +446,10 @@ def test_the_order_matters_and_is_the_documented_one() -> None:
     for penalty in make_penalties(config):
         logits = remember(penalty, [], [0], vocab_size=2)(logits)
     assert logits.tolist() == [1.0, 4.0]
+
+
+def test_dry_reads_a_long_prompt_of_one_character() -> None:
+    memory = Dry(1.0, base=1.01, allowed_length=2).begin(3, prompt=[1] * 50_000)
+    filtered = memory(np.zeros(3))
+    assert filtered[1] < -1
+    assert filtered[[0, 2]].tolist() == [0, 0]

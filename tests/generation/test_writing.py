@@ -171,6 +171,15 @@ def test_without_a_label_the_model_chooses_one() -> None:
     assert set("".join(texts(even, "", 50, length=5))) == {"a", "b"}
 
 
+def test_a_sample_names_its_label_asked_for_or_drawn() -> None:
+    (asked,) = labelled_model().samples(label="x")
+    (drawn,) = labelled_model().samples()
+    (without,) = writes("abc").samples()
+    assert (asked.label, drawn.label, without.label) == ("x", "y", None)
+    assert drawn.to_dict()["label"] == "y"
+    assert "label" not in without.to_dict()
+
+
 def test_a_label_the_model_does_not_know_is_an_error_that_names_those_it_does() -> None:
     with pytest.raises(Exception, match=r"'z'.*x.*y"):
         labelled_model().generate(label="z")
@@ -223,9 +232,12 @@ def test_without_logprobs_none_are_kept() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_samples": 0}, "num_samples=0 must be at least 1"),
-        ({"batch_size": 0}, "batch_size=0 must be at least 1"),
-        ({"logprobs": -1}, "logprobs=-1 must be at least 0"),
+        ({"num_samples": 0}, "num_samples=0 must be a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size=0 must be a whole number of at least 1"),
+        ({"logprobs": -1}, "logprobs=-1 must be a whole number of at least 0"),
+        ({"num_samples": True}, "num_samples=True must be a whole number"),
+        ({"num_samples": 2.5}, "num_samples=2.5 must be a whole number"),
+        ({"pattern": "a+", "no_repeat_ngram_size": 2}, "can leave no character before"),
         ({"num_samples": 3, "beam_width": 2}, "Raise --beam-width"),
         ({"allow": "xyz"}, "allow"),
         ({"pattern": "[xyz]"}, "pattern"),

@@ -75,9 +75,9 @@ def score(
     Fewer bits mean that the text surprises the model less. FILE may be of any size, be
     compressed (.gz, .bz2, .xz), or - for stdin. Characters the model has never seen are
     counted (num_unknown) and left out, unless the model has a token for them
-    (--min-count). A model of labelled records reads .csv, .tsv, .jsonl and .ndjson files
-    as records, whose labels are read and not counted. Without CHECKPOINT the newest one
-    under checkpoints/ is taken.
+    (--min-count). A model of records reads .csv, .tsv, .jsonl and .ndjson files, and JSON
+    lines from stdin, as records (each file at once), whose labels are read and not
+    counted. Without CHECKPOINT the newest one under checkpoints/ is taken.
 
     \b
     Examples:
@@ -140,7 +140,8 @@ class _Text:
 
         kind = str(self.saved.facts.get("text", {}).get("documents", "whole"))
         # A plain text is one document to a model of records.
-        return "files" if kind == "records" and not holds_records(self.file) else kind
+        is_plain = self.file != "-" and not holds_records(self.file)
+        return "files" if kind == "records" and is_plain else kind
 
 
 def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
@@ -217,7 +218,8 @@ def _show_dynamic(text: _Text, as_json: bool) -> None:
         shown = "".join(f"{value:>10.{digits}f}" for value in values)
         click.echo(f"{name.replace('_', ' ').replace('char', 'character'):20}{shown}")
     gain = static.bits_per_char - dynamic.bits_per_char
-    share = 100 * gain / static.bits_per_char
+    # A vocabulary of one character surprises nobody.
+    share = 100 * gain / static.bits_per_char if static.bits_per_char else 0.0
     click.echo(f"gain: {gain:.4f} bits per character ({share:.1f} %)")
     click.echo(f"{static.num_chars:,} characters, {static.num_unknown:,} unknown")
 

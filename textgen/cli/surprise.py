@@ -100,7 +100,9 @@ def legend(*, coloured: bool) -> str:
         *(f"{low} to {high}" for low, high in pairwise(tops)),
         f"{tops[-1]} and above",
     ]
-    backgrounds = [background for _, background in LEVELS] if coloured else [None] * 9
+    backgrounds = (
+        [background for _, background in LEVELS] if coloured else [None] * len(LEVELS)
+    )
     samples = map(_styled, names, backgrounds)
     left_out = _styled("not predicted", LEFT_OUT if coloured else None)
     return f"bits: {', '.join(samples)}; {left_out}; ¶ end"

@@ -46,6 +46,8 @@ def search(model: Model, text: Text, logits: Floats, state: State) -> list[Sampl
     Raises:
         CheckpointError: the predictions are no numbers.
     """
+    if text.finish_reason is not None:
+        return [text.sample()]
     width = text.plan.config.beam_width or 1
     beams: list[_Beam] = [_Beam(text, 0.0, row=0)]
     finished: list[_Beam] = []
@@ -58,7 +60,7 @@ def search(model: Model, text: Text, logits: Floats, state: State) -> list[Sampl
             elif len(going) < width:
                 going.append(beam)
                 ids.append(drawn)
-        finished = sorted(finished, key=lambda beam: -beam.value)[:width]
+        finished = _best_of_each(finished)[:width]
         if going:
             logits, state = model.step(ids, state[:, :, [beam.row for beam in going]])
         beams = [replace(beam, row=row) for row, beam in enumerate(going)]
@@ -93,6 +95,13 @@ def _steps(beams: list[_Beam], logits: Floats, width: int) -> Iterator[tuple[_Be
             text.note(int(drawn), own[row])
         text.take(int(drawn))
         yield _Beam(text, float(totals[row, drawn]), int(row)), int(drawn)
+
+
+def _best_of_each(finished: list[_Beam]) -> list[_Beam]:
+    """The best first, and every text once: a stop text cuts off what differs."""
+    ranked = sorted(finished, key=lambda beam: beam.value)
+    best = {beam.text.written: beam for beam in ranked}
+    return sorted(best.values(), key=lambda beam: -beam.value)
 
 
 def _is_settled(beams: list[_Beam], finished: list[_Beam], width: int) -> bool:

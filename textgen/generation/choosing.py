@@ -1,8 +1,8 @@
 """Filters and draw in one go, for a single text: the quick twin of `sampling`.
 
 `textgen.generation.sampling` is the definition; here the same choice is made with one
-sorting for all filters. In ascending order each of them keeps what lies behind some
-place, and only the place is moved. Tests hold the two equal.
+sorting for all filters. In ascending order each of them but typical-p keeps what lies
+behind some place, and only the place is moved. Tests hold the two equal.
 """
 
 from __future__ import annotations

@@ -9,11 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from textgen.config import ModelConfig, SamplingConfig, TextConfig, from_dict
+from textgen.config import (
+    ModelConfig,
+    SamplingConfig,
+    TextConfig,
+    check_setting,
+    from_dict,
+)
 from textgen.errors import ConfigError
 from textgen.generation.beam import search
 from textgen.generation.choosing import make_choosers
@@ -257,13 +263,10 @@ class Generator:
         >>> [s.text for s in generator.samples("a", 2, length=4, seed=0)]
         ['baaa', 'bbbb']
         """
-        for name, value, least in (
-            ("num_samples", num_samples, 1),
-            ("batch_size", batch_size, 1),
-            ("logprobs", logprobs or 0, 0),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name}={value} must be at least {least}.")
+        check_setting("num_samples", num_samples)
+        check_setting("batch_size", batch_size)
+        if logprobs is not None:
+            check_setting("logprobs", logprobs)
         plan = replace(self._plan(settings), num_logprobs=logprobs)
         width = plan.config.beam_width
         if width is not None and num_samples > width:
@@ -317,7 +320,7 @@ class Generator:
         return score(self._network, self._tokenizer, text, window=window, label=label)
 
     def encode(self, texts: Iterable[str]) -> Floats:
-        """Each text as a vector: the last layer's output when the model has read it.
+        """Each text as a vector: the last layer's state h when the model has read it.
 
         Args:
             texts: several, of any lengths.
@@ -401,9 +404,10 @@ class Generator:
         """One text, as it comes."""
         if plan.config.beam_width is not None:
             texts = (sample.text for sample in self._searched(plan, starts, seed, 1))
-            return (text for text in texts if text)
-        begun = self._begin(plan, starts, seed, 0)
-        return (piece for _, piece in write(self._network, *begun))
+            yield from (text for text in texts if text)
+            return
+        for _, piece in write(self._network, *self._begin(plan, starts, seed, 0)):
+            yield piece
 
     def _written(
         self, plan: Plan, starts: Sequence[_Start], seed: int, batch_size: int
@@ -430,23 +434,31 @@ class Generator:
         Args:
             first: the number of the first text.
         """
-        read: dict[tuple[int, ...], tuple[Floats, State]] = {}
+        read: dict[tuple[int, ...], _Read] = {}
         texts, logits, states = [], [], []
         for number, start in enumerate(starts, first):
             rng = np.random.default_rng((seed, number))
-            ids = (*self._opening(start, rng, read), *start.ids)
+            opening = self._opening(start, rng, read)
+            ids = (*opening, *start.ids)
             if ids not in read:
                 read[ids] = self._read(ids)
-            texts.append(Text(plan, start.prompt, ids, seed, number, rng))
-            logits.append(read[ids][0])
-            states.append(read[ids][1])
+            # Equal texts share one row of ids, which may be long.
+            ids, text_logits, state = read[ids]
+            label = self._label_of(opening)
+            texts.append(Text(plan, start.prompt, ids, seed, number, rng, label))
+            logits.append(text_logits)
+            states.append(state)
         return texts, np.concatenate(logits), np.concatenate(states, axis=2)
+
+    def _label_of(self, opening: tuple[int, ...]) -> str | None:
+        label_ids = self._tokenizer.label_ids
+        return self._tokenizer.labels[label_ids.index(opening[-1])] if label_ids else None
 
     def _opening(
         self,
         start: _Start,
         rng: np.random.Generator,
-        read: dict[tuple[int, ...], tuple[Floats, State]],
+        read: dict[tuple[int, ...], _Read],
     ) -> tuple[int, ...]:
         """The ids before the prompt; the model draws a label where none was chosen."""
         tokenizer = self._tokenizer
@@ -458,16 +470,24 @@ class Generator:
         if opening not in read:
             read[opening] = self._read(opening)
         labels = list(tokenizer.label_ids)
-        chances = read[opening][0][:, labels].astype(np.float64)
+        chances = read[opening].logits[:, labels].astype(np.float64)
         (drawn,) = draw(chances, rng.random(1))
         return (*opening, labels[drawn])
 
-    def _read(self, ids: Sequence[int]) -> tuple[Floats, State]:
-        """Read at least one id: logits `(1, vocab)` of the next one, and the state."""
+    def _read(self, ids: tuple[int, ...]) -> _Read:
+        """Read at least one id."""
         state = self._network.initial_state()
         for chunk_logits, after in self._network.read_chunks(ids, state):
             logits, state = chunk_logits, after
-        return logits[-1:], state
+        return _Read(ids, logits[-1:], state)
+
+
+class _Read(NamedTuple):
+    """Ids that were read, logits `(1, vocab)` of the next one, and the state."""
+
+    ids: tuple[int, ...]
+    logits: Floats
+    state: State
 
 
 @dataclass(frozen=True)
@@ -502,12 +522,15 @@ def checked_seed(seed: int | None) -> int:
 def _check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:
     if one == other:
         return
-    what = ""
+    ours, theirs = one.to_dict(), other.to_dict()
+    names = [name for name in ours if ours[name] != theirs.get(name)]
+    what = f"they differ in {', '.join(names)}"
     if isinstance(one, CharTokenizer) and isinstance(other, CharTokenizer):
-        differ = sorted(set(one.characters) ^ set(other.characters))
-        if differ:
-            what = f" (only one knows {', '.join(map(repr, differ[:5]))})"
+        only_one = sorted(set(one.characters) ^ set(other.characters))
+        if only_one:
+            what = f"only one knows {', '.join(map(repr, only_one[:5]))}"
     raise ConfigError(
-        f"models with different tokenizers cannot be mixed{what}. Train both on texts "
-        "with the same characters, or with --tokenizer byte."
+        f"models with different tokenizers cannot be mixed: {what}. Train both on texts "
+        "with the same characters and labels, and with the same --tokenizer, --normalize "
+        "and --documents."
     )

@@ -1,6 +1,6 @@
 """The forward pass in NumPy: one character in, the chances of the next one out.
 
-Here the equations of every cell stand in plain sight. Three things make them
+Here the equations of every cell stand in plain sight. Four things make them
 fast without hiding them:
 
 * A character selects a row of `embedding @ kernel + bias`, so the first layer's
@@ -281,11 +281,17 @@ def _normalize(y: Floats, average: Floats) -> Floats:
 
 def _stacked(kernel: Floats, recurrent_kernel: Floats) -> Floats:
     """`(inputs + units, gates * units)`, without a copy where they lie so already."""
-    whole = kernel.base
-    rows = len(kernel) + len(recurrent_kernel)
-    if whole is not None and whole is recurrent_kernel.base and len(whole) == rows:
-        return whole
+    whole, rows = kernel.base, len(kernel)
+    if whole is not None and whole is recurrent_kernel.base:
+        upper, lower = whole[:rows], whole[rows:]
+        if _are_same(kernel, upper) and _are_same(recurrent_kernel, lower):
+            return whole
     return np.concatenate([kernel, recurrent_kernel])
+
+
+def _are_same(one: Floats, other: Floats) -> bool:
+    """Whether two arrays are the same numbers in the same memory."""
+    return one.__array_interface__ == other.__array_interface__
 
 
 def _halves(config: ModelConfig) -> Floats:

@@ -354,15 +354,19 @@ class Automaton:
     def bans(self, state: int, row: int, horizon: int, can_end: bool) -> Bans:
         """What may not follow; kept, as most texts come by the same places again."""
         place = state, row, horizon, can_end
-        if place not in self._known:
+        # Never looked up twice: another thread may empty the dictionaries between.
+        bans = self._known.get(place)
+        if bans is None:
             self._forget_if_full()
             fitting = self.horizon.states(horizon)[self.next_state[state]]
             leads_on = np.append((self._completes & fitting).any(axis=1), False)
             key = row, can_end, leads_on.tobytes()
-            if key not in self._different:
-                self._different[key] = self._make_bans(row, can_end, leads_on)
-            self._known[place] = self._different[key]
-        return self._known[place]
+            bans = self._different.get(key)
+            if bans is None:
+                bans = self._make_bans(row, can_end, leads_on)
+                self._different[key] = bans
+            self._known[place] = bans
+        return bans
 
     def _make_bans(self, row: int, can_end: bool, leads_on: NDArray[np.bool_]) -> Bans:
         bans = np.where(leads_on[self.rows[row]], 0.0, -np.inf)
@@ -485,7 +489,6 @@ def _automaton(
     codes = codes[_permitted(codes, tokenizer.normalize, allow, forbid)]
     expression = _ANY_TEXT
     if pattern is not None:
-        _check_not_empty(pattern)
         expression = _in_normal_form(pattern, tokenizer.normalize)
     dfa = compile_regex(expression, codes.astype("<u4").tobytes().decode("utf-32-le"))
     shortest = _shortest(dfa)
@@ -496,13 +499,6 @@ def _automaton(
         raise _wrong_length(expression, dfa, shortest, length, min_length)
     spelling = _spell(tokenizer, codes, dfa.class_of, dfa.next_state.shape[1])
     return Automaton(dfa, spelling, horizon, min_length, tokenizer.eod_id)
-
-
-def _check_not_empty(pattern: str) -> None:
-    if not pattern:
-        raise ConfigError(
-            "pattern='' matches the empty text alone. Leave it out to allow any text."
-        )
 
 
 def _in_normal_form(pattern: str, form: str) -> str:

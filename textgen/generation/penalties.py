@@ -8,8 +8,10 @@ id that is written.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +21,13 @@ from textgen.generation.sampling import Logits
 
 LARGEST_PENALTY = 1e30
 """More than any difference of logits, and still finite: a penalty never bans."""
+
+
+MAX_PLACES = 256
+"""Of a sequence that stands in more places, `Dry` looks at the last ones."""
+
+MAX_COMPARED = 1000
+"""Ids of a prompt's end that `Dry` compares; a penalty is at its largest long before."""
 
 
 class Memory(Protocol):
@@ -206,8 +215,10 @@ class Dry:
     def begin(self, vocab_size: int, prompt: Sequence[int]) -> Memory:
         """The memory of a text that begins after `prompt`."""
         memory = _Repeats(self)
+        places: list[int] = []
         for each in prompt:
-            memory.add(each)
+            places = memory.note(each)
+        memory.lengths = {place: memory.num_repeated(place) for place in places}
         return memory
 
     def cost(self, length: int) -> float:
@@ -227,7 +238,7 @@ class _Repeats:
         self.ids: list[int] = []
         self.num_unbroken = 0
         # Where each sequence of `allowed_length` ids has ended so far.
-        self.ends: dict[tuple[int, ...], list[int]] = {}
+        self.ends: dict[tuple[int, ...], deque[int]] = {}
         # Those places where the end of the text stood before, and how much of it.
         self.lengths: dict[int, int] = {}
 
@@ -245,17 +256,29 @@ class _Repeats:
         return kept
 
     def add(self, id: int) -> None:
+        allowed, before = int(self.penalty.allowed_length), self.lengths
+        # One longer than what was repeated up to the place before, if anything was.
+        self.lengths = {
+            place: before.get(place - 1, allowed - 1) + 1 for place in self.note(id)
+        }
+
+    def note(self, id: int) -> list[int]:
+        """Take an id in; the places where the sequence that it ends has ended before."""
         allowed = int(self.penalty.allowed_length)
         self.ids.append(id)
         self.num_unbroken = 0 if id in self.penalty.breakers else self.num_unbroken + 1
         if self.num_unbroken < allowed:
-            self.lengths = {}
-            return
-        places = self.ends.setdefault(tuple(self.ids[-allowed:]), [])
-        # One longer than what was repeated up to the place before, if anything was.
-        before = self.lengths
-        self.lengths = {p: before.get(p - 1, allowed - 1) + 1 for p in places}
+            return []
+        places = self.ends.setdefault(tuple(self.ids[-allowed:]), deque(maxlen=MAX_PLACES))
+        earlier = list(places)
         places.append(len(self.ids) - 1)
+        return earlier
+
+    def num_repeated(self, place: int) -> int:
+        """How many ids up to and including `place` are those at the text's end."""
+        most = min(self.num_unbroken, place + 1, MAX_COMPARED)
+        pairs = ((self.ids[place - i], self.ids[-1 - i]) for i in range(most))
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def make_penalties(

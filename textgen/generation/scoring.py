@@ -6,8 +6,8 @@ before it. *Windowed*, for comparison with models of limited context: the text i
 into blocks of N characters, and each is predicted from a cold start, knowing only the
 one character before the block.
 
-    x   the character before, and the block without its last      as nanoGPT's x
-    y   the block                                                  and y
+    x   the character before the block, then the block without its last
+    y   the block
 
 Texts of any size are scored in the same memory.
 """

@@ -21,7 +21,7 @@ NUM_ROWS = 64
 def encode(
     network: Network | Mixture, tokenizer: Tokenizer, texts: Iterable[str]
 ) -> Floats:
-    """The last layer's output h after the last character of each text.
+    """The last layer's h, before norm and residual, after each text's last character.
 
     A text is read as for scoring: from zero states, the start id first, so that the
     vector of an empty text is that of a beginning. Unknown characters are left out, or

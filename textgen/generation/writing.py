@@ -84,6 +84,8 @@ class Sample:
             NaN where it was not asked for.
         logprobs: one entry for each id of the text: `id`, `symbol`, `logprob`, and
             `top`, the likeliest symbols with theirs. Empty where not asked for.
+        label: what the text was to be like, asked for or drawn; None for a model
+            without labels.
     """
 
     number: int
@@ -93,6 +95,7 @@ class Sample:
     finish_reason: str
     logprob: float = math.nan
     logprobs: tuple[Mapping[str, Any], ...] = ()
+    label: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The sample for JSON; what was not asked for is left out.
@@ -107,6 +110,8 @@ class Sample:
             "text": self.text,
             "finish_reason": self.finish_reason,
         }
+        if self.label is not None:
+            data["label"] = self.label
         if not math.isnan(self.logprob):
             data["logprob"] = self.logprob
         if self.logprobs:
@@ -133,6 +138,7 @@ class Text:
         prompt_ids: what the model has read.
         seed: with `number`, the start of its random choices.
         rng: begun with both.
+        label: of what kind it is to be, where the model knows kinds.
     """
 
     plan: Plan
@@ -141,6 +147,7 @@ class Text:
     seed: int
     number: int
     rng: np.random.Generator
+    label: str | None = None
     finish_reason: str | None = None
     num_ids: int = 0
     notes: list[_Note] = field(default_factory=list)
@@ -187,11 +194,19 @@ class Text:
         return logits
 
     def end_without_choice(self) -> str:
-        """No id is left. Returns what was held back."""
+        """No id is left: end here. Returns what was held back.
+
+        Bytes of a character that was only begun are dropped.
+        """
         constraint = self._constraint
         is_match = constraint is not None and constraint.can_end
         self.finish_reason = "pattern" if is_match else "no_choice"
         return self._keep(self._ending.flush())
+
+    @property
+    def written(self) -> str:
+        """The new text so far, as far as it may be shown."""
+        return "".join(self._shown)
 
     def take(self, id: int) -> str:
         """Go on with an id. Returns the characters that may be shown now."""
@@ -227,7 +242,7 @@ class Text:
 
     def sample(self) -> Sample:
         """The finished text."""
-        text = "".join(self._shown)
+        text = self.written
         # What a stop text or a unit's end cut off is no part of it.
         cut = self.finish_reason in ("stop", "until")
         notes = [n for n in self.notes if not cut or n.num_chars < len(text)]
@@ -250,14 +265,16 @@ class Text:
                 for note in notes
                 if self.plan.num_logprobs
             ),
+            self.label,
         )
 
     def fork(self) -> Text:
         """A copy that goes its own way from here, for a search, which draws nothing."""
         twin = copy.copy(self)
         twin.notes, twin._shown = self.notes[:], self._shown[:]
-        for name in ("_decoder", "_ending", "_memories"):
-            setattr(twin, name, copy.deepcopy(getattr(self, name)))
+        twin._decoder = self._decoder.fork()
+        twin._ending = copy.copy(self._ending)
+        twin._memories = copy.deepcopy(self._memories)
         twin._constraint = copy.copy(self._constraint)
         return twin
 

@@ -27,6 +27,12 @@ class StreamDecoder:
         self._symbols = symbols
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
+    def fork(self) -> StreamDecoder:
+        """A decoder that goes its own way from here."""
+        twin = StreamDecoder(self._symbols)
+        twin._decoder.setstate(self._decoder.getstate())
+        return twin
+
     def feed(self, id: int) -> str:
         """The characters that `id` completes; often one, sometimes none.
 

@@ -191,7 +191,7 @@ def _finite(loss: float) -> float:
     if not math.isfinite(loss):
         raise TrainingError(
             f"the loss is {loss}: the model has unlearned to predict while it read this "
-            f"text. Lower learning_rate."
+            "text. Lower learning_rate of dynamic_score, or score without --dynamic."
         )
     return loss
 
