@@ -19,7 +19,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePath
 from typing import IO, Any, NamedTuple
 
@@ -196,9 +196,21 @@ def read_bytes(name: str) -> bytes:
     >>> read_bytes(os.devnull)
     b''
     """
+    with reading_errors(name), open_bytes(name) as file:
+        return file.read()
+
+
+@contextmanager
+def reading_errors(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into a `CorpusError` that names it.
+
+    >>> with reading_errors("a.gz"):
+    ...     raise EOFError("too short")
+    Traceback (most recent call last):
+    textgen.errors.CorpusError: a.gz is damaged or cut short and cannot be decompressed ...
+    """
     try:
-        with open_bytes(name) as file:
-            return file.read()
+        yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise _broken_archive(name, error) from error
     except OSError as error:

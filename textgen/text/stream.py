@@ -11,11 +11,8 @@ the next piece may add to.
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import os
 import unicodedata
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
@@ -26,10 +23,9 @@ from textgen.config import TextConfig
 from textgen.errors import ConfigError, CorpusError
 from textgen.text.files import (
     STDIN,
-    _broken_archive,
-    _unreadable,
     missing_file,
     open_bytes,
+    reading_errors,
 )
 from textgen.text.normal_form import NORMAL_FORMS, normalize_text
 from textgen.text.records import read_records
@@ -139,19 +135,11 @@ def read_pieces(
 def _bytes_pieces(
     name: str, piece_bytes: int, on_bytes: Callable[[int], object] | None
 ) -> Iterator[bytes]:
-    try:
-        with open_bytes(name) as file:
-            while data := file.read(piece_bytes):
-                yield data
-                if on_bytes is not None:
-                    on_bytes(len(data))
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise _broken_archive(name, error) from error
-    except OSError as error:
-        # The operating system gives a number to its errors; bz2 raises without one.
-        if error.errno is None:
-            raise _broken_archive(name, error) from error
-        raise _unreadable(name, error) from error
+    with reading_errors(name), open_bytes(name) as file:
+        while data := file.read(piece_bytes):
+            yield data
+            if on_bytes is not None:
+                on_bytes(len(data))
 
 
 # --- normal form ---
