@@ -199,7 +199,8 @@ def test_text_encodings_are_taken(encoding: str) -> None:
         (SamplingConfig, {"length": 3, "min_length": 3, "min_p": 0, "typical_p": 1}),
         (SamplingConfig, {"min_p": 1.0, "repetition_penalty": 1e-6, "stop": (" ",)}),
         (SamplingConfig, {"frequency_penalty": -2, "presence_penalty": -2.0}),
-        (SamplingConfig, {"no_repeat_ngram_size": 1, "dry_allowed_length": 1}),
+        (SamplingConfig, {"no_repeat_ngram_size": 1, "dry_multiplier": 0.5}),
+        (SamplingConfig, {"dry_multiplier": 1, "dry_allowed_length": 1}),
         (SamplingConfig, {"dry_multiplier": 0, "dry_base": 1, "dry_breakers": ""}),
         (
             SamplingConfig,
@@ -395,6 +396,22 @@ def test_stop_texts_may_be_one_or_several(given_stop: Any, expected: Any) -> Non
 
 def test_temperatures_may_be_a_list() -> None:
     assert SamplingConfig(temperature=[1.0, 0.5]).temperature == (1.0, 0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "by"),
+    [
+        ({"dry_base": 3.0}, "dry_multiplier"),
+        ({"dry_allowed_length": 3}, "dry_multiplier"),
+        ({"dry_breakers": ""}, "dry_multiplier"),
+        ({"length_penalty": 2.0}, "beam_width"),
+    ],
+)
+def test_a_setting_that_would_have_no_effect_is_refused(
+    options: dict[str, Any], by: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"has no effect without {by}. Give both"):
+        SamplingConfig(**options)
 
 
 @pytest.mark.parametrize(

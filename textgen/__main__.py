@@ -46,8 +46,18 @@ def run(arguments: list[str]) -> int:
         # The reader has seen enough (`textgen sample | head`); click ends with 1 when
         # that happens inside a command. Python flushes stdout once more at exit: let
         # that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
+    except OSError as error:
+        # What people name has errors of its own; without a name it is stdout.
+        what = f"{error.filename}:" if error.filename else "the output cannot be written:"
+        say(f"Error: {what} {error.strerror or error}.")
+        _drop_output()
+        return 1
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:

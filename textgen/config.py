@@ -334,7 +334,7 @@ class SamplingConfig:
         "End with the first whole sentence, line, paragraph or document.",
         ("sentence", "line", "paragraph", "document"),
     )
-    allow: str | None = option(None, "Write these characters only.")
+    allow: str | None = option(None, "Write these characters only (abc; no ranges).")
     forbid: str | None = option(None, "Never write these characters.")
     pattern: str | None = option(
         None, "A regular expression that the whole new text matches."
@@ -384,6 +384,9 @@ class SamplingConfig:
                 "pattern. Leave out one of the two; dry_multiplier holds back repetition, "
                 "too, and bans nothing."
             )
+        for name in ("dry_base", "dry_allowed_length", "dry_breakers"):
+            self._check_needed(name, by="dry_multiplier")
+        self._check_needed("length_penalty", by="beam_width")
         drawing = [
             name
             for name in ("top_k", "top_p", "min_p", "typical_p")
@@ -396,6 +399,10 @@ class SamplingConfig:
                 f"beam_width searches for the most likely text and draws nothing, so "
                 f"{drawing[0]} has no meaning. Leave out one of the two."
             )
+
+    def _check_needed(self, name: str, *, by: str) -> None:
+        if getattr(self, by) is None and getattr(self, name) != getattr(type(self), name):
+            raise ConfigError(f"{name} has no effect without {by}. Give both, or none.")
 
 
 def check_setting(name: str, value: Any) -> None:

@@ -228,3 +228,14 @@ def test_an_empty_text_is_an_error(
 def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["novelty", "--help"]) == 0
     assert "textgen novelty my_book page.txt --corpus" in capsys.readouterr().out
+
+
+def test_of_records_only_their_texts_are_judged(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = tmp_path / "samples.jsonl"
+    samples.write_text('{"number": 0, "text": "He said nothing"}\n', encoding="utf-8")
+    assert run(["novelty", str(model), str(samples), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["longest"]["piece"] == "He said nothing"
+    assert found["shares"]["10"] == 1.0

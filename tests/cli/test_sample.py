@@ -241,3 +241,26 @@ def test_contradictions_are_wrong_usage(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert message in shown.err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
+@pytest.mark.parametrize("options", [[], ["--jsonl"]])
+def test_a_full_disk_is_one_line(model: Path, options: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "textgen", "sample", str(model), *options]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "Error: the output cannot be written: No space left on device.\n"
+    )
+
+
+def test_the_last_line_feed_of_a_prompt_file_is_left_out(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["sample", str(model), "--length", "9", "--seed", "1"]
+    run([*options, "--prompt", "Kit "])
+    expected = capsys.readouterr().out
+    (tmp_path / "prompt.txt").write_text("Kit \n")
+    run([*options, "--prompt-file", str(tmp_path / "prompt.txt")])
+    assert capsys.readouterr().out == expected

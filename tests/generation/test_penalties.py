@@ -426,7 +426,6 @@ def test_penalties_stand_in_a_fixed_order_whatever_is_asked_for() -> None:
     ("options", "expected"),
     [
         ({}, ()),
-        ({"dry_base": 3.0, "dry_allowed_length": 5}, ()),
         ({"frequency_penalty": 0.1}, (CountPenalty(0.1, 0.0),)),
         ({"presence_penalty": 0.1}, (CountPenalty(0.0, 0.1),)),
         (

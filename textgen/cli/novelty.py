@@ -59,10 +59,11 @@ def novelty(
 ) -> None:
     """Measure how much of TEXT is copied, to the character, from a corpus.
 
-    TEXT is a file, or - for stdin. The longest overlap is shown with its places, and
-    of all pieces of 10, 20 and 40 characters the share that stands in the corpus. Text
-    and corpus are brought into the normal form of CHECKPOINT; without it the newest one
-    under checkpoints/ is taken.
+    TEXT is a file, or - for stdin; of .csv, .tsv, .jsonl and .ndjson files (such as
+    textgen sample --jsonl writes) the text of each record is taken. The longest overlap
+    is shown with its places, and of all pieces of 10, 20 and 40 characters the share
+    that stands in the corpus. Text and corpus are brought into the normal form of
+    CHECKPOINT; without it the newest one under checkpoints/ is taken.
 
     \b
     Examples:
@@ -79,7 +80,6 @@ def novelty(
     if file == "-" and "-" in paths:
         raise click.UsageError("TEXT and --corpus cannot both be stdin.")
     from textgen.checkpoint import load_checkpoint
-    from textgen.text.corpus import read_text
     from textgen.text.novelty import checked_lengths, read_sources
     from textgen.text.novelty import novelty as measure
 
@@ -93,12 +93,22 @@ def novelty(
     stored = from_dict(TextConfig, pick(TextConfig, trained_on))
     config = replace(stored, normalize=form, **asked)
     found = paths or _trained_files(path, trained_on)
-    text = read_text(file, TextConfig(encoding=text_encoding, normalize=form))
+    text = _read(file, TextConfig(encoding=text_encoding, normalize=form))
     sources = read_sources(found, config)
     if sources.sha256 != trained_on.get("sha256"):
         say(f"Note: this corpus is not the text that {path} was trained on.")
     result = measure(text, sources.files, lengths)
     click.echo(json.dumps(result.to_dict()) if as_json else _as_text(result))
+
+
+def _read(file: str, config: TextConfig) -> str:
+    """The text of a file; of a file of records, their texts, one below the other."""
+    from textgen.text.corpus import read_text
+    from textgen.text.records import holds_records, read_records
+
+    if file == "-" or not holds_records(file):
+        return read_text(file, config)
+    return "\n".join(record.text for record in read_records(file, config).records)
 
 
 def _whole_numbers(pieces: str) -> list[int]:

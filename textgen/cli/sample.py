@@ -17,9 +17,16 @@ from textgen.console import say
 @click.command(cls=Command)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
 @click.option("--prompt", default="", help="Text to go on from.")
-@click.option("--prompt-file", metavar="FILE", help="The same from a file; - for stdin.")
 @click.option(
-    "--prompts", "prompts_file", metavar="FILE", help="Many prompts, one on each line."
+    "--prompt-file",
+    metavar="FILE",
+    help="The same from a file, without its last line feed; - for stdin.",
+)
+@click.option(
+    "--prompts",
+    "prompts_file",
+    metavar="FILE",
+    help="Many prompts, one on each line; an empty line is an empty prompt.",
 )
 @click.option("--encoding", help="Encoding of these files.  [default: utf-8]")
 @click.option("--label", help="What the text is to be like, for a model of labelled text.")
@@ -39,11 +46,16 @@ from textgen.console import say
     default="skip",
     help="What to do with characters of the prompt the model never saw.  [default: skip]",
 )
-@click.option("--jsonl", is_flag=True, help="One JSON object for each text, on a line.")
+@click.option(
+    "--jsonl",
+    is_flag=True,
+    help="One JSON object for each text, on a line; 64 texts are written together.",
+)
 @click.option(
     "--logprobs",
     type=click.IntRange(min=0),
-    help="With --jsonl: this many of the likeliest characters at each place, too.",
+    help="With --jsonl: this many of the likeliest characters at each place, too. All "
+    "log-probabilities are in nats, of the model alone, before temperature and filters.",
 )
 @click.option("--interactive", is_flag=True, help="Type prompts and settings; /help lists.")
 def sample(
@@ -73,7 +85,7 @@ def sample(
       textgen sample --prompt "It was " --length 400
       textgen sample my_book --temperature 0.6 --top-p 0.95 --seed 7
       textgen sample names -n 10 --until line
-      textgen sample diary --pattern "On [A-Z][a-z]+day, .*[.]" --length 200
+      textgen sample diary --pattern "On [A-Z][a-z]+day, [^.]*[.]" --length 200
       textgen sample reviews --label good --jsonl -n 100 > good.jsonl
       textgen sample poems tales --mix 0.7,0.3
       textgen sample --interactive
@@ -151,7 +163,8 @@ def _read_prompts(
 
     config = TextConfig(encoding=encoding, normalize="none")
     if prompt_file:
-        return [read_text(prompt_file, config)]
+        # Editors end every file with a line feed, which would begin a new line.
+        return [read_text(prompt_file, config).removesuffix("\n")]
     text = read_text(str(prompts_file), config)
     lines = text.removesuffix("\n").split("\n") if text else []
     if not lines:

@@ -554,6 +554,16 @@ def _longest(dfa: Dfa) -> int | None:
     return None
 
 
+def _unescaped(source: str) -> str:
+    r"""A piece of a pattern as a person wrote it.
+
+    >>> _unescaped(r"\-"), _unescaped(r"\d")
+    ('-', '\\d')
+    """
+    is_plain = len(source) == 2 and source[0] == "\\" and not source[1].isalnum()
+    return source[1] if is_plain else source
+
+
 def _unmatched(pattern: str, dfa: Dfa, is_restricted: bool) -> ConfigError:
     which = (
         "that the model knows and that may be written"
@@ -562,7 +572,7 @@ def _unmatched(pattern: str, dfa: Dfa, is_restricted: bool) -> ConfigError:
     )
     reason = ""
     if dfa.barren:
-        names = [repr(source) for source in dfa.barren]
+        names = [repr(_unescaped(source)) for source in dfa.barren]
         more = ", ..." if len(names) > 5 else ""
         reason = f" (none fits {', '.join(names[:5])}{more})"
     return ConfigError(
