@@ -18,14 +18,15 @@ BIN := .venv/bin
 demo: .venv/.installed
 	@TEXTGEN_COMMAND=$(BIN)/textgen $(BIN)/textgen demo
 
-# Once on JAX for everything that touches Keras, then everything on TensorFlow.
+# Once on JAX for everything that touches Keras, then everything on TensorFlow; in two
+# processes, as most tests keep one core busy at most.
 test: .venv/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy textgen
 	KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2 \
-		$(BIN)/pytest -q tests/training textgen/training
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -q
+		$(BIN)/pytest -q -n 2 tests/training textgen/training
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -q -n 2
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
