@@ -157,6 +157,12 @@ def test_unknown_prompt_characters_are_an_error_where_that_was_asked_for() -> No
         random_model(ABC).stream("aé", unknown="error")
 
 
+def test_of_many_unknown_characters_the_first_ten_are_named() -> None:
+    prompt = "".join(map(chr, range(0x4E00, 0x4E64)))
+    with pytest.warns(UnknownCharacterWarning, match=r"\(U\+4E09\) and 90 more$"):
+        random_model(ABC).generate(prompt, length=1)
+
+
 def test_a_known_prompt_gives_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

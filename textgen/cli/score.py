@@ -157,12 +157,13 @@ def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
     click.echo(f"{result.num_chars:,} characters, {result.num_unknown:,} unknown")
 
 
-def _static_score(text: _Text, window: int | None) -> Score:
+def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Score:
+    """Score without learning; without a `copy` the weights are used up."""
     from textgen.generation.network import Network
     from textgen.generation.scoring import score
 
     saved = text.saved
-    network = Network(saved.model, saved.weights)
+    network = Network(saved.model, saved.weights, copy=copy)
     with _progress(text.file) as on_bytes:
         pieces = text.pieces(on_bytes)
         return score(network, saved.tokenizer, pieces, window=window, label=text.label)
@@ -173,7 +174,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     from textgen.generation.scoring import Tally, surprises
 
     saved = text.saved
-    network, tally = Network(saved.model, saved.weights), Tally()
+    network, tally = Network(saved.model, saved.weights, copy=False), Tally()
     in_colour = colours_wanted() and not as_json
     if in_colour:
         say(legend(coloured=sys.stderr.isatty()))
@@ -203,7 +204,8 @@ def _show_dynamic(text: _Text, as_json: bool) -> None:
     if text.file == "-":
         # It is read twice, and standard input comes only once.
         text = replace(text, held=tuple(text.pieces()))
-    static = _static_score(text, None)
+    # The same weights learn afterwards.
+    static = _static_score(text, None, copy=True)
     _warn_of_unknown(static)
     dynamic = dynamic_score(
         text.saved, text.pieces(), label=text.label, progress=sys.stderr.isatty()

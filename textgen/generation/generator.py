@@ -34,6 +34,7 @@ from textgen.generation.writing import Plan, Sample, Text, write
 from textgen.text.corpus import cut_documents, normalize_text
 from textgen.text.stream import Piece
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from textgen.text.vocabulary import list_of
 
 
 class UnknownCharacterWarning(UserWarning):
@@ -390,7 +391,7 @@ class Generator:
             c for prompt in prompts for c in tokenizer.unknown_characters(prompt)
         )
         if missing and unknown == "skip":
-            names = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in missing)
+            names = list_of(list(missing))
             message = f"left out of the prompt, as the model has never seen them: {names}"
             # The line that called `stream` or one of its sisters.
             warnings.warn(message, UnknownCharacterWarning, stacklevel=3)
