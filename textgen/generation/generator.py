@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,13 +28,14 @@ from textgen.generation.network import Floats, Network, State
 from textgen.generation.pattern import make_automaton, permitted_ids
 from textgen.generation.penalties import make_penalties
 from textgen.generation.sampling import draw
-from textgen.generation.scoring import Score, score
-from textgen.generation.vectors import encode, similarity
 from textgen.generation.writing import Plan, Sample, Text, write
 from textgen.text.corpus import cut_documents, normalize_text
-from textgen.text.stream import Piece
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from textgen.text.vocabulary import list_of
+
+if TYPE_CHECKING:
+    from textgen.generation.scoring import Score
+    from textgen.text.stream import Piece
 
 
 class UnknownCharacterWarning(UserWarning):
@@ -318,6 +319,9 @@ class Generator:
         TextConfig(documents=kind)
         if isinstance(text, str):
             text = cut_documents([text], kind)
+        # Here, so that the first character does not wait for what judges texts.
+        from textgen.generation.scoring import score
+
         return score(self._network, self._tokenizer, text, window=window, label=label)
 
     def encode(self, texts: Iterable[str]) -> Floats:
@@ -338,6 +342,8 @@ class Generator:
         >>> Generator(config, weights, CharTokenizer("ab")).encode(["abba", ""]).tolist()
         [[0.0, 0.0], [0.0, 0.0]]
         """
+        from textgen.generation.vectors import encode
+
         return encode(self._network, self._tokenizer, texts)
 
     def similarity(self, a: str, b: str) -> float:
@@ -352,6 +358,8 @@ class Generator:
         >>> round(Generator(config, weights, CharTokenizer("ab")).similarity("a", "b"), 3)
         1.0
         """
+        from textgen.generation.vectors import similarity
+
         return similarity(*self.encode([a, b]))
 
     def _plan(self, settings: Mapping[str, Any]) -> Plan:

@@ -17,16 +17,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgen.config import SamplingConfig
 from textgen.errors import ConfigError
-from textgen.generation.dfa import Dfa, compile_regex
 from textgen.text.normal_form import normalize_text
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+
+if TYPE_CHECKING:
+    from textgen.generation.dfa import Dfa
 
 Bans: TypeAlias = NDArray[np.float64]
 """`(vocab,)`, minus infinity for ids that may not come next, else 0."""
@@ -490,6 +492,9 @@ def _automaton(
     expression = _ANY_TEXT
     if pattern is not None:
         expression = _in_normal_form(pattern, tokenizer.normalize)
+    # Here, so that a text without a pattern does not wait for it.
+    from textgen.generation.dfa import compile_regex
+
     dfa = compile_regex(expression, codes.astype("<u4").tobytes().decode("utf-32-le"))
     shortest = _shortest(dfa)
     if shortest is None:
