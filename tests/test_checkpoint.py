@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from textgen import checkpoint as checkpoint_module
+from textgen.atomic import write_file
 from textgen.checkpoint import (
     CONFIG,
     FILES,
@@ -36,7 +37,6 @@ from textgen.checkpoint import (
     load_checkpoint,
     load_training_state,
     save_checkpoint,
-    write_file,
 )
 from textgen.config import ModelConfig
 from textgen.errors import CheckpointError
@@ -667,7 +667,7 @@ class Crash(BaseException):
 def arm(patch: pytest.MonkeyPatch, crash_at: int) -> None:
     """Crash in place of operation number `crash_at` that changes the disk."""
     numbers = itertools.count()
-    write = checkpoint_module._write_flushed
+    write = checkpoint_module.write_flushed
 
     def crashing(name: str) -> Callable[..., Any]:
         operation = getattr(os, name)
@@ -687,7 +687,7 @@ def arm(patch: pytest.MonkeyPatch, crash_at: int) -> None:
 
     for name in ("rename", "replace", "unlink", "rmdir", "mkdir"):
         patch.setattr(os, name, crashing(name))
-    patch.setattr(checkpoint_module, "_write_flushed", half_written)
+    patch.setattr(checkpoint_module, "write_flushed", half_written)
 
 
 def save_and_crash(path: Path, version: int, crash_at: int) -> bool:

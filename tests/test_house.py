@@ -23,6 +23,7 @@ FLOORS = {
     "textgen.errors": 0,
     "textgen.config": 0,
     "textgen.console": 0,
+    "textgen.atomic": 0,
     "textgen.text": 1,
     "textgen.checkpoint": 2,
     "textgen.run_directory": 2,

@@ -7,23 +7,28 @@
     training.safetensors /
 
 Reading never runs code from a checkpoint, and checks names, shapes, types and sizes
-against the configuration before any array is made. Writing is atomic: a new
-directory is filled and flushed beside the old one, then renamed into its place.
+against the configuration before any array is made. Writing is atomic, see
+`textgen.atomic`.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from textgen.atomic import (
+    empty_directory,
+    replace_directory,
+    settled,
+    write_flushed,
+    writing_errors,
+)
 from textgen.config import ModelConfig, from_dict, to_dict
 from textgen.errors import CheckpointError, ConfigError, TokenizerError
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, tokenizer_from_dict
@@ -71,16 +76,15 @@ def save_checkpoint(
     place = Path(os.path.realpath(path))
     if os.path.exists(place) and not os.path.isdir(place):
         raise CheckpointError(f"{path} is a file. Choose another --out.")
-    with _errors_named(path, "write the checkpoint"):
-        fresh = _empty_directory(_sibling(place, "new"))
+    with writing_errors(path, "write the checkpoint"):
+        fresh = empty_directory(place, FILES)
         _write_json(fresh / CONFIG, _config_json(checkpoint))
         _write_json(fresh / TOKENIZER, checkpoint.tokenizer.to_dict())
         _write_arrays(fresh / WEIGHTS, checkpoint.weights)
         if training is not None:
             _write_json(fresh / TRAINING, training.values)
             _write_arrays(fresh / TRAINING_WEIGHTS, training.arrays)
-        _flush_directory(fresh)
-        _replace_directory(place, fresh)
+        replace_directory(place, fresh, FILES)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -128,7 +132,7 @@ def load_training_state(path: str | Path) -> TrainingState:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    directory = _settled(Path(path))
+    directory = settled(Path(path))
     values = _read_json(directory / TRAINING)
     arrays_path = directory / TRAINING_WEIGHTS
     _check_exists(arrays_path)
@@ -151,10 +155,10 @@ def checkpoint_directory(path: str | Path) -> Path:
     """
     path = Path(path)
     for candidate in (path, path / "best", path / "last"):
-        settled = _settled(candidate)
+        place = settled(candidate)
         # One of the two files is enough; the error then names the other.
-        if any(os.path.exists(settled / name) for name in (CONFIG, WEIGHTS)):
-            return settled
+        if any(os.path.exists(place / name) for name in (CONFIG, WEIGHTS)):
+            return place
     raise CheckpointError(
         f"{path}: not a checkpoint ({_what_is_wrong(path)}). "
         "Train one first: textgen train YOUR_TEXT.txt"
@@ -168,18 +172,6 @@ def _what_is_wrong(path: Path) -> str:
     return f"no {CONFIG} in it" if os.path.isdir(path) else "a file, not a directory"
 
 
-def _settled(path: Path) -> Path:
-    """Where `path` is after a crash between the two renames of a replacement."""
-    old = _sibling(path, "old")
-    return old if not os.path.exists(path) and os.path.exists(old) else path
-
-
-def _sibling(path: Path, suffix: str) -> Path:
-    """`.best.old` beside `best`; also for `.`, and beside what a link points to."""
-    real = Path(os.path.realpath(path))
-    return real.parent / f".{real.name}.{suffix}"
-
-
 def _config_json(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
@@ -191,105 +183,16 @@ def _config_json(checkpoint: Checkpoint) -> dict[str, Any]:
 # --- writing -------------------------------------------------------------------
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that a crash leaves either the old content or the new.
-
-    Raises:
-        CheckpointError: it cannot be written.
-    """
-    with _errors_named(path, "write this file"):
-        fresh = path.with_name(f".{path.name}.new")
-        _write_flushed(fresh, data)
-        os.replace(fresh, path)
-        _flush_directory(path.parent)
-
-
-def remove_files(directory: Path, names: tuple[str, ...]) -> None:
-    """Delete files by name, then the directory if nothing of other origin is left."""
-    for name in names:
-        (directory / name).unlink(missing_ok=True)
-    if not any(directory.iterdir()) and not directory.is_symlink():
-        directory.rmdir()
-
-
-@contextmanager
-def _errors_named(path: str | Path, task: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot {task} ({error.strerror or error}). "
-            "Free some space or choose another --out."
-        ) from error
-
-
-def _empty_directory(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (path / name).unlink(missing_ok=True)
-    return path
-
-
-def _replace_directory(path: Path, fresh: Path) -> None:
-    # A directory that is not empty cannot be renamed over. Between the two renames
-    # `path` is missing; a reader then finds the old one (`_settled`).
-    old = _sibling(path, "old")
-    _settle(path, old)
-    if path.exists():
-        os.rename(path, old)
-    os.rename(fresh, path)
-    _flush_directory(path.parent)
-    _settle(path, old)
-
-
-def _settle(path: Path, old: Path) -> None:
-    """Finish a replacement, this one or one that a crash cut short."""
-    if not (path.exists() and old.exists()):
-        return
-    for entry in old.iterdir():
-        if entry.name not in FILES:
-            os.rename(entry, _free_name(path / entry.name))
-    remove_files(old, FILES)
-
-
-def _free_name(path: Path) -> Path:
-    while os.path.lexists(path):
-        path = path.with_name(f"{path.name}.old")
-    return path
-
-
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:
     text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
-    _write_flushed(path, text.encode("utf-8"))
+    write_flushed(path, text.encode("utf-8"))
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save
 
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    _write_flushed(path, save(whole))
-
-
-def _write_flushed(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_directory(path: Path) -> None:
-    # Windows cannot open a directory; there a rename is flushed with the file.
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems flush files, but know no flushing of directories.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
+    write_flushed(path, save(whole))
 
 
 # --- reading -------------------------------------------------------------------

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from textgen.checkpoint import CONFIG, FILES, checkpoint_directory, remove_files
+from textgen.atomic import remove_files
+from textgen.checkpoint import CONFIG, FILES, checkpoint_directory
 from textgen.errors import CheckpointError
 
 RUNS = Path("checkpoints")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from textgen import __version__
+from textgen.atomic import write_file
 from textgen.checkpoint import (
     Checkpoint,
     TrainingState,
     load_checkpoint,
     save_checkpoint,
-    write_file,
 )
 from textgen.config import to_dict
 from textgen.console import clock_time, say
