@@ -15,10 +15,12 @@ import glob as globbing
 import gzip
 import lzma
 import os
+import shutil
 import sys
+import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePath
 from typing import IO, Any, NamedTuple
@@ -26,6 +28,8 @@ from typing import IO, Any, NamedTuple
 from textgen.errors import CorpusError
 
 STDIN = "-"
+# The name of the file that standard input is spooled to; messages show it.
+_SPOOLED = "standard input"
 HAD_CRLF = "had CRLF line endings; they were read as LF"
 HAD_CR = "had lone CR line endings; they were read as LF"
 HAD_MARK = "began with a byte order mark; it was dropped"
@@ -200,6 +204,56 @@ def read_bytes(name: str) -> bytes:
         return file.read()
 
 
+def bytes_pieces(
+    name: str, piece_bytes: int, on_bytes: Callable[[int], object] | None = None
+) -> Iterator[bytes]:
+    """What `read_bytes` gives, in pieces.
+
+    Args:
+        piece_bytes: how much is read at once.
+        on_bytes: is told after each reading how many bytes it brought.
+
+    Raises:
+        CorpusError: as for `read_bytes`, when the place is reached.
+
+    >>> list(bytes_pieces(os.devnull, 10))
+    []
+    """
+    with reading_errors(name), open_bytes(name) as file:
+        while data := file.read(piece_bytes):
+            yield data
+            if on_bytes is not None:
+                on_bytes(len(data))
+
+
+@contextmanager
+def spooled_stdin(names: Sequence[str], folder: str | Path) -> Iterator[list[str]]:
+    """Put standard input, where it is named, into a file that can be read again.
+
+    Args:
+        names: of files, `-` among them perhaps.
+        folder: where the file lies until the block ends; it must exist.
+
+    Yields:
+        the same names, with that file's instead of `-`.
+
+    Raises:
+        CorpusError: standard input cannot be read, or `folder` not be written.
+
+    >>> with spooled_stdin(["a.txt"], ".") as names:
+    ...     names
+    ['a.txt']
+    """
+    if STDIN not in names:
+        yield list(names)
+        return
+    with tempfile.TemporaryDirectory(prefix="stdin-", dir=folder) as inner:
+        path = os.path.join(inner, _SPOOLED)
+        with reading_errors(STDIN), open(path, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        yield [path if name == STDIN else name for name in names]
+
+
 @contextmanager
 def reading_errors(name: str) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into a `CorpusError` that names it.
@@ -363,4 +417,13 @@ def shown_name(name: str) -> str:
     >>> shown_name("-")
     'standard input'
     """
-    return "standard input" if name == STDIN else name
+    return _SPOOLED if name == STDIN or os.path.basename(name) == _SPOOLED else name
+
+
+def is_stdin(name: str) -> bool:
+    """Whether a name means standard input, as it comes or spooled.
+
+    >>> is_stdin("-"), is_stdin("a.txt")
+    (True, False)
+    """
+    return shown_name(name) == _SPOOLED

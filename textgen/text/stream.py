@@ -21,12 +21,7 @@ from typing import NamedTuple
 
 from textgen.config import TextConfig
 from textgen.errors import ConfigError, CorpusError
-from textgen.text.files import (
-    STDIN,
-    missing_file,
-    open_bytes,
-    reading_errors,
-)
+from textgen.text.files import STDIN, bytes_pieces, missing_file
 from textgen.text.normal_form import NORMAL_FORMS, normalize_text
 from textgen.text.records import read_records
 from textgen.text.strict import decode_pieces
@@ -129,17 +124,7 @@ def read_pieces(
     >>> list(read_pieces(os.devnull))
     []
     """
-    return decode_pieces(_bytes_pieces(name, piece_bytes, on_bytes), encoding, name)
-
-
-def _bytes_pieces(
-    name: str, piece_bytes: int, on_bytes: Callable[[int], object] | None
-) -> Iterator[bytes]:
-    with reading_errors(name), open_bytes(name) as file:
-        while data := file.read(piece_bytes):
-            yield data
-            if on_bytes is not None:
-                on_bytes(len(data))
+    return decode_pieces(bytes_pieces(name, piece_bytes, on_bytes), encoding, name)
 
 
 # --- normal form ---
