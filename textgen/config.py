@@ -233,15 +233,18 @@ class TrainConfig:
     eval_every: int | None = option(
         None, "Steps between evaluations.  [default: an epoch; 200 to 1,000 steps]"
     )
+    eval_chars: int = option(
+        500_000,
+        "Held-out characters read at each evaluation, at most, spread over all of them.",
+    )
     seed: int = option(0, "Start of every random choice.")
     preview: bool = option(True, "Show a short text after each evaluation.")
     tensorboard: bool = option(False, "Write TensorBoard logs beside the checkpoint.")
 
     def __post_init__(self) -> None:
         _check_types_and_choices(self)
-        _check_at_least(
-            self, 1, "batch_size", "seq_length", "epochs", "patience", "eval_every"
-        )
+        positive = ("batch_size", "seq_length", "epochs", "patience", "eval_every")
+        _check_at_least(self, 1, *positive, "eval_chars")
         _check_at_least(self, 0, "warmup_steps", "clip_norm", "seed")
         _check_above_zero(self, "learning_rate", "max_minutes")
         if not 0 <= self.final_rate <= 1:

@@ -28,8 +28,8 @@ from textgen.text.corpus import (
     normalize_text,
     read_corpus,
     read_text,
-    split,
 )
+from textgen.text.splitting import split
 
 Find = Callable[[str], Path]
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

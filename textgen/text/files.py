@@ -28,8 +28,6 @@ from typing import IO, Any, NamedTuple
 from textgen.errors import CorpusError
 
 STDIN = "-"
-# The name of the file that standard input is spooled to; messages show it.
-_SPOOLED = "standard input"
 HAD_CRLF = "had CRLF line endings; they were read as LF"
 HAD_CR = "had lone CR line endings; they were read as LF"
 HAD_MARK = "began with a byte order mark; it was dropped"
@@ -227,31 +225,46 @@ def bytes_pieces(
 
 
 @contextmanager
-def spooled_stdin(names: Sequence[str], folder: str | Path) -> Iterator[list[str]]:
-    """Put standard input, where it is named, into a file that can be read again.
+def spooled(names: Sequence[str], folder: str | Path) -> Iterator[list[str]]:
+    """Put what can be read only once, as standard input and pipes, into files.
 
     Args:
         names: of files, `-` among them perhaps.
-        folder: where the file lies until the block ends; it must exist.
+        folder: where those files lie until the block ends; it must exist.
 
     Yields:
-        the same names, with that file's instead of `-`.
+        the same names, with those files' instead of what can be read only once.
 
     Raises:
-        CorpusError: standard input cannot be read, or `folder` not be written.
+        CorpusError: something cannot be read, or `folder` not be written.
 
-    >>> with spooled_stdin(["a.txt"], ".") as names:
-    ...     names
-    ['a.txt']
+    >>> with spooled([os.devnull], os.curdir) as names:
+    ...     os.path.isfile(names[0]), shown_name(names[0]) == os.devnull
+    (True, True)
     """
-    if STDIN not in names:
+    once = [name for name in names if not os.path.isfile(name)]
+    if not once:
         yield list(names)
         return
     with tempfile.TemporaryDirectory(prefix="stdin-", dir=folder) as inner:
-        path = os.path.join(inner, _SPOOLED)
-        with reading_errors(STDIN), open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        yield [path if name == STDIN else name for name in names]
+        files = {name: _spool(name, inner, number) for number, name in enumerate(once)}
+        _SPOOLED.update({path: name for name, path in files.items()})
+        try:
+            yield [files.get(name, name) for name in names]
+        finally:
+            for path in files.values():
+                del _SPOOLED[path]
+
+
+def _spool(name: str, folder: str, number: int) -> str:
+    path = os.path.join(folder, str(number))
+    with reading_errors(name), open_bytes(name) as read, open(path, "wb") as file:
+        shutil.copyfileobj(read, file, 1 << 20)
+    return path
+
+
+# Files that hold what could be read only once, and its name.
+_SPOOLED: dict[str, str] = {}
 
 
 @contextmanager
@@ -417,7 +430,8 @@ def shown_name(name: str) -> str:
     >>> shown_name("-")
     'standard input'
     """
-    return _SPOOLED if name == STDIN or os.path.basename(name) == _SPOOLED else name
+    name = _SPOOLED.get(name, name)
+    return "standard input" if name == STDIN else name
 
 
 def is_stdin(name: str) -> bool:
@@ -426,4 +440,4 @@ def is_stdin(name: str) -> bool:
     >>> is_stdin("-"), is_stdin("a.txt")
     (True, False)
     """
-    return shown_name(name) == _SPOOLED
+    return _SPOOLED.get(name, name) == STDIN

@@ -168,18 +168,15 @@ class RecordReader:
 
     def __iter__(self) -> Iterator[Record]:
         # The normal form comes later: NFKC can turn a character into a comma or a quote.
-        for row in _rows(_whole_lines(self._pieces()), self.name):
+        data = bytes_pieces(self.name, _PIECE_BYTES, self._on_bytes)
+        lines = _whole_lines(self._decoder.decode(data))
+        for row in _rows(lines, self.name):
             self._names |= dict.fromkeys(row.values)
             text = _text_of(row, self.name, self.config)
             if text.strip():
                 yield Record(text, _label_of(row, self.name, self.config), row.line)
             else:
                 self.num_blank += 1
-
-    def _pieces(self) -> Iterator[str]:
-        for data in bytes_pieces(self.name, _PIECE_BYTES, self._on_bytes):
-            yield self._decoder.feed(data)
-        yield self._decoder.flush()
 
 
 class LabelRule:

@@ -112,10 +112,7 @@ def check_labels(labels: object, normalize: str, *, end_of_document: bool) -> No
             "labels stand where documents begin, so they need end_of_document=True."
         )
     if len(labels) > MAX_LABELS:
-        raise TokenizerError(
-            f"{len(labels):,} different labels are more than {MAX_LABELS:,}. A label is a "
-            "kind of text that many documents share; leave it out where it is not."
-        )
+        raise TokenizerError(too_many_labels(len(labels)))
     for label in labels:
         _check_label(label, normalize)
     for before, label in pairwise(labels):
@@ -124,6 +121,14 @@ def check_labels(labels: object, normalize: str, *, end_of_document: bool) -> No
                 f"label {label!r} stands behind {before!r}. Sort the labels, and give each "
                 "one place."
             )
+
+
+def too_many_labels(count: int) -> str:
+    """The message for more labels than a vocabulary may have."""
+    return (
+        f"{count:,} different labels are more than {MAX_LABELS:,}. A label is a "
+        "kind of text that many documents share; leave it out where it is not."
+    )
 
 
 def _check_label(label: str, normalize: str) -> None:
