@@ -45,9 +45,8 @@ def list_entries(cache_dir: str | None) -> None:
         what = f"{facts[0]:,} characters, {facts[1]}" if facts else "unfinished or damaged"
         click.echo(f"{entry.path.name[:12]}  {entry.num_bytes:>15,} bytes  {used}  {what}")
     total = sum(entry.num_bytes for entry in entries)
-    say(
-        f"{len(entries):,} encoded text{'s' * (len(entries) != 1)}, {total:,} bytes, in {found.folder}"
-    )
+    texts = f"{len(entries):,} encoded text{'s' * (len(entries) != 1)}"
+    say(f"{texts}, {total:,} bytes, in {found.folder}")
 
 
 @cache.command("clear")

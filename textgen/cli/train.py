@@ -29,8 +29,8 @@ from textgen.training.size import SIZES
 @click.option(
     "--init-from",
     metavar="CHECKPOINT",
-    help="Begin with the weights of a checkpoint or run, and add this text's new characters "
-    "to its vocabulary (fine-tuning).",
+    help="Begin with the weights of a checkpoint or run, and add this text's new "
+    "characters to its vocabulary (fine-tuning).",
 )
 @click.option(
     "--cache-dir",

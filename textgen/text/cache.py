@@ -69,10 +69,6 @@ class Cache:
         self.folder = Path(folder) if folder is not None else default_cache()
         self._is_named = folder is not None or ENVIRONMENT in os.environ
 
-    def place(self, key: str) -> Path:
-        """Where the entry `key` lies, if there is one."""
-        return self.folder / key
-
     def ready(self) -> Path:
         """The directory, made if it is missing; nobody else may look into a new one.
 

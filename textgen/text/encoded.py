@@ -7,14 +7,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from textgen.atomic import flush_directory, write_flushed
-from textgen.errors import TokenizerError
 from textgen.text.cache import ENTRY
 from textgen.text.code_points import NUM_CODE_POINTS
 from textgen.text.encoding import Encoder
@@ -24,7 +23,8 @@ from textgen.text.splitting import PARTS
 from textgen.text.tokenizer import Tokenizer, tokenizer_from_dict
 
 FORMAT_VERSION = 1
-_PIECE_BYTES = 1 << 20
+# What reading an entry that is not as it was written can raise.
+DAMAGE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def write_entry(
         "num_documents": facts.num_documents,
         "counts": [codes.tolist(), facts.counts[codes].tolist()],
         "labels": facts.labels,
-        "tally": asdict(facts.tally),
+        "tally": vars(facts.tally),
         "sha256": facts.sha256,
     }
     write_flushed(folder / ENTRY, json.dumps(data).encode())
@@ -147,7 +147,7 @@ def entry_facts(folder: Path) -> tuple[int, str] | None:
     try:
         data = json.loads((folder / ENTRY).read_bytes())
         return int(data["num_chars"]), str(data["tokenizer"]["kind"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except DAMAGE:
         return None
 
 
@@ -158,8 +158,7 @@ def read_entry(folder: Path) -> EncodedCorpus | None:
         if data["format_version"] != FORMAT_VERSION:
             return None
         return _entry_of(folder, data)
-    # Any of these means damage, and whatever is damaged is made anew.
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, TokenizerError):
+    except DAMAGE:
         return None
 
 

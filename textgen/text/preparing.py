@@ -79,7 +79,7 @@ def prepare_corpus(
     with _bar("Reading", names, progress) as on_bytes:
         content = files_digest(names, on_bytes)
     key = corpus_key(content, text, seed, rule)
-    place = cache.place(key)
+    place = cache.ready() / key
     with cache.locked(key):
         found = read_entry(place)
         if found is None:
