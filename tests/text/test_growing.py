@@ -25,7 +25,7 @@ def facts(text: str, labels: dict[str, int] | None = None) -> CorpusFacts:
 
 
 def symbols(tokenizer: Tokenizer) -> list[str]:
-    return [tokenizer.symbol(id) for id in range(tokenizer.vocab_size)]
+    return [*map(tokenizer.symbol, range(tokenizer.vocab_size))]
 
 
 def test_new_characters_stand_behind_the_old_ones() -> None:
