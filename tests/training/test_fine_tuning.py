@@ -65,8 +65,8 @@ def test_old_characters_are_predicted_as_before(options: dict[str, Any]) -> None
     def logits(model: ModelConfig, weights: Any, ids: list[int]) -> np.ndarray:
         network = Network(model, weights)
         state = network.initial_state()
-        for id in ids:
-            out, state = network.step([id], state)
+        for one in ids:
+            out, state = network.step([one], state)
         return out[0]
 
     before = logits(saved.model, saved.weights, [0, 1, 1])
