@@ -109,7 +109,7 @@ class BlockLengths:
     >>> for length in (1, 2, 3, 4, 5):
     ...     lengths.add(length)
     >>> lengths.block_size, lengths.total().tolist()
-    (4, [10, 5])
+    (2, [3, 7, 5])
     """
 
     def __init__(self, most_blocks: int = MOST_BLOCKS) -> None:
