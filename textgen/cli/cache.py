@@ -35,14 +35,13 @@ def cache() -> None:
 def list_entries(cache_dir: str | None) -> None:
     """Show what is kept: size, when it was last used, and what it is."""
     from textgen.text.cache import Cache
-    from textgen.text.encoded import entry_facts
+    from textgen.text.encoded import describe_entry
 
     found = Cache(cache_dir)
     entries = found.entries()
     for entry in entries:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used_at))
-        facts = entry_facts(entry.path)
-        what = f"{facts[0]:,} characters, {facts[1]}" if facts else "unfinished or damaged"
+        what = describe_entry(entry.path)
         click.echo(f"{entry.path.name[:12]}  {entry.num_bytes:>15,} bytes  {used}  {what}")
     total = sum(entry.num_bytes for entry in entries)
     texts = f"{len(entries):,} encoded text{'s' * (len(entries) != 1)}"

@@ -120,12 +120,21 @@ class PartWriter:
 
 
 def write_entry(
-    folder: Path, tokenizer: Tokenizer, facts: CorpusFacts, parts: Sequence[PartWriter]
+    folder: Path,
+    tokenizer: Tokenizer,
+    facts: CorpusFacts,
+    parts: Sequence[PartWriter],
+    name: str,
 ) -> None:
-    """Write what stands beside the files of ids; with it, an entry is whole."""
+    """Write what stands beside the files of ids; with it, an entry is whole.
+
+    Args:
+        name: of the corpus, for a list of entries; it has no other meaning.
+    """
     codes = np.flatnonzero(facts.counts)
     data = {
         "format_version": FORMAT_VERSION,
+        "name": name,
         "tokenizer": tokenizer.to_dict(),
         "parts": {name: part.to_dict() for name, part in zip(PARTS, parts, strict=True)},
         "num_chars": facts.num_chars,
@@ -142,13 +151,13 @@ def write_entry(
 # --- reading ---
 
 
-def entry_facts(folder: Path) -> tuple[int, str] | None:
-    """Characters and kind of vocabulary of an entry, for a list; None where damaged."""
+def describe_entry(folder: Path) -> str:
+    """What an entry is, in a few words for a list; nothing but these is read."""
     try:
         data = json.loads((folder / ENTRY).read_bytes())
-        return int(data["num_chars"]), str(data["tokenizer"]["kind"])
+        return f"{data['name']}: {data['num_chars']:,} characters ({data['tokenizer']['kind']})"
     except DAMAGE:
-        return None
+        return "unfinished or damaged"
 
 
 def read_entry(folder: Path) -> EncodedCorpus | None:

@@ -137,7 +137,8 @@ def _encode(
     with _bar("Encoding", names, progress) as on_bytes:
         routed = route(CorpusReader(names, text, on_bytes))
         parts = _write_parts(routed, folder, tokenizer)
-    write_entry(folder, tokenizer, found.facts, parts)
+    name = few(list(map(shown_name, names)))
+    write_entry(folder, tokenizer, found.facts, parts, name)
 
 
 @contextmanager
