@@ -104,9 +104,9 @@ class Corpus:
         """A fingerprint of the documents and their labels; see `TextDigest`."""
         digest = TextDigest()
         for document, label in zip_longest(self.documents, self.labels or ()):
-            for start in range(0, len(document), _HASH_CHARS):
-                digest.add(document[start : start + _HASH_CHARS])
-            digest.end_document(label)
+            starts = range(0, len(document), _HASH_CHARS)
+            parts = [document[start : start + _HASH_CHARS] for start in starts]
+            digest.add([*parts, ""], [False] * len(parts) + [True], [label])
         return digest.hexdigest()
 
 

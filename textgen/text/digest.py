@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from textgen.text.files import decompressed_name, reading_errors
 from textgen.text.records import holds_records
@@ -19,11 +20,8 @@ class TextDigest:
     has an equal fingerprint.
 
     >>> whole, cut = TextDigest(), TextDigest()
-    >>> whole.add("text")
-    >>> cut.add("te"), cut.add("xt")
-    (None, None)
-    >>> whole.end_document(), cut.end_document()
-    (None, None)
+    >>> whole.add(["text"], [True])
+    >>> cut.add(["te", "xt"], [False, True])
     >>> whole.hexdigest() == cut.hexdigest()
     True
     """
@@ -31,40 +29,35 @@ class TextDigest:
     def __init__(self) -> None:
         self._text = hashlib.sha256()
         self._labels: hashlib._Hash | None = None
-        self._held: list[bytes] = []
-        self._num_held = 0
 
-    def add(self, text: str) -> None:
-        """Go on with a document."""
-        self._add(text.encode("utf-8", "surrogatepass"))
+    def add(
+        self,
+        texts: Sequence[str],
+        ends: Sequence[bool],
+        labels: Sequence[str | None] = (),
+    ) -> None:
+        """Go on with pieces of documents.
 
-    def end_document(self, label: str | None = None) -> None:
-        """End a document, which may have a label."""
+        Args:
+            ends: whether a document ends with each piece.
+            labels: of the documents that end, or nothing.
+        """
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         # No UTF-8 contains this byte, so it marks the end without ambiguity.
-        self._add(b"\xff")
-        if label is not None:
-            self._labels = self._labels or hashlib.sha256()
-            self._labels.update(label.encode("utf-8", "surrogatepass") + b"\xfe")
+        marks = (b"\xff" if is_end else b"" for is_end in ends)
+        self._text.update(b"".join(chain.from_iterable(zip(encoded, marks, strict=True))))
+        for label in labels:
+            if label is not None:
+                self._labels = self._labels or hashlib.sha256()
+                self._labels.update(label.encode("utf-8", "surrogatepass") + b"\xfe")
 
     def hexdigest(self) -> str:
         """64 hexadecimal digits."""
-        self._flush()
         digest = self._text.copy()
         # Without labels nothing is added: old runs keep their fingerprints.
         if self._labels is not None:
             digest.update(self._labels.digest())
         return digest.hexdigest()
-
-    def _add(self, data: bytes) -> None:
-        # Many short documents would spend their time in calls of the library.
-        self._held.append(data)
-        self._num_held += len(data)
-        if self._num_held >= _PIECE_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._text.update(b"".join(self._held))
-        self._held, self._num_held = [], 0
 
 
 def files_digest(

@@ -20,6 +20,7 @@ from textgen.text.encoding import Encoder
 from textgen.text.notes import Tally
 from textgen.text.scan import CorpusFacts
 from textgen.text.splitting import PARTS
+from textgen.text.stream import Piece
 from textgen.text.tokenizer import Tokenizer, tokenizer_from_dict
 
 FORMAT_VERSION = 1
@@ -78,22 +79,18 @@ class PartWriter:
         self._file = open(path, "wb")  # noqa: SIM115 - closed by `close`
         self._digest = hashlib.sha256()
 
-    def add(self, text: str, label: str | None = None) -> None:
-        """Go on with a document, or begin one.
+    def add(self, pieces: Sequence[Piece]) -> None:
+        """Go on with pieces of documents.
 
         Raises:
             TokenizerError: characters outside the vocabulary.
             OSError: the file cannot be written.
         """
-        self._encoder.add(text, label)
-        self.num_chars += len(text)
+        self._encoder.add(pieces)
+        self.num_chars += sum(len(piece.text) for piece in pieces)
+        self.num_documents += sum(piece.ends for piece in pieces)
         if self._encoder.is_full:
             self._write(self._encoder.take())
-
-    def end_document(self) -> None:
-        """End the document."""
-        self._encoder.end_document()
-        self.num_documents += 1
 
     def close(self) -> None:
         """Write what is held, and wait until the disk has it."""
@@ -155,7 +152,8 @@ def describe_entry(folder: Path) -> str:
     """What an entry is, in a few words for a list; nothing but these is read."""
     try:
         data = json.loads((folder / ENTRY).read_bytes())
-        return f"{data['name']}: {data['num_chars']:,} characters ({data['tokenizer']['kind']})"
+        kind = data["tokenizer"]["kind"]
+        return f"{data['name']}: {data['num_chars']:,} characters ({kind})"
     except DAMAGE:
         return "unfinished or damaged"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +25,7 @@ class Encoder:
 
     >>> from textgen.text.tokenizer import CharTokenizer
     >>> encoder = CharTokenizer("ab", end_of_document=True).encoder()
-    >>> encoder.add("a"), encoder.end_document(), encoder.add("b"), encoder.end_document()
-    (None, None, None, None)
+    >>> encoder.add([("a", True, None), ("b", True, None)])
     >>> encoder.flush().tolist()
     [0, 1, 0, 2, 0]
     """
@@ -43,36 +42,38 @@ class Encoder:
         self._look_up = look_up
         self._eod_mark = eod_mark
         self._held: list[bytes] = []
-        self._num_bytes = 0
+        self._num_chars = 0
         self._label_ids: list[int] = []
         self._is_inside = False
 
     @property
     def is_full(self) -> bool:
         """Whether enough is held for a batch, so that `take` should be called."""
-        return self._num_bytes >= BATCH_CHARS
+        return self._num_chars >= BATCH_CHARS
 
-    def add(self, text: str, label: str | None = None) -> None:
-        """Go on with a document, or begin one, which may have a label.
+    def add(self, pieces: Iterable[tuple[str, bool, str | None]]) -> None:
+        """Go on with pieces of documents.
 
         Args:
-            text: whole characters, in the tokenizer's normal form.
+            pieces: of each its text, in whole characters and the tokenizer's normal form;
+                whether its document ends with it; and its document's label, if any.
 
         Raises:
             TokenizerError: half a character, or an unknown label.
         """
-        if not self._is_inside:
-            # The mark that ends a document begins the next; `flush` adds the last one.
-            self._hold(self._eod_mark)
-            self._is_inside = True
-            if label is not None:
-                self._label_ids.append(self._tokenizer.label_id(label))
-        for start in range(0, len(text), BATCH_CHARS):
-            self._hold(self._to_bytes(text[start : start + BATCH_CHARS]))
-
-    def end_document(self) -> None:
-        """End the document that was begun."""
-        self._is_inside = False
+        for text, ends, label in pieces:
+            if not self._is_inside:
+                # The mark that ends a document begins the next; `flush` adds the last one.
+                self._held.append(self._eod_mark)
+                if label is not None:
+                    self._label_ids.append(self._tokenizer.label_id(label))
+            if len(text) <= BATCH_CHARS:
+                self._held.append(self._to_bytes(text))
+            else:
+                starts = range(0, len(text), BATCH_CHARS)
+                self._held += (self._to_bytes(text[n : n + BATCH_CHARS]) for n in starts)
+            self._is_inside = not ends
+            self._num_chars += len(text)
 
     def take(self) -> np.ndarray:
         """`(num_ids,)` of the tokenizer's `id_dtype`: what was added since the last time.
@@ -80,7 +81,7 @@ class Encoder:
         Raises:
             TokenizerError: characters outside the vocabulary; it names them.
         """
-        batch, self._held, self._num_bytes = b"".join(self._held), [], 0
+        batch, self._held, self._num_chars = b"".join(self._held), [], 0
         ids = self._look_up(batch)
         if self._label_ids:
             # No text is ever encoded as `eod_id`, so each one begins a document.
@@ -93,7 +94,3 @@ class Encoder:
         """The rest, as `take` gives it, and the mark behind the last document."""
         rest = self.take()
         return np.concatenate([rest, self._look_up(self._eod_mark)])
-
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self._num_bytes += len(data)

@@ -17,8 +17,10 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -40,7 +42,7 @@ from textgen.text.growing import VocabularyRule
 from textgen.text.reading import CorpusReader
 from textgen.text.scan import CorpusFacts, Scan, scan
 from textgen.text.splitting import PARTS, part_ends, parts_of
-from textgen.text.stream import Piece
+from textgen.text.stream import Piece, batches
 from textgen.text.tokenizer import Tokenizer
 
 BAR_SECONDS = 1.0
@@ -161,26 +163,27 @@ def _fresh_entry(place: Path) -> Iterator[Path]:
 # --- which text goes where ---
 
 
-def _route(
-    found: Scan, text: TextConfig, seed: int
-) -> Callable[[CorpusReader], Iterator[tuple[int, Piece]]]:
-    """What gives each piece of a corpus the number of its part.
+Routed: TypeAlias = Iterator[tuple[int, list[Piece]]]
+"""Pieces of documents, each few of them with the number of their part."""
+
+
+def _route(found: Scan, text: TextConfig, seed: int) -> Callable[[Iterable[Piece]], Routed]:
+    """What sends each piece of a corpus to its part.
 
     Raises:
         CorpusError: too little text for every part to have some.
     """
     if text.documents == "whole":
-        ends = part_ends(found.facts.num_chars, text)
-        return lambda reader: _cut_at(ends, reader)
+        return partial(_cut_at, part_ends(found.facts.num_chars, text))
     part_of_block = parts_of(found.block_lengths, text.documents, text, seed)
-    return lambda reader: _by_document(part_of_block, found.block_size, reader)
+    return partial(_by_document, part_of_block, found.block_size)
 
 
-def _cut_at(ends: Sequence[int], pieces: Iterable[Piece]) -> Iterator[tuple[int, Piece]]:
+def _cut_at(ends: Sequence[int], pieces: Iterable[Piece]) -> Routed:
     """Cut one whole text where its parts end.
 
-    >>> [part for part, piece in _cut_at((1, 3, 3), [Piece("abc", ends=True)])]
-    [0, 1, 0, 1]
+    >>> [(part, piece.text) for part, (piece,) in _cut_at((1, 3, 3), [Piece("abc")])]
+    [(0, 'a'), (1, 'bc'), (0, ''), (1, '')]
     """
     bounds = list(enumerate(pairwise((0, *ends))))
     position = 0
@@ -188,34 +191,32 @@ def _cut_at(ends: Sequence[int], pieces: Iterable[Piece]) -> Iterator[tuple[int,
         for part, (start, end) in bounds:
             text = piece.text[max(0, start - position) : max(0, end - position)]
             if text:
-                yield part, Piece(text)
+                yield part, [Piece(text)]
         position += len(piece.text)
     for part, (start, end) in bounds:
         if start < end:
-            yield part, Piece("", ends=True)
+            yield part, [Piece("", ends=True)]
 
 
 def _by_document(
     part_of_block: np.ndarray, block_size: int, pieces: Iterable[Piece]
-) -> Iterator[tuple[int, Piece]]:
-    parts = part_of_block.tolist()
+) -> Routed:
     num_ended = 0
-    for piece in pieces:
-        yield parts[num_ended // block_size], piece
-        num_ended += piece.ends
+    for batch in batches(pieces):
+        ends = np.array([piece.ends for piece in batch])
+        numbers = num_ended + np.cumsum(ends) - ends
+        part_of_piece = part_of_block[numbers // block_size]
+        for part in range(len(PARTS)):
+            yield part, [batch[n] for n in np.flatnonzero(part_of_piece == part)]
+        num_ended += int(ends.sum())
 
 
-def _write_parts(
-    routed: Iterable[tuple[int, Piece]], folder: Path, tokenizer: Tokenizer
-) -> list[PartWriter]:
+def _write_parts(routed: Routed, folder: Path, tokenizer: Tokenizer) -> list[PartWriter]:
     unknown = "error" if tokenizer.unknown_id is None else "token"
     paths = [part_path(folder, name) for name in PARTS]
     parts = [PartWriter(path, tokenizer.encoder(unknown)) for path in paths]
-    for number, (text, ends, label) in routed:
-        part = parts[number]
-        part.add(text, label)
-        if ends:
-            part.end_document()
+    for number, pieces in routed:
+        parts[number].add(pieces)
     for part in parts:
         part.close()
     return parts

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from textgen.text.code_points import CodePointCounts
 from textgen.text.digest import TextDigest
 from textgen.text.notes import Tally
 from textgen.text.reading import CorpusReader
+from textgen.text.stream import batches
 from textgen.text.vocabulary import MAX_LABELS, too_many_labels
 
 MOST_BLOCKS = 1 << 22
@@ -74,22 +75,16 @@ def scan(reader: CorpusReader) -> Scan:
     """
     counts, digest, lengths = CodePointCounts(), TextDigest(), BlockLengths()
     labels: Counter[str] = Counter()
-    num_chars = length = 0
-    for text, ends, label in reader:
-        counts.add(text)
-        digest.add(text)
-        length += len(text)
-        if not ends:
-            continue
-        digest.end_document(label)
-        lengths.add(length)
-        num_chars, length = num_chars + length, 0
-        if label is not None:
-            labels[label] += 1
-            if len(labels) > MAX_LABELS:
-                raise TokenizerError(too_many_labels(len(labels)))
+    for batch in batches(reader):
+        texts, ends, given = zip(*batch, strict=True)
+        counts.add("".join(texts))
+        digest.add(texts, ends, given)
+        lengths.add(list(map(len, texts)), ends)
+        labels.update(label for label in given if label is not None)
+        if len(labels) > MAX_LABELS:
+            raise TokenizerError(too_many_labels(len(labels)))
     facts = CorpusFacts(
-        num_chars=num_chars,
+        num_chars=lengths.num_chars,
         num_documents=lengths.num_documents,
         counts=counts.total(),
         labels=labels or None,
@@ -105,37 +100,43 @@ class BlockLengths:
     Args:
         most_blocks: an even number; past it, each two blocks become one.
 
-    >>> lengths = BlockLengths(most_blocks=2)
-    >>> for length in (1, 2, 3, 4, 5):
-    ...     lengths.add(length)
-    >>> lengths.block_size, lengths.total().tolist()
-    (2, [3, 7, 5])
+    >>> lengths = BlockLengths(most_blocks=4)
+    >>> lengths.add([1, 2, 3, 3, 1, 5], [True, True, True, False, True, True])
+    >>> lengths.num_documents, lengths.block_size, lengths.total().tolist()
+    (5, 2, [3, 7, 5])
     """
 
     def __init__(self, most_blocks: int = MOST_BLOCKS) -> None:
         self.block_size = 1
         self.num_documents = 0
-        self._most_blocks = most_blocks
-        self._full = array("q")
+        self.num_chars = 0
+        # Memory that is zero costs nothing until it is written to.
+        self._blocks = np.zeros(most_blocks, np.int64)
         self._begun = 0
 
-    def add(self, length: int) -> None:
-        """Note the length of the next document."""
-        self.num_documents += 1
-        self._begun += length
-        if self.num_documents % self.block_size:
-            return
-        if len(self._full) == self._most_blocks:
-            pairs = np.frombuffer(self._full, np.int64).reshape(-1, 2)
-            self._full = array("q", pairs.sum(axis=1).tobytes())
-            self.block_size *= 2
-            if self.num_documents % self.block_size:
-                return
-        self._full.append(self._begun)
-        self._begun = 0
+    def add(self, lengths: Sequence[int], ends: Sequence[bool]) -> None:
+        """Note the lengths of the next pieces of documents.
+
+        Args:
+            lengths: characters of each piece.
+            ends: whether a document ends with it.
+        """
+        sums = np.cumsum([self._begun, *lengths])
+        ended = np.diff(sums[1:][np.array(ends, bool)], prepend=0)
+        self._begun = int(sums[-1] - ended.sum())
+        numbers = self.num_documents + np.arange(len(ended))
+        self.num_documents += len(ended)
+        self.num_chars += int(ended.sum())
+        while self.num_documents > len(self._blocks) * self.block_size:
+            self._halve()
+        np.add.at(self._blocks, numbers // self.block_size, ended)
 
     def total(self) -> np.ndarray:
         """`(num_blocks,)` int64: the lengths so far; the last block may be smaller."""
-        full = np.array(self._full, np.int64)
-        is_whole = self.num_documents % self.block_size == 0
-        return full if is_whole else np.append(full, self._begun)
+        return self._blocks[: -(-self.num_documents // self.block_size)].copy()
+
+    def _halve(self) -> None:
+        half = len(self._blocks) // 2
+        self._blocks[:half] = self._blocks.reshape(-1, 2).sum(axis=1)
+        self._blocks[half:] = 0
+        self.block_size *= 2

@@ -200,7 +200,7 @@ class _Tokenizer(ABC):
             unknown: as for `encode`.
 
         >>> encoder = ByteTokenizer().encoder()
-        >>> encoder.add("é")
+        >>> encoder.add([("é", False, None)])
         >>> encoder.take().tolist()
         [195, 169]
         """
@@ -636,8 +636,7 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
 def _joined(encoder: Encoder, documents: Iterable[tuple[str, str | None]]) -> np.ndarray:
     batches = []
     for document, label in documents:
-        encoder.add(document, label)
-        encoder.end_document()
+        encoder.add([(document, True, label)])
         if encoder.is_full:
             batches.append(encoder.take())
     return np.concatenate([*batches, encoder.flush()])
