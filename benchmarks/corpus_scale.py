@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def many_files(folder: Path, count: int) -> Path:
 
 
 def blocks() -> Iterator[bytes]:
-    """Blocks of made text without end, about 1 MB each, no two of them alike."""
+    """Blocks of made text without end, about 1 MB each; after fifty they come again."""
     rng = np.random.default_rng(0)
     words = [word for name in ALPHABETS for word in made_words(rng, name)]
     others = len(words) - 4000
@@ -189,11 +190,14 @@ def blocks() -> Iterator[bytes]:
     chances[:4000] *= 0.95 / chances[:4000].sum()
     chances[4000:] *= 0.05 / chances[4000:].sum()
     ends = np.array([" ", ", ", ". ", ".\n"])
-    while True:
+    made = []
+    for _ in range(50):
         chosen = rng.choice(len(words), 160_000, p=chances)
         after = rng.choice(4, 160_000, p=[0.85, 0.06, 0.04, 0.05])
         text = "".join(words[w] + ends[e] for w, e in zip(chosen, after, strict=True))
-        yield text.encode()
+        made.append(text.encode())
+        yield made[-1]
+    yield from cycle(made)
 
 
 def made_words(rng: np.random.Generator, alphabet: str) -> list[str]:

@@ -366,7 +366,8 @@ class CharTokenizer(_Tokenizer):
         ['e', 't', 'l']
         """
         codes = code_points(code_bytes(normalize_text(text, self.normalize)))
-        return list(dict.fromkeys(characters_of(codes[self._id_table[codes] < 0])))
+        missing = codes[self._id_table[codes] == self._missing_id]
+        return list(dict.fromkeys(characters_of(missing)))
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """The text of `(num_ids,)` ids, with U+FFFD for unknown characters.
@@ -420,11 +421,18 @@ class CharTokenizer(_Tokenizer):
     def _first_label_id(self) -> int:
         return int(self.end_of_document) + int(self.unknown)
 
+    @property
+    def _missing_id(self) -> int:
+        return self.vocab_size
+
     @cached_property
     def _id_table(self) -> np.ndarray:
-        # One entry for every code point, -1 for those outside the vocabulary: 4 MB
-        # that are built once, for a look-up without a search or a bound to check.
-        table = np.full(_NO_CHARACTER + 1, -1, np.int32)
+        # One entry for every code point, `_missing_id` for those outside the vocabulary:
+        # built once, for a look-up without a search or a bound to check. As narrow as
+        # can be, so that what is looked up needs no conversion.
+        table = np.full(
+            _NO_CHARACTER + 1, self._missing_id, np.min_scalar_type(self._missing_id)
+        )
         codes = code_points(code_bytes(self.characters))
         table[codes] = np.arange(self.num_special, self.vocab_size)
         if self.eod_id is not None:
@@ -451,7 +459,7 @@ class CharTokenizer(_Tokenizer):
     def _look_up(self, batch: bytes, unknown: str) -> np.ndarray:
         codes = code_points(batch)
         ids = self._id_table[codes]
-        missing = ids < 0
+        missing = ids == self._missing_id
         if missing.any():
             if unknown == "skip":
                 ids = ids[~missing]
@@ -460,7 +468,7 @@ class CharTokenizer(_Tokenizer):
             else:
                 names = list(dict.fromkeys(characters_of(codes[missing])))
                 raise TokenizerError(lacking(names, has_token=self.unknown))
-        return ids.astype(self.id_dtype)
+        return ids.astype(self.id_dtype, copy=False)
 
 
 @dataclass(frozen=True)
