@@ -177,7 +177,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     network, tally = Network(saved.model, saved.weights, copy=False), Tally()
     in_colour = colours_wanted() and not as_json
     if in_colour:
-        say(legend(coloured=sys.stderr.isatty()))
+        say(legend(coloured=sys.stderr.isatty()), styled=True)
     # A bar in the middle of the text would be no help.
     with _progress(text.file, wanted=not sys.stdout.isatty()) as on_bytes:
         found = surprises(
@@ -189,7 +189,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
             tally=tally,
         )
         if in_colour:
-            write_text(coloured(found))
+            write_text(coloured(found), styled=True)
         else:
             sys.stdout.writelines(json_lines(found))
     sys.stdout.flush()

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from textgen.errors import TokenizerError
+from textgen.errors import TokenizerError, shown
 from textgen.text.decoding import StreamDecoder
 from textgen.text.normal_form import normalize_text
 from textgen.text.stored import (
@@ -200,7 +200,7 @@ class _Tokenizer(ABC):
 
     def _encode(self, documents: Iterable[str], mark: bytes, unknown: str) -> np.ndarray:
         if unknown not in ("error", "skip", "token"):
-            raise TokenizerError(f"unknown={unknown!r} must be error, skip or token.")
+            raise TokenizerError(f"unknown={shown(unknown)} must be error, skip or token.")
         to_bytes = partial(self._to_bytes, unknown=unknown)
         pieces = _pieces(documents, self.normalize, to_bytes, mark)
         return np.concatenate([self._look_up(b, unknown) for b in _batches(pieces)])
@@ -578,7 +578,7 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     elif kind == "byte":
         template = ByteTokenizer().to_dict()
     else:
-        raise damaged(f"kind={kind!r} must be 'char' or 'byte'")
+        raise damaged(f"kind={shown(kind)} must be 'char' or 'byte'")
     if version == 1:
         # From before there were labels.
         del template["labels"]
