@@ -47,7 +47,11 @@ print(in_a_child(Path("x"), time).outcome)
 
 def test_what_takes_too_much_is_seen() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", HOGS], capture_output=True, text=True, check=True
+        [sys.executable, "-c", HOGS],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     first, second = done.stdout.splitlines()
     assert first == "crashed: MemoryError()"
