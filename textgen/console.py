@@ -7,11 +7,11 @@ import sys
 # C0, DEL and C1; a terminal obeys each of them, and line feeds and tabs may stand.
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
 # These turn the order of what follows around, or begin a line.
-_MARKS = (0x200E, 0x200F, 0x061C, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+MARKS = (0x200E, 0x200F, 0x061C, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS if chr(code) not in "\n\t"}
 _ONE_LINE = {
     **_ESCAPES,
-    **{code: f"\\u{code:04x}" for code in _MARKS},
+    **{code: f"\\u{code:04x}" for code in MARKS},
     ord("\n"): "\\n",
     ord("\t"): "\\t",
 }

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from textgen.console import one_line, say, visible
+from textgen.console import MARKS, one_line, say, visible
 
 
 def write_text(
@@ -32,13 +32,18 @@ def write_text(
 
 
 def write_json(data: object) -> None:
-    """Print data as a line of JSON that no terminal obeys; it reads the same everywhere."""
-    line = json.dumps(data, ensure_ascii=False)
-    if sys.stdout.isatty():
-        # JSON itself escapes the others.
-        line = line.translate({code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)})
-    sys.stdout.write(f"{line}\n")
+    """Print data as a line of JSON."""
+    sys.stdout.write(fit_to_show(json.dumps(data, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
+
+
+def fit_to_show(line: str) -> str:
+    """The same JSON, with escapes for what stdout would obey if it is a terminal."""
+    if sys.stdout.isatty():
+        # JSON itself escapes the controls before these.
+        controls = (*range(0x7F, 0xA0), *MARKS)
+        line = line.translate({code: f"\\u{code:04x}" for code in controls})
+    return line
 
 
 def find(checkpoint: str | None = None) -> Path:

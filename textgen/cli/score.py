@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textgen.cli.common import find, write_text
+from textgen.cli.common import find, fit_to_show, write_text
 from textgen.cli.surprise import coloured, colours_wanted, json_lines, legend
 from textgen.config import TextConfig
 from textgen.console import say
@@ -191,7 +191,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
         if in_colour:
             write_text(coloured(found), styled=True)
         else:
-            sys.stdout.writelines(json_lines(found))
+            sys.stdout.writelines(map(fit_to_show, json_lines(found)))
     sys.stdout.flush()
     result = tally.score(window=window)
     _warn_of_unknown(result)
