@@ -94,6 +94,7 @@ class Target:
     def prompt(self, text: str, unknown: str, which: int) -> None:
         """Go on from a prompt, and judge it; only errors of ours may come."""
         generator = self.generators[which % len(self.generators)]
+        label = "glad" if generator.tokenizer.labels else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -104,7 +105,7 @@ class Target:
                 if unknown == "skip":
                     raise
             with contextlib.suppress(TextgenError):
-                assert generator.score(text).bits_per_char >= 0
+                assert generator.score(text, label=label).bits_per_char >= 0
 
 
 def load_and_write(path: Path) -> None:

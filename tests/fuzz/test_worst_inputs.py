@@ -24,7 +24,9 @@ def test_no_hostile_checkpoint_takes_much_time_or_memory(tmp_path: Path) -> None
         assert len(cost.outcome) < 1000
         assert cost.outcome.isprintable()
         assert cost.megabytes < 200
-    assert costs["sound"].outcome == costs["the most that fits"].outcome == "loaded"
+    for name, cost in costs.items():
+        if name in ("sound", "the most that fits") or "prompt" in name:
+            assert cost.outcome == "loaded"
     assert sum(cost.outcome != "loaded" for cost in costs.values()) > 100
 
 

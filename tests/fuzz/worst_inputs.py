@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,7 @@ from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 SIZE = 1_000_000
 MOST_MEMORY = 200 * 2**20
 MOST_SECONDS = 2
+PROMPT = "prompt.txt"
 # As many characters as a megabyte of tokenizer.json holds, without half ones.
 MANY_CHARACTERS = "".join(map(chr, (*range(32, 0xD800), *range(0xE000, 0x22000))))
 
@@ -190,6 +192,14 @@ def cases() -> Iterator[tuple[str, dict[str, bytes | None]]]:
     yield "a long history", {TRAINING: f'{{"state": {{"rows": {rows}}}}}'.encode()}
 
 
+PROMPTS = {
+    "marks on one letter": "a" + "\u0301\u0316" * (SIZE // 4),
+    "what is unknown": "".join(chr(0x4E00 + n % 20_000) for n in range(SIZE // 3)),
+    "half characters": "\ud800" * (SIZE // 3),
+    "NUL": "\0" * SIZE,
+}
+
+
 def sound() -> Checkpoint:
     """A small checkpoint with a token each for byte, end of document."""
     tokenizer = ByteTokenizer(end_of_document=True)
@@ -229,6 +239,10 @@ def write_all(folder: Path) -> None:
             if data is not None:
                 (path / file).write_bytes(data)
     save_checkpoint(folder / "the most that fits", largest(), state)
+    for name, text in PROMPTS.items():
+        path = folder / f"a prompt of {name}"
+        save_checkpoint(path, filled(CharTokenizer("ab"), units=4, embedding_dim=4), state)
+        (path / PROMPT).write_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 # --- what it costs -------------------------------------------------------------------
@@ -257,7 +271,10 @@ def read_everything(path: Path) -> str:
     outcome = "loaded"
     try:
         as_text(describe(load_checkpoint(path), path))
-        Generator.load(path).generate("a", length=2, seed=0)
+        generator = Generator.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            generator.generate(_prompt(path), length=2, seed=0)
     except CheckpointError as error:
         outcome = str(error)
     try:
@@ -265,6 +282,12 @@ def read_everything(path: Path) -> str:
     except CheckpointError as error:
         outcome = str(error) if outcome == "loaded" else outcome
     return outcome
+
+
+def _prompt(path: Path) -> str:
+    if not (path / PROMPT).exists():
+        return "a"
+    return (path / PROMPT).read_bytes().decode("utf-8", "surrogatepass")
 
 
 def in_a_child(path: Path, read: Callable[[Path], str] = read_everything) -> Cost:
