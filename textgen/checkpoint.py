@@ -163,6 +163,13 @@ def checkpoint_directory(path: str | Path) -> Path:
         CheckpointError: none of them is there.
     """
     path = Path(path)
+    try:
+        os.lstat(path)
+    except OSError:
+        pass
+    except ValueError as error:
+        why = f"no name of a file ({error})"
+        raise CheckpointError(f"{shown(str(path))}: {why}. Name a directory.") from error
     for candidate in (path, path / "best", path / "last"):
         place = settled(candidate)
         if place != path and os.path.islink(place):
