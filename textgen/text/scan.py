@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textgen.errors import TokenizerError
 from textgen.text.code_points import CodePointCounts
 from textgen.text.digest import TextDigest
 from textgen.text.notes import Tally
 from textgen.text.reading import CorpusReader
 from textgen.text.stream import batches
-from textgen.text.vocabulary import MAX_LABELS, too_many_labels
+from textgen.text.vocabulary import check_num_labels
 
 MOST_BLOCKS = 1 << 22
 
@@ -81,8 +80,7 @@ def scan(reader: CorpusReader) -> Scan:
         digest.add(texts, ends, given)
         lengths.add(list(map(len, texts)), ends)
         labels.update(label for label in given if label is not None)
-        if len(labels) > MAX_LABELS:
-            raise TokenizerError(too_many_labels(len(labels)))
+        check_num_labels(len(labels))
     facts = CorpusFacts(
         num_chars=lengths.num_chars,
         num_documents=lengths.num_documents,

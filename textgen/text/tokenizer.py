@@ -18,7 +18,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from textgen.errors import TokenizerError
+from textgen.errors import TokenizerError, shown
 from textgen.text.code_points import (
     NUM_CODE_POINTS,
     characters_of,
@@ -208,7 +208,7 @@ class _Tokenizer(ABC):
 
     def _encoder(self, unknown: str, mark: bytes) -> Encoder:
         if unknown not in ("error", "skip", "token"):
-            raise TokenizerError(f"unknown={unknown!r} must be error, skip or token.")
+            raise TokenizerError(f"unknown={shown(unknown)} must be error, skip or token.")
         to_bytes = partial(self._to_bytes, unknown=unknown)
         look_up = partial(self._look_up, unknown=unknown)
         return Encoder(cast("Tokenizer", self), to_bytes, look_up, mark)
@@ -629,7 +629,7 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     elif kind == "byte":
         template = ByteTokenizer().to_dict()
     else:
-        raise damaged(f"kind={kind!r} must be 'char' or 'byte'")
+        raise damaged(f"kind={shown(kind)} must be 'char' or 'byte'")
     if version == 1:
         # From before there were labels.
         del template["labels"]
