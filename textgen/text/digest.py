@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 from textgen.text.files import decompressed_name, reading_errors
 from textgen.text.records import holds_records
 
 _PIECE_BYTES = 1 << 20
+_FEW = 100
 
 
 class TextDigest:
@@ -42,10 +42,15 @@ class TextDigest:
             ends: whether a document ends with each piece.
             labels: of the documents that end, or nothing.
         """
-        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        # No UTF-8 contains this byte, so it marks the end without ambiguity.
-        marks = (b"\xff" if is_end else b"" for is_end in ends)
-        self._text.update(b"".join(chain.from_iterable(zip(encoded, marks, strict=True))))
+        # No UTF-8 contains the byte 0xff, so it marks the end without ambiguity.
+        encoded = (
+            part
+            for text, is_end in zip(texts, ends, strict=True)
+            for part in (text.encode("utf-8", "surrogatepass"), b"\xff" * is_end)
+        )
+        # Long texts as they are; of many short ones, the calls would take most of the time.
+        for part in encoded if len(texts) < _FEW else [b"".join(encoded)]:
+            self._text.update(part)
         for label in labels:
             if label is not None:
                 self._labels = self._labels or hashlib.sha256()

@@ -41,6 +41,8 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _normalized(text: str, form: str) -> str:
+    if text.isascii():
+        return text
     if _has_long_run(text):
         text = _decomposed(text, "NFD" if form == "nfc" else "NFKD")
     return unicodedata.normalize("NFC" if form == "nfc" else "NFKC", text)

@@ -42,6 +42,8 @@ class PieceDecoder:
         self._encoding = encoding
         self._name = shown_name(name)
         self._decoder: codecs.IncrementalDecoder | None = None
+        # It is slow, and of use only where there is a CR.
+        self._ends_in_cr = False
         self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
         self._start = b""
         self._num_bytes = 0
@@ -135,6 +137,9 @@ class PieceDecoder:
             self._had_text = True
             self._had_mark = text.startswith(MARK)
             text = text.removeprefix(MARK)
+        if not self._ends_in_cr and "\r" not in text:
+            return text
+        self._ends_in_cr = text.endswith("\r") or (self._ends_in_cr and not text)
         return self._newlines.decode(text, final)
 
     def _wrong_byte(self, error: UnicodeDecodeError) -> CorpusError:
