@@ -64,30 +64,36 @@ def train(
     if resume and size != "auto":
         raise ConfigError("a resumed run keeps its size. Leave out --size.")
     run = RunDirectory(out or default_out(paths))
-    if resume:
-        task = resumed_task(paths, run, options)
-    else:
-        task = new_task(paths, run, size, options, overwrite=overwrite)
-    if task.train.tensorboard:
-        _check_tensorboard()
-    if not quiet:
-        for note in task.notes:
-            say(note)
-    if tune:
-        shares = num_shares(task.train.batch_size, num_cores())
-        tune_process(share_lanes=task.model.has_kernel and shares > 1)
-    from textgen.training.fit import fit
+    # Before anything is read: what another training writes would be read half.
+    with run.locked() as is_locked:
+        if not is_locked and not quiet:
+            say(f"{run.path} cannot be locked here: start no second training into it.")
+        if resume:
+            task = resumed_task(paths, run, options)
+        else:
+            task = new_task(paths, run, size, options, overwrite=overwrite)
+        if task.train.tensorboard:
+            _check_tensorboard()
+        if not quiet:
+            for note in task.notes:
+                say(note)
+        if tune:
+            shares = num_shares(task.train.batch_size, num_cores())
+            tune_process(share_lanes=task.model.has_kernel and shares > 1)
+        from textgen.training.fit import fit
 
-    try:
-        return fit(task, quiet=quiet)
-    except KeyboardInterrupt:
-        if not quiet and run.holds_run():
-            files = [paths] if isinstance(paths, str | Path) else paths
-            again = shlex.join(
-                ["train", *map(str, files), "--out", str(run.path), "--resume"]
-            )
-            say(f"Go on with:  textgen {again}")
-        raise
+        try:
+            return fit(task, quiet=quiet)
+        except KeyboardInterrupt:
+            if not quiet and run.holds_run():
+                say(f"Go on with:  textgen {_again(paths, run)}")
+            raise
+
+
+def _again(paths: Paths, run: RunDirectory) -> str:
+    """The words of the command that goes on with a run."""
+    files = [paths] if isinstance(paths, str | Path) else paths
+    return shlex.join(["train", *map(str, files), "--out", str(run.path), "--resume"])
 
 
 def _check_tensorboard() -> None:
