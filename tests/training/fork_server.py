@@ -67,9 +67,9 @@ def serve() -> None:
         import tensorflow  # noqa: F401
     import keras  # noqa: F401
 
-    import textgen.generation.generator
-    import textgen.training.fit
+    import textgen.generation.generator  # noqa: F401
     from textgen.__main__ import run
+    from textgen.training import fit  # noqa: F401
 
     num_threads = len(os.listdir("/proc/self/task"))
     assert num_threads == 1, f"{num_threads} threads cannot be forked soundly"

@@ -42,7 +42,7 @@ SMALL = {
     "--patience": 100,
     "--compute-dtype": "float32",
 }
-OPTIONS = [*(word for pair in SMALL.items() for word in pair), "--no-preview", "--no-tune"]
+OPTIONS = [*(word for pair in SMALL.items() for word in pair), "--no-preview"]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,9 @@ def whole(book: Path, processes: Processes) -> Path:
 
 def train(processes: Processes, book: Path, run: Path, log: Path, *words: Any) -> int:
     options = ["--resume"] if RunDirectory(run).holds_run() else OPTIONS
-    return processes.start(log, "train", book, "--out", run, *options, *words)
+    # What `--tune` sets changes the order of sums, so it is the same for all of them.
+    words = "--no-tune", *options, *words
+    return processes.start(log, "train", book, "--out", run, *words)
 
 
 def identity(path: Path) -> tuple[int, ...]:
@@ -147,10 +149,8 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
         if RunDirectory(run).holds_run():
             read_all(run)
     assert num_in_a_save > 0
-    step = load_training_state(run / "last").values["state"]["step"]
     process = train(processes, book, run, log, "--save-every", 10_000)
     assert processes.wait(process) == 0, log.read_text()
-    print(step, num_in_a_save, log.read_text()[-1000:])
     assert_same_bits(run, whole)
     assert {entry.name for entry in run.iterdir()} == {
         "best",
