@@ -62,7 +62,7 @@ def locked(directory: Path) -> Iterator[bool]:
     made: list[Path] = []
     descriptor = None
     try:
-        descriptor, is_locked = _acquire(place, made)
+        descriptor, is_locked = _acquire(place, directory, made)
         yield is_locked
     finally:
         if descriptor is not None:
@@ -72,7 +72,7 @@ def locked(directory: Path) -> Iterator[bool]:
                 each.rmdir()
 
 
-def _acquire(directory: Path, made: list[Path]) -> tuple[int, bool]:
+def _acquire(directory: Path, shown: Path, made: list[Path]) -> tuple[int, bool]:
     """Open the file and lock it, if that can be done here; note the directories `made`."""
     # Whoever ends removes the file: a lock on one that is gone keeps nobody out.
     for _ in range(100):
@@ -80,7 +80,7 @@ def _acquire(directory: Path, made: list[Path]) -> tuple[int, bool]:
         with suppress(FileNotFoundError):
             descriptor = _open(directory / LOCK)
             try:
-                is_locked = _try_lock(descriptor, directory)
+                is_locked = _try_lock(descriptor, shown)
                 if _is_at(descriptor, directory / LOCK):
                     _say_who(descriptor)
                     return descriptor, is_locked
