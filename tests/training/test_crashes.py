@@ -128,12 +128,10 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
     rng, run, log = random.Random(5), tmp_path / "run", tmp_path / "log"
     num_in_a_save = 0
     for _ in range(NUM_KILLS):
-        before = identity(run / "last")
         process = train(processes, book, run, log, "--save-every", 1)
         if rng.random() < 0.8:
             # Not before it has saved, so that it comes on, and then in the thick of it.
-            while identity(run / "last") == before and is_running(process):
-                time.sleep(0.001)
+            wait_for_saving(run, process)
             if rng.random() < 0.5:
                 read_all(run)  # while it is written
             time.sleep(rng.uniform(0, 0.06))
@@ -158,6 +156,38 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
         "history.csv",
         "history.png",
     }
+
+
+def test_a_second_training_beside_the_first_is_refused_until_that_is_killed(
+    book: Path, processes: Processes, tmp_path: Path
+) -> None:
+    run, link, logs = tmp_path / "run", tmp_path / "link", [tmp_path / n for n in "abc"]
+    link.symlink_to(run, target_is_directory=True)
+    first = train(processes, book, run, logs[0], "--save-every", 1, "--epochs", 500)
+    wait_for_saving(run, first)
+    second = train(processes, book, link, logs[1])
+    assert processes.wait(second) == 1
+    assert (
+        logs[1]
+        .read_text()
+        .startswith(f"Error: {link}: another training is writing here (process {first} on ")
+    )
+    os.kill(first, signal.SIGKILL)
+    assert processes.wait(first) == -signal.SIGKILL
+    third = train(processes, book, link, logs[2])
+    wait_for_saving(run, third)
+    os.kill(third, signal.SIGTERM)
+    assert processes.wait(third) == 130
+    said = logs[2].read_text()
+    assert "Stopped at step" in said
+    assert f"--out {link} --resume" in said
+
+
+def wait_for_saving(run: Path, process: int) -> None:
+    """Wait until a training has come further than it was; or has ended."""
+    before = identity(run / "last")
+    while identity(run / "last") == before and is_running(process):
+        time.sleep(0.001)
 
 
 def is_running(process: int) -> bool:
