@@ -93,6 +93,18 @@ def test_a_directory_replaced_while_it_is_read_is_read_again(tmp_path: Path) -> 
     assert '"vocab_size": 5' in found
 
 
+def test_a_directory_renamed_away_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    place, old = tmp_path / "best", tmp_path / ".best.old"
+    save_checkpoint(place, make(2))
+
+    def read(directory: Path) -> str:
+        if directory == place and not old.exists():
+            place.rename(old)
+        return (directory / CONFIG).read_text()
+
+    assert '"vocab_size": 2' in read_settled(lambda: checkpoint_directory(place), read)
+
+
 def test_a_real_fault_is_told_at_once(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "best", make(2))
     (tmp_path / "best" / "tokenizer.json").unlink()

@@ -239,7 +239,8 @@ def read_settled(find: Callable[[], Path], read: Callable[[Path], Read]) -> Read
             found = read(place)
         except (TextgenError, OSError):
             # Missing or mixed files are no wonder in a directory that was replaced.
-            if before is not None and _identity(find()) == before:
+            # Between two renames it is the same, but elsewhere.
+            if before is not None and (now := find()) == place and _identity(now) == before:
                 raise
         else:
             if _identity(place) == before:

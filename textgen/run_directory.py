@@ -113,7 +113,7 @@ class RunDirectory:
         """What lies here besides the rests of a run that was cut short."""
         with self._errors_named():
             entries = os.listdir(self.path) if os.path.isdir(self.path) else []
-            rests = {n for n in FINISHED if _is_empty_directory(self.path / n)}
+            rests = {n for n in FINISHED if _is_empty(self.path / n)}
         return [n for n in entries if n not in rests.union(UNFINISHED, REMOVED, {LOCK})]
 
     def _remove_history(self) -> None:
@@ -182,8 +182,11 @@ def _run_names(runs: Path) -> list[str]:
     return [path.name for path in runs.iterdir()] if os.path.isdir(runs) else []
 
 
-def _is_empty_directory(path: Path) -> bool:
-    return os.path.isdir(path) and not os.listdir(path)
+def _is_empty(path: Path) -> bool:
+    if not os.path.isdir(path):
+        # What the link leads to was just removed.
+        return os.path.islink(path) and not os.path.exists(path)
+    return not os.listdir(path)
 
 
 def _written_at(path: Path) -> float:

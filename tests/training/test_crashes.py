@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import os
 import random
+import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -181,6 +183,25 @@ def test_a_second_training_beside_the_first_is_refused_until_that_is_killed(
     said = logs[2].read_text()
     assert "Stopped at step" in said
     assert f"--out {link} --resume" in said
+
+
+def test_a_stop_while_the_framework_loads_leaves_no_trace(
+    book: Path, tmp_path: Path
+) -> None:
+    # A process of its own from the start, as the others have loaded everything.
+    command = ["train", str(book), "--out", str(tmp_path / "run"), "--no-preview"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "textgen", *command], stderr=subprocess.PIPE, text=True
+    ) as process:
+        library = "jaxlib" if BACKEND == "jax" else "libtensorflow"
+        while library not in Path(f"/proc/{process.pid}/maps").read_text():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert re.fullmatch(r"Size tiny, for .*\n\n?", said)
+    assert not any(tmp_path.iterdir())
 
 
 def wait_for_saving(run: Path, process: int) -> None:

@@ -15,6 +15,7 @@ def stop_requests(*, quiet: bool = False) -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C and SIGTERM into a question that training asks after each step.
 
     The first one ends training after the step that runs; a second one does not wait.
+    The answer still holds when the signals are heard as before.
     Signals belong to the main thread; elsewhere nothing is changed.
     """
     asked = threading.Event()

@@ -12,6 +12,7 @@ from textgen.errors import ConfigError
 from textgen.run_directory import RunDirectory
 from textgen.training.backend import check_backend, wanted_backend
 from textgen.training.process import num_cores, num_shares, tune_process
+from textgen.training.stopping import stop_requests
 from textgen.training.task import Paths, default_out, new_task, resumed_task
 
 
@@ -80,9 +81,12 @@ def train(
         if tune:
             shares = num_shares(task.train.batch_size, num_cores())
             tune_process(share_lanes=task.model.has_kernel and shares > 1)
-        from textgen.training.fit import fit
-
+        # Libraries that load break when they are interrupted.
+        with stop_requests(quiet=True) as wants_stop:
+            from textgen.training.fit import fit
         try:
+            if wants_stop():
+                raise KeyboardInterrupt
             return fit(task, quiet=quiet)
         except KeyboardInterrupt:
             if not quiet and run.holds_run():
