@@ -391,11 +391,11 @@ def test_training_stops_when_validation_no_longer_improves(
 
 
 def test_max_minutes_ends_the_run_with_an_evaluation(book: Path, tmp_path: Path) -> None:
-    options = {**SMALL, "epochs": 1000, "max_minutes": 0.05, "eval_every": 5000}
+    options = {**SMALL, "epochs": 10_000, "max_minutes": 0.05, "eval_every": 1_000_000}
     run = textgen.train(book, tmp_path / "run", **options)
     rows = rows_of(run)
     assert len(rows) == 1
-    assert int(rows[0]["step"]) < 5000
+    assert int(rows[0]["step"]) < 700_000
     assert float(rows[0]["learning_rate"]) < 0.5 * TrainConfig().learning_rate
 
 
