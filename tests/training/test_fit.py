@@ -294,6 +294,17 @@ def test_a_best_that_somebody_removed_is_written_again(book: Path, trained: Path
     )
 
 
+def test_a_best_between_two_renames_is_still_the_best(book: Path, trained: Path) -> None:
+    before = load_checkpoint(trained / "best").facts["score"]
+    saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
+    # So good that no later one is better.
+    values = {**state.values, "state": {**state.values["state"], "best_score": 0.0}}
+    save_checkpoint(trained / "last", saved, TrainingState(values, state.arrays))
+    (trained / "best").rename(trained / ".best.old")
+    textgen.train(book, trained, resume=True, epochs=2, quiet=True)
+    assert load_checkpoint(trained / "best").facts["score"] == before
+
+
 def test_weights_that_are_no_numbers_are_never_saved(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from textgen import __version__
-from textgen.atomic import ADVICE, write_file
+from textgen.atomic import ADVICE, holding, write_file
 from textgen.checkpoint import (
     CONFIG,
     Checkpoint,
@@ -151,7 +151,7 @@ class Keeper:
         set_weights(self.model, self.task.model, last.weights)
         for name, variable in self._variables().items():
             variable.assign(self._stored(resumed, name, tuple(variable.shape)))
-        if not os.path.exists(self.task.run.best / CONFIG):
+        if holding(self.task.run.best, (CONFIG,)) is None:
             self.state.best_score = None  # somebody has removed it: the next one is kept
         # Older runs have none; then the next row tells of its own part of the round.
         names = [name for name in resumed.arrays if name.startswith("metrics.")]
