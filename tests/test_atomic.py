@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,58 @@ def test_the_name_of_a_moment_leads_to_the_new_directory(tmp_path: Path) -> None
     assert holding(old, FILES) == tmp_path / "best"
     assert load_checkpoint(old).model.vocab_size == 2
     assert holding(tmp_path / ".other.old", FILES) is None
+
+
+# --- kills ---
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("left", ["nothing", ".best.old", ".best.new"])
+def test_a_kill_at_any_call_leaves_the_old_or_the_new(tmp_path: Path, left: str) -> None:
+    """Each time the system is called once more before the kill."""
+    seen = []
+    for moment in range(200):
+        run = tmp_path / str(moment)
+        save_checkpoint(run / "best", make(2))
+        (run / "best" / "notes.txt").write_text("mine")
+        if left != "nothing":  # of another kill before
+            save_checkpoint(run / left, make(5))
+        child = os.fork()
+        if not child:
+            _kill_at_call(moment)
+            save_checkpoint(run / "best", make(3))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        seen.append(load_checkpoint(run / "best").model.vocab_size)
+        save_checkpoint(run / "best", make(4))
+        assert load_checkpoint(run / "best").model.vocab_size == 4
+        assert (run / "best" / "notes.txt").read_text() == "mine"
+        assert os.listdir(run) == ["best"]
+        if status == 0:
+            break
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    assert seen == sorted(seen)
+    assert set(seen) == {2, 3}
+    assert 20 < moment < 199
+
+
+def _kill_at_call(number: int) -> None:
+    """Let this process be killed when it asks the file system for something again."""
+    left = number
+
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*values: Any, **options: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*values, **options)
+
+        return wrapped
+
+    for name in ("mkdir", "rename", "unlink", "rmdir", "fsync"):
+        setattr(os, name, counted(getattr(os, name)))
+    builtins.open = counted(open)  # type: ignore[assignment]
 
 
 # --- what cannot be written ---

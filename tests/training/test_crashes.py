@@ -198,6 +198,8 @@ def test_a_stop_while_the_framework_loads_leaves_no_trace(
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert process.returncode == 130
     assert re.fullmatch(r"Size tiny, for .*\n\n?", said)

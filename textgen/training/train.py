@@ -34,7 +34,9 @@ def train(
         out: directory of the run; default: `checkpoints/` and the first file's name.
         size: `tiny`, `small`, `medium`, `large`, or `auto`, which picks layers,
             units and dropout from the amount of text; the options below win over it.
-        resume: go on with the run in `out`.
+        resume: go on with the run in `out`. On a CPU all comes as if it had never been
+            stopped, to the last bit, with the same Keras backend, cores and `tune`, and
+            without `max_minutes`.
         overwrite: replace the run in `out`.
         quiet: print nothing on stderr.
         tune: set memory and threads of the whole process for speed, as the command line
@@ -82,7 +84,7 @@ def train(
             shares = num_shares(task.train.batch_size, num_cores())
             tune_process(share_lanes=task.model.has_kernel and shares > 1)
         # Libraries that load break when they are interrupted.
-        with stop_requests(quiet=True) as wants_stop:
+        with stop_requests(quiet=True, patient=True) as wants_stop:
             from textgen.training.fit import fit
         try:
             if wants_stop():
