@@ -25,6 +25,7 @@ FLOORS = {
     "textgen.console": 0,
     "textgen.atomic": 0,
     "textgen.lock": 0,
+    "textgen.untrusted": 0,
     "textgen.text": 1,
     "textgen.checkpoint": 2,
     "textgen.run_directory": 2,

@@ -66,6 +66,18 @@ class PieceDecoder:
         """
         return self._feed(b"", final=True)
 
+    def decode(self, pieces: Iterable[bytes]) -> Iterator[str]:
+        """The text of all pieces of a file, as it becomes known.
+
+        Raises:
+            CorpusError: as `feed` and `flush`, when the place is reached.
+        """
+        for piece in pieces:
+            if text := self.feed(piece):
+                yield text
+        if text := self.flush():
+            yield text
+
     @property
     def quirks(self) -> tuple[str, ...]:
         """What had to be done to the text so far, each as the end of "1 file ..."."""
@@ -152,12 +164,7 @@ def decode_pieces(pieces: Iterable[bytes], encoding: str, name: str) -> Iterator
     >>> list(decode_pieces([b"n\xc3", b"\xa9\r", b"\n"], "utf-8", "a.txt"))
     ['né\n']
     """
-    decoder = PieceDecoder(encoding, name)
-    for piece in pieces:
-        if text := decoder.feed(piece):
-            yield text
-    if text := decoder.flush():
-        yield text
+    return PieceDecoder(encoding, name).decode(pieces)
 
 
 def _without_mark(encoding: str, start: bytes) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from textgen.run_directory import RunDirectory
 from textgen.training.backend import check_backend, wanted_backend
 from textgen.training.process import num_cores, num_shares, tune_process
 from textgen.training.stopping import stop_requests
-from textgen.training.task import Paths, default_out, new_task, resumed_task
+from textgen.training.task import Paths, Reading, default_out, new_task, resumed_task
 
 
 def train(
@@ -23,6 +23,8 @@ def train(
     size: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    init_from: str | Path | None = None,
+    cache_dir: str | Path | None = None,
     quiet: bool = False,
     tune: bool = False,
     **options: Any,
@@ -38,6 +40,11 @@ def train(
             stopped, to the last bit, with the same Keras backend, cores and `tune`, and
             without `max_minutes`.
         overwrite: replace the run in `out`.
+        init_from: a checkpoint, or the name of a run under `checkpoints/`, whose weights
+            come first (fine-tuning). Its architecture is kept, and its vocabulary grows by
+            the new characters of this text; the learning rate begins anew.
+        cache_dir: where the encoded text is kept, so that it is encoded once; default:
+            `TEXTGEN_CACHE_DIR`, or the operating system's place for such things.
         quiet: print nothing on stderr.
         tune: set memory and threads of the whole process for speed, as the command line
             does; of use only before anything has loaded Keras.
@@ -66,15 +73,28 @@ def train(
     check_backend(wanted_backend())
     if resume and size != "auto":
         raise ConfigError("a resumed run keeps its size. Leave out --size.")
+    if resume and init_from is not None:
+        raise ConfigError(
+            "a resumed run goes on with its own weights. Leave out --init-from or --resume."
+        )
+    reading = Reading(cache_dir, progress=not quiet)
     run = RunDirectory(out or default_out(paths))
     # Before anything is read: what another training writes would be read half.
     with run.locked() as is_locked:
         if not is_locked and not quiet:
             say(f"{run.path} cannot be locked here: start no second training into it.")
         if resume:
-            task = resumed_task(paths, run, options)
+            task = resumed_task(paths, run, options, reading)
         else:
-            task = new_task(paths, run, size, options, overwrite=overwrite)
+            task = new_task(
+                paths,
+                run,
+                size,
+                options,
+                overwrite=overwrite,
+                init_from=init_from,
+                reading=reading,
+            )
         if task.train.tensorboard:
             _check_tensorboard()
         if not quiet:
