@@ -39,8 +39,8 @@ SMALL = {
     "--embedding-dropout": 0.1,
     "--batch-size": 16,
     "--seq-length": 8,
-    "--eval-every": 40,
-    "--epochs": 14,
+    "--eval-every": 60,
+    "--epochs": 28,
     "--patience": 100,
     "--compute-dtype": "float32",
 }
@@ -138,7 +138,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
                 read_all(run)  # while it is written
             time.sleep(rng.uniform(0, 0.06))
         else:
-            time.sleep(rng.uniform(0, 1.5))
+            time.sleep(rng.uniform(0, 1))
         number = rng.choice([signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT])
         os.kill(process, number)
         assert processes.wait(process) in (-number, 130), log.read_text()

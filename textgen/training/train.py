@@ -13,7 +13,7 @@ from textgen.run_directory import RunDirectory
 from textgen.training.backend import check_backend, wanted_backend
 from textgen.training.process import num_cores, num_shares, tune_process
 from textgen.training.stopping import stop_requests
-from textgen.training.task import Paths, Reading, default_out, new_task, resumed_task
+from textgen.training.task import Paths, Reading, Task, default_out, new_task, resumed_task
 
 
 def train(
@@ -97,12 +97,10 @@ def train(
             )
         if task.train.tensorboard:
             _check_tensorboard()
-        if not quiet:
-            for note in task.notes:
-                say(note)
+        for note in () if quiet else task.notes:
+            say(note)
         if tune:
-            shares = num_shares(task.train.batch_size, num_cores())
-            tune_process(share_lanes=task.model.has_kernel and shares > 1)
+            _tune(task)
         # Libraries that load break when they are interrupted.
         with stop_requests(quiet=True, patient=True) as wants_stop:
             from textgen.training.fit import fit
@@ -114,6 +112,11 @@ def train(
             if not quiet and run.holds_run():
                 say(f"Go on with:  textgen {_again(paths, run)}")
             raise
+
+
+def _tune(task: Task) -> None:
+    shares = num_shares(task.train.batch_size, num_cores())
+    tune_process(share_lanes=task.model.has_kernel and shares > 1)
 
 
 def _again(paths: Paths, run: RunDirectory) -> str:
