@@ -25,7 +25,7 @@ from textgen.text.enough import (
     shape_findings,
     size_findings,
 )
-from textgen.text.files import HAD_CR, HAD_MARK, few
+from textgen.text.files import HAD_CR, HAD_MARK, few, shown_name
 from textgen.text.finding import SEVERITIES, Finding, count_of, percent
 from textgen.text.records import holds_records
 from textgen.text.survey import Fault, Survey, mended, survey
@@ -115,7 +115,9 @@ def examine(
     (False, 'Add --encoding cp1252.')
     """
     found = survey(paths, config, on_start=on_start, on_bytes=on_bytes)
-    findings = [*_about_files(found), *_about_characters(found), *_about_repeats(found)]
+    findings = [*_about_files(found)]
+    if found.read:
+        findings += [*_about_characters(found), *_about_repeats(found)]
     parts: Parts | None = None
     try:
         parts = _parts(found, (train or TrainConfig()).seed)
@@ -131,6 +133,8 @@ def examine(
     headline = _headline(
         found.counts, found.documents.count, len(found.read), config, found.num_chars
     )
+    if not found.read:
+        headline = "No text could be read"
     return Report(_facts(found, parts), tuple(findings), f"{headline}.")
 
 
@@ -193,7 +197,7 @@ def _headline(
     if config.tokenizer == "char":
         least = config.min_count if config.min_count > 1 else RARE
         if num_rare := len(rare_codes(counts, least)):
-            kinds += f" ({num_rare:,} seen fewer than {least} times)"
+            kinds += f" ({num_rare:,} seen fewer than {least:,} times)"
     files = count_of(num_files, "file")
     if config.documents != "whole":
         files = f"{count_of(num_documents, 'document')} in {files}"
@@ -211,11 +215,12 @@ def vocab_size_of(found: Survey) -> int:
 
 
 def _parts(found: Survey, seed: int) -> Parts | None:
-    if not found.num_chars:
+    if not found.num_chars or not found.read:
         if found.faults:
             return None
         raise CorpusError(
-            f"{few(found.read)}: there is no text in it but blanks. Name a file with text."
+            f"{few([shown_name(name) for name in found.read])}: no text, or nothing but "
+            "blanks. Name a file with text in it."
         )
     if found.config.documents == "whole":
         return parts_of(np.array([found.num_chars]), found.config, seed)
@@ -267,6 +272,15 @@ def _about_files(found: Survey) -> Iterator[Finding]:
             "Nothing to do: it is dropped.",
             {"count": found.quirks[HAD_MARK]},
         )
+    if found.narrow:
+        yield Finding(
+            "warning",
+            "wrong encoding",
+            f"{few(found.narrow)}: without one NUL byte, which nearly every file in "
+            f"{found.config.encoding} has.",
+            f"If it reads as nonsense, leave out --encoding {found.config.encoding}.",
+            {"files": found.narrow[:_MOST_FAULTS]},
+        )
     yield from _about_endings(found)
 
 
@@ -310,7 +324,12 @@ def _about_faults(found: Survey) -> Iterator[Finding]:
     for faults in groups.values():
         yield _about_encoding(found, faults, alone=len(faults) == len(found.names))
     for fault in plain[:_MOST_FAULTS]:
-        yield Finding("error", "files", fault.message, data={"file": fault.name})
+        if fault.place:
+            what = f"{fault.name} is text, but has {fault.place}: no text has any."
+            advice = f"Delete them: tr -d '\\000' < {fault.name} > CLEAN."
+            yield Finding("error", "NUL bytes", what, advice, {"file": fault.name})
+        else:
+            yield Finding("error", "files", fault.message, data={"file": fault.name})
     if len(plain) > _MOST_FAULTS:
         more = count_of(len(plain) - _MOST_FAULTS, "more file")
         yield Finding("error", "files", f"{more} cannot be read.")
@@ -373,7 +392,9 @@ def _encoding_advice(
 
 def _about_characters(found: Survey) -> Iterator[Finding]:
     yield from _about_mojibake(found)
-    yield from character_findings(found.raw, found.places, found.config.encoding)
+    # One advice about the encoding is enough.
+    encoding = "utf-8" if found.mojibake else found.config.encoding
+    yield from character_findings(found.raw, found.places, encoding)
     yield from form_findings(found.raw, found.nfc, found.config.normalize)
     yield from rarity_findings(found.counts, found.config)
 
@@ -406,6 +427,7 @@ def _about_repeats(found: Survey) -> Iterator[Finding]:
     if repeats is not None:
         noun = "file" if kind in ("whole", "files") else "document"
         share = repeats.num_chars / max(1, texts.num_chars)
+        of_text = percent(repeats.num_chars, texts.num_chars)
         first, second = _places(found, repeats.first), _places(found, repeats.second)
         compared = (
             f" of the first {repeats.num_compared:,}"
@@ -417,9 +439,8 @@ def _about_repeats(found: Survey) -> Iterator[Finding]:
             "warning" if share >= 0.01 else "remark",
             "repeated documents",
             f"{repeats.num_repeats:,} of {count_of(texts.count, noun)}{compared} {are} "
-            f"equal to an earlier one, {percent(repeats.num_chars, texts.num_chars)} of the "
-            f"text: {second} repeats {first}. What is learned in one and asked in the "
-            "other makes the score look too good.",
+            f"equal to an earlier one, {of_text} of the text: {second} repeats {first}. "
+            "What is learned in one and asked in the other makes the score look too good.",
             _repeats_advice(kind),
             {
                 "count": repeats.num_repeats,

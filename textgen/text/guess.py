@@ -13,7 +13,15 @@ _MARKS = (
     ("utf-8", (codecs.BOM_UTF8,)),
 )
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-_EAST_ASIAN = ("gb18030", "big5", "shift_jis", "euc_kr")
+# Encodings by what most of a text in them is, when it is read rightly.
+_TELLING = (
+    ("cp1251", re.compile("[\u0430-\u045f]"), 0.85),
+    ("koi8-r", re.compile("[\u0430-\u045f]"), 0.85),
+    ("shift_jis", re.compile("[\u3040-\u30ff]"), 0.3),
+    ("euc_jp", re.compile("[\u3040-\u30ff]"), 0.3),
+    ("euc_kr", re.compile("[\uac00-\ud7a3]"), 0.95),
+)
+_CHINESE = ("gb18030", "big5")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _ESCAPED = re.compile("[\udc80-\udcff]")
 # The share of a text that can be printed, or is white space.
@@ -52,7 +60,7 @@ def guess_encoding(start: bytes, sample: bytes, tried: str) -> Guess | None:
         if start.startswith(marks) and not _is(tried, encoding):
             return Guess(encoding, f"it starts with the byte order mark of {encoding}")
     if b"\0" in sample:
-        return guess_wide(sample, tried)
+        return _guess_wide(sample, tried)
     text = sample.decode("utf-8", "surrogateescape")
     num_wrong = _num_wrong(text)
     num_good = len(text.encode("utf-8", "ignore")) - sum(c < "\x80" for c in text)
@@ -63,12 +71,8 @@ def guess_encoding(start: bytes, sample: bytes, tried: str) -> Guess | None:
     return _guess_narrow(sample, tried, num_wrong)
 
 
-def guess_wide(sample: bytes, tried: str) -> Guess | None:
-    r"""UTF-16 or UTF-32 without a mark, where the sample has such an order.
-
-    >>> guess_wide("hello there".encode("utf-16-le"), "utf-8").encoding
-    'utf-16-le'
-    """
+def _guess_wide(sample: bytes, tried: str) -> Guess | None:
+    """UTF-16 or UTF-32 without a mark, where the sample has such an order."""
     found = []
     for encoding in _WIDE:
         whole = sample[: len(sample) // 4 * 4]
@@ -77,7 +81,7 @@ def guess_wide(sample: bytes, tried: str) -> Guess | None:
         share = sum(c.isprintable() or c in "\n\r\t" for c in text) / max(1, len(text))
         # In the wrong order a space or a line feed becomes a rare character.
         common = sum(c < "\x80" for c in text)
-        if share > _PRINTABLE and common and not _is(tried, encoding):
+        if share > _PRINTABLE and common > len(text) / 100 and not _is(tried, encoding):
             found.append((share, common, encoding))
     if not found:
         return None
@@ -90,15 +94,16 @@ def _guess_narrow(sample: bytes, tried: str, num_wrong: int) -> Guess | None:
     lonely = sum(length == 1 for length in runs)
     if lonely > len(runs) / 2:
         return _guess_western(sample, tried, num_wrong)
-    for encoding in ("cp1251", "koi8-r"):
+    for encoding, usual, share in _TELLING:
         letters = [c for c in _decoded(sample, encoding) if c > "\x7f" and c.isalpha()]
-        # Read as the other of the two, small letters become capitals.
-        if sum(map(str.islower, letters)) > 0.85 * max(1, len(letters)):
-            return Guess(encoding, "its bytes are small Cyrillic letters there", num_wrong)
-    fits = [e for e in _EAST_ASIAN if _decoded(sample, e) and not _is(tried, e)]
+        num_usual = len(usual.findall("".join(letters)))
+        # Koi8-r read as cp1251 has capitals for small letters.
+        if num_usual > share * len(letters) and not _is(tried, encoding):
+            return Guess(encoding, "its bytes make ordinary letters there", num_wrong)
+    fits = [e for e in _CHINESE if _decoded(sample, e) and not _is(tried, e)]
     if not fits:
         return _guess_western(sample, tried, num_wrong)
-    others = f" (so are {', '.join(fits[1:])})" if fits[1:] else ""
+    others = f", and in {fits[1]}, too" if fits[1:] else ""
     return Guess(fits[0], f"its bytes are valid there{others}", num_wrong, is_sure=False)
 
 
@@ -112,7 +117,7 @@ def _guess_western(sample: bytes, tried: str, num_wrong: int) -> Guess | None:
 def _decoded(sample: bytes, encoding: str) -> str:
     """The text, or nothing where it is not in this encoding."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    # A sample may begin and end within a character; only its end is forgiven.
+    # A sample may end within a character, which is forgiven.
     try:
         return decoder.decode(sample)
     except UnicodeDecodeError:

@@ -113,7 +113,10 @@ class Repeats:
         begins = again[np.concatenate([[True], np.diff(again) > 1])]
         # Characters of repetitions, group by group.
         group = np.searchsorted(begins, again, side="right") - 1
-        most = begins[np.argmax(np.bincount(group, weights=repeated))]
+        weights = np.bincount(group, weights=repeated)
+        # Hashes are drawn anew each time; of equal groups take the first in the text.
+        firsts = np.where(weights == weights.max(), order[begins - 1], len(hashes))
+        most = begins[np.argmin(firsts)]
         return RepeatedTexts(
             len(again),
             int(repeated.sum()),

@@ -28,7 +28,7 @@ from textgen.text.files import (
     without_repeats,
 )
 from textgen.text.finding import Place
-from textgen.text.guess import Guess, guess_encoding, guess_wide
+from textgen.text.guess import Guess, guess_encoding
 from textgen.text.normal_form import normalize_text
 from textgen.text.records import RECORD_GLOBS, RecordFile, labels_of, read_records
 from textgen.text.repeats import Fingerprint, Repeats
@@ -56,7 +56,7 @@ class Fault:
     Args:
         message: the line with which training would refuse it.
         guess: how it seems to be encoded, where its bytes are the fault.
-        place: the end of "byte 0xe9 ...", or nothing.
+        place: which byte is wrong and where, or nothing.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Survey:
         first_document: for each file that was read, the number of its first document.
         num_lines: of each file that was read.
         endings: how many files have which line endings.
+        narrow: files without NUL bytes, though read in an encoding of two or four bytes.
         mojibake: how many characters seem to be read in a wrong encoding, and where.
     """
 
@@ -93,6 +94,7 @@ class Survey:
     ending_names: dict[str, str] = field(default_factory=dict)
     num_doubled_cr: int = 0
     num_blank_files: int = 0
+    narrow: list[str] = field(default_factory=list)
     raw: np.ndarray = field(default_factory=lambda: np.zeros(NUM_CODES, np.int64))
     nfc: np.ndarray = field(default_factory=lambda: np.zeros(NUM_CODES, np.int64))
     counts: np.ndarray = field(default_factory=lambda: np.zeros(NUM_CODES, np.int64))
@@ -115,16 +117,16 @@ class Survey:
     def place_of_document(self, number: int) -> str:
         """Where a document lies, in words, counted from 0 over the whole corpus."""
         file = bisect_right(self.first_document, number) - 1
-        name = shown_name(self.read[file])
-        own = number - self.first_document[file] + 1
         kind = self.config.documents
         if kind == "files":
-            return name
+            return shown_name(self.read[file])
+        name = f"{shown_name(self.read[file])}, " if len(self.names) > 1 else ""
+        own = number - self.first_document[file] + 1
         if kind == "lines":
             ends = [*self.first_document, self.documents.count]
             full = ends[file + 1] - ends[file] == self.num_lines[file]
-            return f"{name}, line {own:,}{'' if full else ' (blank ones not counted)'}"
-        return f"{name}, {kind.removesuffix('s')} {own:,}"
+            return f"{name}line {own:,}{'' if full else ' (blank ones not counted)'}"
+        return f"{name}{kind.removesuffix('s')} {own:,}"
 
 
 def survey(
@@ -416,6 +418,7 @@ class _FileBytes:
         self._num_bytes = self._num_lines = 0
         self._num_lf = self._num_crlf = self._num_doubled = 0
         self._previous = 0
+        self._has_nul = False
 
     def texts(self) -> Iterator[str]:
         """The decoded pieces, none of them empty."""
@@ -435,6 +438,7 @@ class _FileBytes:
         self._last = data
         self._num_bytes += len(data)
         self._num_lf += data.count(b"\n")
+        self._has_nul = self._has_nul or b"\0" in data
         if b"\r" in data or self._previous == 13:
             joined = b"\r" + data if self._previous == 13 else data
             self._num_crlf += joined.count(b"\r\n")
@@ -450,6 +454,8 @@ class _FileBytes:
         # In UTF-16 the bytes of a line feed may be halves of other characters.
         is_wide = codecs.lookup(self._encoding).name.startswith(("utf-16", "utf-32"))
         kinds = [name for name, q in (("CRLF", HAD_CRLF), ("CR", HAD_CR)) if q in quirks]
+        if is_wide and self._num_bytes and not self._has_nul:
+            result.narrow.append(shown_name(self._name))
         if self._num_lf > self._num_crlf and not is_wide:
             kinds.insert(0, "LF")
         kind = " and ".join(kinds)
@@ -462,8 +468,9 @@ class _FileBytes:
         """What the doctor says of an error that ended the reading."""
         name, cause = shown_name(self._name), error.__cause__
         if not isinstance(cause, UnicodeDecodeError):
-            guess = guess_wide(self._last, self._encoding) if b"\0" in self._last else None
-            return Fault(name, str(error), guess, "it has NUL bytes" if guess else "")
+            if b"\0" in self._last and "is not plain text" not in str(error):
+                return self._nul_fault(str(error))
+            return Fault(name, str(error))
         # The decoder saw what it had kept from the pieces before, too.
         offset = self._num_bytes - len(cause.object) + cause.start
         before = cause.object[: cause.start].decode(cause.encoding, "replace")
@@ -473,3 +480,17 @@ class _FileBytes:
         byte = cause.object[cause.start]
         place = f"byte 0x{byte:02x} at offset {offset:,}, line {line:,}"
         return Fault(name, str(error), guess, place)
+
+    def _nul_fault(self, message: str) -> Fault:
+        """What is said of NUL bytes: another encoding, a few strays, or no text at all."""
+        name = shown_name(self._name)
+        at = self._last.index(0)
+        sample = self._last[: at + _BEHIND]
+        guess = guess_encoding(self._start, sample, self._encoding)
+        if guess is not None:
+            return Fault(name, message, guess, "it has NUL bytes")
+        text = sample.decode("utf-8", "replace")
+        if text.count("\ufffd") < 4:
+            offset = self._num_bytes - len(self._last) + at
+            return Fault(name, message, place=f"a NUL byte at offset {offset:,}")
+        return Fault(name, message)

@@ -34,6 +34,8 @@ _NAMES = {
     0x00: "NUL",
     0x07: "BELL",
     0x08: "BACKSPACE",
+    0x09: "TAB",
+    0x0A: "LINE FEED",
     0x0B: "VERTICAL TAB",
     0x0C: "FORM FEED",
     0x1A: "SUBSTITUTE",
@@ -53,7 +55,10 @@ def named(code: int) -> str:
     name = unicodedata.name(character, _NAMES.get(code, ""))
     if name.startswith(("CJK UNIFIED", "CJK COMPAT", "HANGUL SYLL")):
         name = ""  # It only repeats code point or sound.
-    shown = f"'{character}' " if character.isprintable() and code != REPLACEMENT else ""
+    # A mark shows on a circle, not on the quote before it.
+    circle = "\u25cc" * unicodedata.category(character).startswith("M")
+    is_shown = character.isprintable() and code != REPLACEMENT
+    shown = f"'{circle}{character}' " if is_shown else ""
     return f"{shown}U+{code:04X} {name}".rstrip()
 
 
@@ -218,14 +223,14 @@ def _folding_advice(counts: np.ndarray, num_kinds: int) -> str:
         if before < row["characters"] < num_kinds:
             before = row["characters"]
             said.append(
-                f"with --min-count {row['min_count']} {before:,} "
+                f"--min-count {row['min_count']} folds {before:,} "
                 f"({percent(row['count'], num_chars)} of the text)"
             )
     if not said:
         return ""
     return (
-        f"One unknown token would stand for them {', '.join(said)}; --tokenizer byte knows "
-        "every character."
+        f"Delete them, or fold them into one unknown token: {', '.join(said)}; or use "
+        "--tokenizer byte, which knows every character."
     )
 
 
