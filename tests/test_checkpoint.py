@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import safetensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
@@ -38,7 +37,7 @@ from textgen.checkpoint import (
     load_training_state,
     save_checkpoint,
 )
-from textgen.config import ModelConfig
+from textgen.config import MAX_SIZES, ModelConfig
 from textgen.errors import CheckpointError
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
@@ -278,17 +277,32 @@ def test_a_nonsensical_number_of_layers_is_refused_at_once(saved: Path) -> None:
     # A list of the weights of so many layers would fill the memory.
     update = {"num_layers": 10**15}
     assert change_json(saved / CONFIG, lambda data: data["model"].update(update)) == (
-        f"{saved / WEIGHTS}: 6 weights cannot be the 1000000000000000 layers that "
+        f"{saved / CONFIG}: num_layers=1000000000000000 must be at most 1,000."
+    )
+    update = {"num_layers": 1000}
+    assert change_json(saved / CONFIG, lambda data: data["model"].update(update)) == (
+        f"{saved / WEIGHTS}: 6 weights cannot be the 1000 layers that "
         f"{CONFIG} says. The files belong to different models."
     )
 
 
-@pytest.mark.parametrize("units", [10**30, int("9" * 4300)])
+@pytest.mark.parametrize("name", MAX_SIZES)
+@pytest.mark.parametrize("digits", [7, 19, 20, 31, 4300])
 def test_a_nonsensical_size_is_refused_before_anything_is_made(
-    saved: Path, units: int
+    saved: Path, name: str, digits: int
 ) -> None:
-    message = change_json(saved / CONFIG, lambda data: data["model"].update(units=units))
-    assert message.startswith(f"{saved / WEIGHTS}: ")
+    size = int("9" * digits)
+    message = change_json(saved / CONFIG, lambda data: data["model"].update({name: size}))
+    assert message.startswith(f"{saved / CONFIG}: ")
+    assert "at most" in message or "beyond 64 bits" in message
+
+
+def test_the_largest_sizes_do_not_fit_small_weights(saved: Path) -> None:
+    most = {"units": MAX_SIZES["units"]}
+    assert change_json(saved / CONFIG, lambda data: data["model"].update(most)) == (
+        f"{saved / WEIGHTS}: weight layers.0.kernel has shape (3, 8) and type F32, but "
+        f"{CONFIG} says (3, 262144) and F32."
+    )
 
 
 BROKEN_JSON = {
@@ -360,15 +374,17 @@ def test_a_directory_in_place_of_a_file_is_an_error(saved: Path, name: str) -> N
 def test_a_file_that_may_not_be_read_is_named(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
+    def open_others(path: Any, *options: Any) -> int:
+        if Path(path).name == name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open_file(path, *options)
 
-    expected = "cannot be read (Permission denied). Check its permissions."
-    with monkeypatch.context() as patch:
-        patch.setattr(safetensors, "safe_open", refuse)
-        assert message_of(saved) == f"{saved / WEIGHTS}: {expected}"
-    monkeypatch.setattr(Path, "read_text", refuse)
-    assert message_of(saved) == f"{saved / CONFIG}: {expected}"
+    open_file = os.open
+    monkeypatch.setattr(os, "open", open_others)
+    for name in MODEL_FILES:
+        assert message_of(saved) == (
+            f"{saved / name}: cannot be read (Permission denied). Check its permissions."
+        )
 
 
 # --- random damage ---
@@ -747,7 +763,7 @@ SAVE_FOREVER = """
 import itertools, sys
 import numpy as np
 from textgen.checkpoint import Checkpoint, save_checkpoint
-from textgen.config import ModelConfig
+from textgen.config import MAX_SIZES, ModelConfig
 from textgen.text.tokenizer import CharTokenizer
 
 config = ModelConfig(vocab_size=3, units=64, embedding_dim=64, num_layers=2)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from textgen.config import ModelConfig, SamplingConfig, TextConfig, TrainConfig
     from textgen.errors import TextgenError
     from textgen.generation.generator import Generator
-    from textgen.text.corpus import read_corpus, split
+    from textgen.text.corpus import read_corpus
     from textgen.text.lanes import windows
+    from textgen.text.splitting import split
     from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
     from textgen.training.compiling import compile_model
     from textgen.training.model import build_model, load_model
@@ -34,7 +35,7 @@ _HOMES = {
     "Generator": "textgen.generation.generator",
     "load_checkpoint": "textgen.checkpoint",
     "read_corpus": "textgen.text.corpus",
-    "split": "textgen.text.corpus",
+    "split": "textgen.text.splitting",
     "windows": "textgen.text.lanes",
     "CharTokenizer": "textgen.text.tokenizer",
     "ByteTokenizer": "textgen.text.tokenizer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from textgen.cli import cli
-from textgen.console import say
+from textgen.console import one_line, say
 from textgen.errors import ConfigError, TextgenError
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C; SIGTERM ends a training the same way
@@ -35,10 +36,13 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        # What it quotes may be the name of a file.
+        page = io.StringIO()
+        error.show(page)
+        say(page.getvalue().rstrip("\n"))
         return error.exit_code
     except TextgenError as error:
-        say(f"Error: {error}")
+        say(f"Error: {one_line(str(error))}")
         return 2 if isinstance(error, ConfigError) else 1
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -51,7 +55,7 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         # What people name has errors of its own; without a name it is stdout.
         what = f"{error.filename}:" if error.filename else "the output cannot be written:"
-        say(f"Error: {what} {error.strerror or error}.")
+        say(f"Error: {one_line(what)} {error.strerror or error}.")
         _drop_output()
         return 1
 

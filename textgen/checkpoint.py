@@ -7,8 +7,8 @@
     training.safetensors /
 
 Reading never runs code from a checkpoint, and checks names, shapes, types and sizes
-against the configuration before any array is made. Writing is atomic, see
-`textgen.atomic`.
+against the configuration before any array is made; how is in `textgen.untrusted`.
+Writing is atomic, see `textgen.atomic`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,29 @@ from textgen.atomic import (
     write_flushed,
     writing_errors,
 )
-from textgen.config import ModelConfig, from_dict, to_dict
-from textgen.errors import CheckpointError, ConfigError, TokenizerError
+from textgen.config import ModelConfig, TextConfig, from_dict, option_choices, to_dict
+from textgen.errors import CheckpointError, ConfigError, TokenizerError, shown
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, tokenizer_from_dict
+from textgen.untrusted import Stored, damaged, fill, opened, read_json, read_layout
 
 FORMAT_VERSION = 1
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 TRAINING, TRAINING_WEIGHTS = "training.json", "training.safetensors"
 FILES = (CONFIG, TOKENIZER, WEIGHTS, TRAINING, TRAINING_WEIGHTS)
+
+# Many times what is ever written. The weights are as large as the configuration says;
+# beside eight times their size, a training keeps the state of each lane of text.
+MAX_BYTES = {
+    CONFIG: 4 * 2**20,
+    TOKENIZER: 16 * 2**20,
+    TRAINING: 32 * 2**20,
+    TRAINING_WEIGHTS: 2**30,
+}
+TRAINING_TYPES = {
+    **{"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"},
+    **{"U8": "|u1", "U32": "<u4", "U64": "<u8"},
+}
+"""The types that optimizers, carried states, metrics and random generators have."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     ([1, 0], [1.0, 1.0])
     """
     directory = checkpoint_directory(path)
-    data = _read_json(directory / CONFIG)
+    data = read_json(directory / CONFIG, MAX_BYTES[CONFIG])
     _check_version(directory / CONFIG, data)
     model = _read_model(directory / CONFIG, data)
     facts = _read_facts(directory / CONFIG, data)
@@ -129,20 +144,14 @@ def load_training_state(path: str | Path) -> TrainingState:
     Raises:
         CheckpointError: missing or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     directory = settled(Path(path))
-    values = _read_json(directory / TRAINING)
-    arrays_path = directory / TRAINING_WEIGHTS
-    _check_exists(arrays_path)
-    try:
-        return TrainingState(values, load_file(arrays_path))
-    except OSError as error:
-        raise CheckpointError(_unreadable(arrays_path, error)) from error
-    # The last three: a type or a shape that NumPy does not have.
-    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(_damaged(arrays_path, error)) from error
+    values = read_json(directory / TRAINING, MAX_BYTES[TRAINING])
+    for name in ("text", "train", "state"):
+        if name in values:
+            _section(directory / TRAINING, values, name)
+    with opened(directory / WEIGHTS) as (_, weights_bytes):
+        arrays = _read_training_arrays(directory / TRAINING_WEIGHTS, weights_bytes)
+    return TrainingState(values, arrays)
 
 
 def checkpoint_directory(path: str | Path) -> Path:
@@ -154,8 +163,21 @@ def checkpoint_directory(path: str | Path) -> Path:
         CheckpointError: none of them is there.
     """
     path = Path(path)
+    try:
+        os.lstat(path)
+    except OSError:
+        pass
+    except ValueError as error:
+        why = f"no name of a file ({error})"
+        raise CheckpointError(f"{shown(str(path))}: {why}. Name a directory.") from error
     for candidate in (path, path / "best", path / "last"):
         place = settled(candidate)
+        if place != path and os.path.islink(place):
+            # A link that a person names is theirs; one inside came with the run.
+            raise CheckpointError(
+                f"{place}: refused (a symbolic link, which may lead out of the run). Name "
+                "the checkpoint that it points to."
+            )
         # One of the two files is enough; the error then names the other.
         if any(os.path.exists(place / name) for name in (CONFIG, WEIGHTS)):
             return place
@@ -198,50 +220,17 @@ def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 # --- reading -------------------------------------------------------------------
 
 
-def _check_exists(path: Path) -> None:
-    if not os.path.isfile(path):
-        raise CheckpointError(
-            f"{path}: this file of the checkpoint is missing. Copy the whole directory, "
-            "or train again."
-        )
-
-
-def _damaged(path: Path, error: object) -> str:
-    return f"{path}: damaged or cut short ({error}). Copy it again, or train again."
-
-
-def _unreadable(path: Path, error: OSError) -> str:
-    return f"{path}: cannot be read ({error.strerror or error}). Check its permissions."
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    _check_exists(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(_damaged(path, error)) from error
-    except OSError as error:
-        raise CheckpointError(_unreadable(path, error)) from error
-    if not isinstance(data, dict):
-        raise CheckpointError(_damaged(path, "expected a JSON object"))
-    return data
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
 def _section(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
     section = data.get(name)
     if not isinstance(section, dict):
-        raise CheckpointError(_damaged(path, f"no {name!r} section"))
+        raise CheckpointError(damaged(path, f"no {name!r} section"))
     return section
 
 
 def _check_version(path: Path, data: Mapping[str, Any]) -> None:
     version = data.get("format_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise CheckpointError(_damaged(path, f"format_version {version!r}"))
+        raise CheckpointError(damaged(path, f"format_version {shown(version)}"))
     if version > FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: format_version {version}, but this textgen reads up to "
@@ -261,35 +250,37 @@ def _read_facts(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("text", "train", "score"):
         if name in facts:
             _section(path, facts, name)
+    text = facts.get("text", {})
+    kinds = option_choices(TextConfig, "documents")
+    if "documents" in text and text["documents"] not in kinds:
+        why = f"documents {shown(text['documents'])} is none of {', '.join(kinds)}"
+        raise CheckpointError(damaged(path, why))
+    sources = text.get("sources", [])
+    if not isinstance(sources, list) or not all(isinstance(s, str) for s in sources):
+        raise CheckpointError(damaged(path, "sources is no list of file names"))
     return facts
 
 
 def _read_tokenizer(path: Path) -> CharTokenizer | ByteTokenizer:
+    data = read_json(path, MAX_BYTES[TOKENIZER])
     try:
-        return tokenizer_from_dict(_read_json(path))
+        return tokenizer_from_dict(data)
     except TokenizerError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 
 def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError, safe_open
-
-    _check_exists(path)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            found_names = set(file.keys())
-            _check_num_layers(path, found_names, model)
-            shapes = model.weight_shapes()
-            _check_names(path, found_names, set(shapes))
-            for name, shape in shapes.items():
-                found = file.get_slice(name)
-                _check_layout(path, name, shape, found.get_shape(), found.get_dtype())
-        weights = _read_arrays(path, shapes)
-    except OSError as error:
-        raise CheckpointError(_unreadable(path, error)) from error
-    # ValueError: a size of thousands of digits, which Python does not print.
-    except (SafetensorError, ValueError) as error:
-        raise CheckpointError(_damaged(path, error)) from error
+    with opened(path) as (file, size):
+        layout = read_layout(file, size)
+        _check_num_layers(path, len(layout), model)
+        shapes = model.weight_shapes()
+        _check_names(path, set(layout), set(shapes))
+        for name, shape in shapes.items():
+            _check_layout(path, name, shape, layout[name])
+        # So the file is as large as the configuration says: now memory is taken.
+        weights = _side_by_side(shapes)
+        for name, array in weights.items():
+            fill(file, layout[name], array.data)
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise CheckpointError(
@@ -299,40 +290,24 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
     return weights
 
 
-def _read_arrays(
-    path: Path, shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, np.ndarray]:
-    """The float32 arrays of a file that has been checked, each in memory once.
-
-    The library would map the whole file beside them: twice the memory for a moment.
-    """
-    with open(path, "rb") as file:
-        header_size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(header_size))
-        arrays = _side_by_side(shapes)
-        for name, array in arrays.items():
-            file.seek(8 + header_size + header[name]["data_offsets"][0])
-            file.readinto(array.data)
-    return arrays
-
-
 def _side_by_side(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Empty arrays; a layer's two kernels lie in one, as generation multiplies them."""
-    arrays = {name: np.empty(shape, "<f4") for name, shape in shapes.items()}
+    arrays: dict[str, np.ndarray] = {}
     for name, shape in shapes.items():
         first = name.removesuffix("recurrent_kernel") + "kernel"
         if name.endswith(".recurrent_kernel"):
             rows = shapes[first][0]
             both = np.empty((rows + shape[0], shape[1]), "<f4")
             arrays[first], arrays[name] = both[:rows], both[rows:]
+        elif f"{name.removesuffix('kernel')}recurrent_kernel" not in shapes:
+            arrays[name] = np.empty(shape, "<f4")
     return arrays
 
 
-def _check_num_layers(path: Path, found: set[str], model: ModelConfig) -> None:
-    # Before the weights are listed: a wrong number could be a list without end.
-    if model.num_layers > len(found):
+def _check_num_layers(path: Path, num_weights: int, model: ModelConfig) -> None:
+    if model.num_layers > num_weights:
         raise CheckpointError(
-            f"{path}: {len(found)} weights cannot be the {model.num_layers} layers that "
+            f"{path}: {num_weights} weights cannot be the {model.num_layers} layers that "
             f"{CONFIG} says. The files belong to different models."
         )
 
@@ -350,11 +325,28 @@ def _listed(names: set[str], most: int = 6) -> str:
     return ", ".join(first + [f"{more} more"] * (more > 0)) or "none"
 
 
-def _check_layout(
-    path: Path, name: str, expected: tuple[int, ...], shape: list[int], dtype: str
-) -> None:
-    if tuple(shape) != expected or dtype != "F32":
+def _check_layout(path: Path, name: str, expected: tuple[int, ...], found: Stored) -> None:
+    if found.shape != expected or found.dtype != "F32":
         raise CheckpointError(
-            f"{path}: weight {name} has shape {tuple(shape)} and type {dtype}, but "
+            f"{path}: weight {name} has shape {found.shape} and type {found.dtype}, but "
             f"{CONFIG} says {expected} and F32."
         )
+
+
+def _read_training_arrays(path: Path, weights_bytes: int) -> dict[str, np.ndarray]:
+    with opened(path, 8 * weights_bytes + MAX_BYTES[TRAINING_WEIGHTS]) as (file, size):
+        layout = read_layout(file, size)
+        for name, stored in layout.items():
+            if stored.dtype not in TRAINING_TYPES:
+                raise ValueError(
+                    f"{name} is of type {stored.dtype}, which Keras does not keep"
+                )
+        arrays = {
+            name: np.empty(stored.shape, TRAINING_TYPES[stored.dtype])
+            for name, stored in layout.items()
+        }
+        for name, array in arrays.items():
+            fill(file, layout[name], array.data)
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{name} holds numbers that are not finite")
+    return arrays

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from textgen.errors import ConfigError
+from textgen.errors import ConfigError, shown
 
 Config = TypeVar("Config", "TextConfig", "ModelConfig", "TrainConfig", "SamplingConfig")
 
@@ -59,7 +59,7 @@ class TextConfig:
             "".encode(self.encoding)
         except (LookupError, ValueError):
             raise ConfigError(
-                f"encoding={self.encoding!r} is no text encoding that Python knows. "
+                f"encoding={shown(self.encoding)} is no text encoding that Python knows. "
                 "Try utf-8, utf-16, latin-1 or cp1252."
             ) from None
         _check_at_least(self, 1, "min_count")
@@ -81,6 +81,16 @@ class TextConfig:
             )
 
 
+MAX_SIZES = {
+    # Unicode 17 has assigned 297,334 characters; a token each, and labels.
+    "vocab_size": 2**19,
+    "num_layers": 1000,
+    "units": 2**16,
+    "embedding_dim": 2**16,
+}
+"""More than anyone trains; a checkpoint that says more is no checkpoint."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """A stacked recurrent network over characters.
@@ -90,6 +100,9 @@ class ModelConfig:
 
     Args:
         vocab_size: number of tokens; comes from the tokenizer, so it is no flag.
+
+    Raises:
+        ConfigError: a value out of its range; `MAX_SIZES` has the largest sizes.
 
     >>> ModelConfig(vocab_size=65, units=256).num_parameters
     874881
@@ -121,7 +134,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_types_and_choices(self)
-        _check_at_least(self, 1, "vocab_size", "num_layers", "units", "embedding_dim")
+        _check_at_least(self, 1, *MAX_SIZES)
+        _check_at_most(self, MAX_SIZES)
         _check_fraction(self, "dropout", "embedding_dropout", "recurrent_dropout")
         _check_at_least(self, 0, "weight_decay", "l1")
 
@@ -233,15 +247,18 @@ class TrainConfig:
     eval_every: int | None = option(
         None, "Steps between evaluations.  [default: an epoch; 200 to 1,000 steps]"
     )
+    eval_chars: int = option(
+        500_000,
+        "Held-out characters read at each evaluation, at most, spread over all of them.",
+    )
     seed: int = option(0, "Start of every random choice.")
     preview: bool = option(True, "Show a short text after each evaluation.")
     tensorboard: bool = option(False, "Write TensorBoard logs beside the checkpoint.")
 
     def __post_init__(self) -> None:
         _check_types_and_choices(self)
-        _check_at_least(
-            self, 1, "batch_size", "seq_length", "epochs", "patience", "eval_every"
-        )
+        positive = ("batch_size", "seq_length", "epochs", "patience", "eval_every")
+        _check_at_least(self, 1, *positive, "eval_chars")
         _check_at_least(self, 0, "warmup_steps", "clip_norm", "seed")
         _check_above_zero(self, "learning_rate", "max_minutes")
         if not 0 <= self.final_rate <= 1:
@@ -543,7 +560,17 @@ def check_names(values: Iterable[str], *kinds: type) -> None:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-            raise ConfigError(f"unknown option {name!r}. {hint}")
+            raise ConfigError(f"unknown option {shown(name)}. {hint}")
+
+
+def option_choices(kind: type, name: str) -> tuple[str, ...]:
+    """The values that a field of a configuration may have.
+
+    >>> option_choices(ModelConfig, "cell")
+    ('lstm', 'gru', 'rnn')
+    """
+    choices: tuple[str, ...] = kind.__dataclass_fields__[name].metadata["choices"]  # type: ignore[attr-defined]
+    return choices
 
 
 def pick(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -571,7 +598,9 @@ def _check_types_and_choices(config: Any) -> None:
         _check_type(f, value)
         choices = f.metadata.get("choices")
         if choices and value is not None and value not in choices:
-            raise ConfigError(f"{f.name}={value!r} must be one of {', '.join(choices)}.")
+            raise ConfigError(
+                f"{f.name}={shown(value)} must be one of {', '.join(choices)}."
+            )
 
 
 def _check_type(f: Field[Any], value: Any) -> None:
@@ -580,7 +609,7 @@ def _check_type(f: Field[Any], value: Any) -> None:
     wrong_bool = isinstance(value, bool) and bool not in allowed
     if wrong_bool or not isinstance(value, allowed):
         raise ConfigError(
-            f"{f.name}={value!r} must be {f.type}, not {type(value).__name__}."
+            f"{f.name}={shown(value)} must be {f.type}, not {type(value).__name__}."
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{f.name}={value} must be a finite number.")
@@ -591,6 +620,13 @@ def _check_at_least(config: Any, least: int, *names: str) -> None:
         value = getattr(config, name)
         if value is not None and value < least:
             raise ConfigError(f"{name}={value} must be at least {least}.")
+
+
+def _check_at_most(config: Any, most: Mapping[str, int]) -> None:
+    for name, limit in most.items():
+        value = getattr(config, name)
+        if value > limit:
+            raise ConfigError(f"{name}={shown(value)} must be at most {limit:,}.")
 
 
 def _check_above_zero(config: Any, *names: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from textgen.checkpoint import Checkpoint
 from textgen.config import GATES, ModelConfig, to_dict
+from textgen.console import one_line
+from textgen.errors import shown
 
 # How many labels the page names; the JSON data name them all.
 MOST_LABELS = 20
@@ -80,7 +82,7 @@ def as_text(description: Mapping[str, Any]) -> str:
     tokenizer, model = description["tokenizer"], description["model"]
     options = ", ".join(f"{k}={v}" for k, v in model.items() if k != "vocab_size")
     lines = [
-        str(description["path"]),
+        one_line(str(description["path"])),
         "",
         *_score_lines(description["score"]),
         *_text_lines(description["text"]),
@@ -100,7 +102,8 @@ def as_text(description: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-# Facts are what a checkpoint says of itself: any may be missing, or be nonsense.
+# Facts are what a checkpoint says of itself: any may be missing, or be nonsense, or try
+# to control the terminal.
 
 
 def _score_lines(score: Mapping[str, Any]) -> list[str]:
@@ -121,7 +124,8 @@ def _text_lines(text: Mapping[str, Any]) -> list[str]:
         return []
     sources = text.get("sources")
     names = ", ".join(map(str, sources)) if isinstance(sources, list) else "unknown"
-    return [f"text    {num_chars:,} characters in {num_documents:,} document(s): {names}"]
+    where = f"{num_documents:,} document(s): {one_line(names)}"
+    return [f"text    {num_chars:,} characters in {where}"]
 
 
 def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
@@ -135,7 +139,7 @@ def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
 
 
 def _with_count(label: str, count: object) -> str:
-    return f"{label!r} ({count:,})" if _is_number(count) else repr(label)
+    return f"{shown(label)} ({count:,})" if _is_number(count) else shown(label)
 
 
 def _is_number(value: object) -> bool:

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.errors import ConfigError, CorpusError
-from textgen.text.lanes import EvaluationWindows, Windows, evaluation_windows, windows
+from textgen.text.lanes import (
+    EvaluationWindows,
+    Windows,
+    evaluation_windows,
+    release_pages,
+    windows,
+)
 
 sizes = st.integers(1, 6)
 
@@ -156,9 +162,34 @@ def test_evaluation_counts_every_character_exactly_once(lanes: EvaluationWindows
         )
         if weight
     )
-    expected = lanes.ids[lanes.num_context :].tolist()
+    expected = lanes.ids.tolist()
     assert len(expected) == lanes.num_chars
     assert counted == dict.fromkeys(expected, 1)
+
+
+@pytest.mark.parametrize("max_chars", [1, 6, 7, 100])
+def test_a_limit_counts_equal_parts_from_the_beginning_of_each_lane(max_chars: int) -> None:
+    text = np.arange(25)
+    lanes = evaluation_windows(text[5:], 3, 2, context=text[:5], max_chars=max_chars)
+    counted = sorted(
+        int(character) for window in lanes for character in window.y[window.weight == 1]
+    )
+    # Lanes begin at 5, 12 and 19; the last one has 6 characters.
+    length = min(7, -(-max_chars // 3))
+    expected = [c for first in (5, 12, 19) for c in range(first, first + length) if c < 25]
+    assert counted == expected
+    assert lanes.num_chars == len(expected)
+
+
+def test_pages_of_a_mapped_text_are_let_go_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "ids"
+    path.write_bytes(bytes(range(256)) * 400)
+    ids = np.asarray(np.memmap(path, np.uint8, mode="r"))
+    before = ids[300:310].tolist()
+    release_pages(ids)
+    assert ids[300:310].tolist() == before
+    # In memory there is nothing to let go of.
+    release_pages(np.arange(3))
 
 
 @given(held_out())
@@ -219,7 +250,7 @@ def test_fewer_characters_than_lanes_leave_lanes_that_count_nothing() -> None:
 
 def test_only_the_end_of_the_context_is_kept() -> None:
     lanes = evaluation_windows(np.array([9]), 1, 2, context=np.arange(9))
-    assert lanes.ids.tolist() == [6, 7, 8, 9]
+    assert lanes.context.tolist() == [6, 7, 8]
 
 
 def test_held_out_text_of_other_integers_than_its_context_keeps_its_own() -> None:

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.errors import TokenizerError
-from textgen.text import tokenizer as tokenizer_module
+from textgen.text import code_points as code_points_module
+from textgen.text import encoding as encoding_module
 from textgen.text.tokenizer import (
     ByteTokenizer,
     CharTokenizer,
@@ -85,7 +86,7 @@ def test_counts_add_up_over_documents() -> None:
 
 
 def test_counts_add_up_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "_BATCH_CHARS", 2)
+    monkeypatch.setattr(code_points_module, "BATCH_CHARS", 2)
     tokenizer = CharTokenizer.from_documents(["axbxcxd", "xa"], min_count=2)
     assert tokenizer.characters == "ax"
 
@@ -145,7 +146,7 @@ def test_ids_do_not_depend_on_how_text_is_batched(documents: list[str]) -> None:
     )
     whole = [tokenizer.encode_documents(documents) for tokenizer in pair]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenizer_module, "_BATCH_CHARS", 3)
+        patch.setattr(encoding_module, "BATCH_CHARS", 3)
         pieces = [tokenizer.encode_documents(documents) for tokenizer in pair]
     for one, other in zip(whole, pieces, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from textgen import __version__
+from textgen.cli.cache import cache
 from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
 from textgen.cli.info import info
@@ -37,5 +38,5 @@ def cli() -> None:
     """
 
 
-for command in (train, sample, score, novelty, info, corpus, demo):
+for command in (train, sample, score, novelty, info, corpus, cache, demo):
     cli.add_command(command)

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from textgen.console import say
+from textgen.console import MARKS, one_line, say, visible
 
 
-def write_text(pieces: Iterable[str], *, blank_line_after: bool = False) -> None:
-    """Stream a text to stdout; it always ends with a line feed."""
+def write_text(
+    pieces: Iterable[str], *, blank_line_after: bool = False, styled: bool = False
+) -> None:
+    """Stream a text to stdout; it always ends with a line feed.
+
+    On a terminal, its control characters are shown as escapes: the terminal would obey
+    them. Elsewhere the text is exact.
+
+    Args:
+        styled: it has been made fit for a terminal, and has colours.
+    """
     last = ""
+    is_shown = sys.stdout.isatty() and not styled
     for piece in pieces:
-        sys.stdout.write(piece)
+        sys.stdout.write(visible(piece) if is_shown else piece)
         sys.stdout.flush()
         last = piece or last
     sys.stdout.write(("" if last.endswith("\n") else "\n") + "\n" * blank_line_after)
     sys.stdout.flush()
+
+
+def write_json(data: object) -> None:
+    """Print data as a line of JSON."""
+    sys.stdout.write(fit_to_show(json.dumps(data, ensure_ascii=False)) + "\n")
+    sys.stdout.flush()
+
+
+def fit_to_show(line: str) -> str:
+    """The same JSON, with escapes for what stdout would obey if it is a terminal."""
+    if sys.stdout.isatty():
+        # JSON itself escapes the controls before these.
+        controls = (*range(0x7F, 0xA0), *MARKS)
+        line = line.translate({code: f"\\u{code:04x}" for code in controls})
+    return line
 
 
 def find(checkpoint: str | None = None) -> Path:
@@ -26,5 +52,5 @@ def find(checkpoint: str | None = None) -> Path:
 
     path = find_checkpoint(checkpoint)
     if checkpoint is None:
-        say(f"Using {path}")
+        say(f"Using {one_line(str(path))}")
     return path

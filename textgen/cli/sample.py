@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from textgen.cli.common import find, write_text
+from textgen.cli.common import find, write_json, write_text
 from textgen.cli.options import NUMBERS, Command, config_options, given
 from textgen.config import SamplingConfig, TextConfig, to_dict
 from textgen.console import say
@@ -110,7 +109,7 @@ def sample(
         for each in generator.samples(
             prompts, num_samples, logprobs=logprobs or 0, **chosen
         ):
-            click.echo(json.dumps(each.to_dict(), ensure_ascii=False))
+            write_json(each.to_dict())
     elif len(prompts) == num_samples == 1:
         write_text(generator.stream(prompts[0], echo=not no_echo, **chosen))
     else:

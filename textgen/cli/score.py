@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textgen.cli.common import find, write_text
+from textgen.cli.common import find, fit_to_show, write_text
 from textgen.cli.surprise import coloured, colours_wanted, json_lines, legend
 from textgen.config import TextConfig
 from textgen.console import say
@@ -177,7 +177,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     network, tally = Network(saved.model, saved.weights, copy=False), Tally()
     in_colour = colours_wanted() and not as_json
     if in_colour:
-        say(legend(coloured=sys.stderr.isatty()))
+        say(legend(coloured=sys.stderr.isatty()), styled=True)
     # A bar in the middle of the text would be no help.
     with _progress(text.file, wanted=not sys.stdout.isatty()) as on_bytes:
         found = surprises(
@@ -189,9 +189,9 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
             tally=tally,
         )
         if in_colour:
-            write_text(coloured(found))
+            write_text(coloured(found), styled=True)
         else:
-            sys.stdout.writelines(json_lines(found))
+            sys.stdout.writelines(map(fit_to_show, json_lines(found)))
     sys.stdout.flush()
     result = tally.score(window=window)
     _warn_of_unknown(result)

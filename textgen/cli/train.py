@@ -27,6 +27,17 @@ from textgen.training.size import SIZES
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
 @click.option(
+    "--init-from",
+    metavar="CHECKPOINT",
+    help="Begin with the weights of a checkpoint or run, and add this text's new "
+    "characters to its vocabulary (fine-tuning).",
+)
+@click.option(
+    "--cache-dir",
+    metavar="DIR",
+    help="Where encoded text is kept.  [default: TEXTGEN_CACHE_DIR, or the usual place]",
+)
+@click.option(
     "--tune/--no-tune",
     default=True,
     help="Set memory and threads of this process for speed.  [default: yes]",
@@ -38,6 +49,8 @@ def train(
     size: str,
     resume: bool,
     overwrite: bool,
+    init_from: str | None,
+    cache_dir: str | None,
     tune: bool,
     quiet: bool,
     **options: Any,
@@ -50,6 +63,7 @@ def train(
       textgen train poems/ --glob "*.md" --documents files
       textgen train names.txt --documents lines --epochs 30
       textgen train my_book.txt --resume
+      textgen train letters.txt --init-from my_book --learning-rate 0.002
       textgen train big.txt --size large --max-minutes 60 --eval-every 500
 
     The run's directory is printed on stdout when training ends.
@@ -62,6 +76,8 @@ def train(
         size=size,
         resume=resume,
         overwrite=overwrite,
+        init_from=init_from,
+        cache_dir=cache_dir,
         quiet=quiet,
         tune=tune,
         **given(options),

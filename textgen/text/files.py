@@ -15,10 +15,12 @@ import glob as globbing
 import gzip
 import lzma
 import os
+import shutil
 import sys
+import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePath
 from typing import IO, Any, NamedTuple
@@ -200,6 +202,71 @@ def read_bytes(name: str) -> bytes:
         return file.read()
 
 
+def bytes_pieces(
+    name: str, piece_bytes: int, on_bytes: Callable[[int], object] | None = None
+) -> Iterator[bytes]:
+    """What `read_bytes` gives, in pieces.
+
+    Args:
+        piece_bytes: how much is read at once.
+        on_bytes: is told after each reading how many bytes it brought.
+
+    Raises:
+        CorpusError: as for `read_bytes`, when the place is reached.
+
+    >>> list(bytes_pieces(os.devnull, 10))
+    []
+    """
+    with reading_errors(name), open_bytes(name) as file:
+        while data := file.read(piece_bytes):
+            yield data
+            if on_bytes is not None:
+                on_bytes(len(data))
+
+
+@contextmanager
+def spooled(names: Sequence[str], folder: str | Path) -> Iterator[list[str]]:
+    """Put what can be read only once, as standard input and pipes, into files.
+
+    Args:
+        names: of files, `-` among them perhaps.
+        folder: where those files lie until the block ends; it must exist.
+
+    Yields:
+        the same names, with those files' instead of what can be read only once.
+
+    Raises:
+        CorpusError: something cannot be read, or `folder` not be written.
+
+    >>> with spooled([os.devnull], os.curdir) as names:
+    ...     os.path.isfile(names[0]), shown_name(names[0]) == os.devnull
+    (True, True)
+    """
+    once = [name for name in names if not os.path.isfile(name)]
+    if not once:
+        yield list(names)
+        return
+    with tempfile.TemporaryDirectory(prefix="stdin-", dir=folder) as inner:
+        files = {name: _spool(name, inner, number) for number, name in enumerate(once)}
+        _SPOOLED.update({path: name for name, path in files.items()})
+        try:
+            yield [files.get(name, name) for name in names]
+        finally:
+            for path in files.values():
+                del _SPOOLED[path]
+
+
+def _spool(name: str, folder: str, number: int) -> str:
+    path = os.path.join(folder, str(number))
+    with reading_errors(name), open_bytes(name) as read, open(path, "wb") as file:
+        shutil.copyfileobj(read, file, 1 << 20)
+    return path
+
+
+# Files that hold what could be read only once, and its name.
+_SPOOLED: dict[str, str] = {}
+
+
 @contextmanager
 def reading_errors(name: str) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into a `CorpusError` that names it.
@@ -363,4 +430,14 @@ def shown_name(name: str) -> str:
     >>> shown_name("-")
     'standard input'
     """
+    name = _SPOOLED.get(name, name)
     return "standard input" if name == STDIN else name
+
+
+def is_stdin(name: str) -> bool:
+    """Whether a name means standard input, as it comes or spooled.
+
+    >>> is_stdin("-"), is_stdin("a.txt")
+    (True, False)
+    """
+    return _SPOOLED.get(name, name) == STDIN

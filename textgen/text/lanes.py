@@ -12,6 +12,7 @@ each lane from its first character to its last.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -64,6 +65,24 @@ class Windows:
             window = self[step % len(self)]
             yield window.x, window.y
             step += 1
+            if step % _STEPS_BETWEEN_RELEASES == 0:
+                release_pages(self.ids)
+
+
+_STEPS_BETWEEN_RELEASES = 1000
+
+
+def release_pages(ids: np.ndarray) -> None:
+    """Let go of what was read of a memory-mapped array; it is read again when needed.
+
+    Else a process that has read a corpus of any size once seems to hold all of it.
+    """
+    base = ids.base
+    while isinstance(base, np.ndarray):
+        base = base.base
+    # Windows has no such advice.
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
@@ -116,43 +135,61 @@ class EvaluationWindows:
     """Windows that count every character once; see `evaluation_windows`."""
 
     ids: np.ndarray
-    num_context: int
+    context: np.ndarray
     batch_size: int
     seq_length: int
+    max_chars: int | None = None
 
     @property
     def num_chars(self) -> int:
         """Characters that are predicted and counted."""
-        return len(self.ids) - self.num_context
+        left = len(self.ids) - np.arange(self.batch_size) * self.lane_length
+        return int(np.clip(left, 0, self.counted_length).sum())
 
     @property
     def lane_length(self) -> int:
-        """Characters a lane predicts; the last lane may have fewer."""
-        return -(-self.num_chars // self.batch_size)
+        """Characters of a lane; the last lane may have fewer."""
+        return -(-len(self.ids) // self.batch_size)
+
+    @property
+    def counted_length(self) -> int:
+        """Those of them, from the first on, that are predicted and counted."""
+        if self.max_chars is None:
+            return self.lane_length
+        return min(self.lane_length, -(-self.max_chars // self.batch_size))
 
     def __len__(self) -> int:
-        return 1 + -(-self.lane_length // self.seq_length)
+        return 1 + -(-self.counted_length // self.seq_length)
 
     def __getitem__(self, index: int) -> Window:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
-        first = np.arange(self.batch_size) * self.lane_length + self.num_context
+        first = np.arange(self.batch_size) * self.lane_length
         offset = np.arange(self.seq_length) + (index - 1) * self.seq_length
         target = first[:, None] + offset
-        counted = (offset >= 0) & (offset < self.lane_length) & (target < len(self.ids))
+        is_inside = (offset >= 0) & (offset < self.counted_length)
+        counted = is_inside & (target < len(self.ids))
         x = self._at(target - 1)
         return Window(x, self._at(target), counted.astype(np.float32))
 
     def _at(self, positions: np.ndarray) -> np.ndarray:
-        # Positions outside the text belong to characters that are not counted.
-        return self.ids[np.clip(positions, 0, len(self.ids) - 1)].astype(np.int32)
+        # Positions outside the text belong to characters that are not counted; those
+        # before it count from the end of the context.
+        positions = np.clip(positions, -len(self.context), len(self.ids) - 1)
+        before = self.context[np.minimum(positions, -1)]
+        inside = self.ids[np.maximum(positions, 0)].astype(np.int32)
+        return np.where(positions < 0, before, inside)
 
     def __iter__(self) -> Iterator[Window]:
         return (self[index] for index in range(len(self)))
 
 
 def evaluation_windows(
-    ids: np.ndarray, batch_size: int, seq_length: int, context: np.ndarray
+    ids: np.ndarray,
+    batch_size: int,
+    seq_length: int,
+    context: np.ndarray,
+    max_chars: int | None = None,
 ) -> EvaluationWindows:
     """Cut a held-out text into lanes such that every character counts exactly once.
 
@@ -168,6 +205,8 @@ def evaluation_windows(
         seq_length: characters per window, and of warm-up.
         context: `(num_context,)` text that precedes `ids`, at least one character;
             the first lane warms up on its end.
+        max_chars: count about this many characters at most, in equal parts from the
+            beginning of each lane, so that they are spread over the text.
 
     Raises:
         CorpusError: no character to evaluate or no context to begin from.
@@ -182,9 +221,8 @@ def evaluation_windows(
         raise CorpusError(
             "there is no text to validate on. Raise --val-fraction or add text."
         )
-    context = context[-seq_length - 1 :].astype(ids.dtype)
-    joined = np.concatenate([context, ids])
-    return EvaluationWindows(joined, len(context), batch_size, seq_length)
+    context = np.array(context[-seq_length - 1 :], np.int32)
+    return EvaluationWindows(ids, context, batch_size, seq_length, max_chars)
 
 
 def _check_sizes(batch_size: int, seq_length: int) -> None:

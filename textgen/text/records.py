@@ -11,10 +11,9 @@ a broken line or a label here and none there are errors that name file and line.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -22,14 +21,14 @@ from typing import Any, NamedTuple
 from textgen.config import TextConfig
 from textgen.errors import CorpusError
 from textgen.text.files import (
-    STDIN,
-    decode_text,
+    bytes_pieces,
     decompressed_name,
     few,
-    read_bytes,
+    is_stdin,
     shown_name,
 )
 from textgen.text.normal_form import normalize_text
+from textgen.text.strict import PieceDecoder
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
@@ -37,6 +36,7 @@ RECORD_GLOBS = tuple(f"*{suffix}" for suffix in (*_DELIMITERS, *_JSON_LINES))
 TEXT, LABEL = "text", "label"
 # The longest field that the csv module can be told of on every system.
 _MOST_CHARS = 2**31 - 1
+_PIECE_BYTES = 1 << 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -112,24 +112,98 @@ def read_records(name: str, config: TextConfig) -> RecordFile:
     (Record(text='Sun, sea.', label='glad', line=2),
      Record(text='Rain.', label='sad', line=3))
     """
-    if name != STDIN and not holds_records(name):
-        raise CorpusError(
-            f"{name}: --documents records reads files that end in "
-            f"{', '.join([*_DELIMITERS, *_JSON_LINES])} (also with .gz, .bz2 or .xz). "
-            "Rename or convert it, or choose other --documents."
-        )
-    # The normal form comes later: NFKC can turn a character into a comma or a quote.
-    text, quirks = decode_text(read_bytes(name), config.encoding, name)
-    rows = list(_rows(text, name))
-    found = [(row, _text_of(row, name, config)) for row in rows]
-    records = tuple(
-        Record(document, _label_of(row, name, config), row.line)
-        for row, document in found
-        if document.strip()
-    )
-    names = dict.fromkeys(key for row in rows for key in row.values)
-    others = tuple(repr(key) for key in names if key not in (TEXT, LABEL))
-    return RecordFile(name, records, quirks, len(rows) - len(records), others)
+    reader = RecordReader(name, config)
+    records = tuple(reader)
+    return RecordFile(name, records, reader.quirks, reader.num_blank, reader.others)
+
+
+class RecordReader:
+    """The records of one file, one at a time, so that a file of any size can be read.
+
+    Args:
+        name: as for `read_records`.
+        config: likewise.
+        on_bytes: is told after each reading how many bytes it brought.
+
+    Attributes:
+        quirks, num_blank, others: as in `RecordFile`, of what was read so far.
+
+    Raises:
+        CorpusError: as for `read_records`; but for the ending of the name, only when
+            the place is reached.
+
+    >>> RecordReader("poems.txt", TextConfig())
+    Traceback (most recent call last):
+    textgen.errors.CorpusError: poems.txt: --documents records reads files that end in ...
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: TextConfig,
+        on_bytes: Callable[[int], object] | None = None,
+    ) -> None:
+        if not is_stdin(name) and not holds_records(name):
+            raise CorpusError(
+                f"{name}: --documents records reads files that end in "
+                f"{', '.join([*_DELIMITERS, *_JSON_LINES])} (also with .gz, .bz2 or .xz). "
+                "Rename or convert it, or choose other --documents."
+            )
+        self.name = name
+        self.config = config
+        self.num_blank = 0
+        self._decoder = PieceDecoder(config.encoding, name)
+        self._on_bytes = on_bytes
+        self._names: dict[str, None] = {}
+
+    @property
+    def quirks(self) -> tuple[str, ...]:
+        """What had to be done to the file, see `Decoded`."""
+        return self._decoder.quirks
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of columns or keys that are not read."""
+        return tuple(repr(key) for key in self._names if key not in (TEXT, LABEL))
+
+    def __iter__(self) -> Iterator[Record]:
+        # The normal form comes later: NFKC can turn a character into a comma or a quote.
+        data = bytes_pieces(self.name, _PIECE_BYTES, self._on_bytes)
+        lines = _whole_lines(self._decoder.decode(data))
+        for row in _rows(lines, self.name):
+            self._names |= dict.fromkeys(row.values)
+            text = _text_of(row, self.name, self.config)
+            if text.strip():
+                yield Record(text, _label_of(row, self.name, self.config), row.line)
+            else:
+                self.num_blank += 1
+
+
+class LabelRule:
+    """Every record has a label, or none has.
+
+    >>> rule = LabelRule()
+    >>> rule.add("a.csv", Record("Rain.", "sad", 2))
+    >>> rule.add("a.csv", Record("Sun.", None, 3))
+    Traceback (most recent call last):
+    textgen.errors.CorpusError: a.csv: the record in line 3 has no label, but ...
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[bool, tuple[str, int]] = {}
+
+    def add(self, name: str, record: Record) -> None:
+        """Look at one more record.
+
+        Raises:
+            CorpusError: it has a label and others none, or the other way round.
+        """
+        self._first.setdefault(record.label is not None, (name, record.line))
+        if len(self._first) > 1:
+            raise CorpusError(
+                f"{_where(*self._first[False])} has no label, but "
+                f"{_where(*self._first[True])} has one. Give every record a label, or none."
+            )
 
 
 def labels_of(files: Sequence[RecordFile]) -> tuple[str, ...] | None:
@@ -142,21 +216,14 @@ def labels_of(files: Sequence[RecordFile]) -> tuple[str, ...] | None:
     >>> labels_of([RecordFile("weather.csv", records, (), 0, ())])
     ('sad', 'glad')
     """
-    labelled: list[str] = []
-    first: dict[bool, str] = {}
+    rule = LabelRule()
+    labels: list[str] = []
     for file in files:
         for record in file.records:
-            has_label = record.label is not None
-            if has_label not in first:
-                first[has_label] = _where(file.name, record.line)
+            rule.add(file.name, record)
             if record.label is not None:
-                labelled.append(record.label)
-    if len(first) > 1:
-        raise CorpusError(
-            f"{first[False]} has no label, but {first[True]} has one. Give every record "
-            "a label, or none."
-        )
-    return tuple(labelled) if True in first else None
+                labels.append(record.label)
+    return tuple(labels) or None
 
 
 def _suffix(name: str) -> str:
@@ -167,22 +234,33 @@ def _where(name: str, line: int) -> str:
     return f"{shown_name(name)}: the record in line {line}"
 
 
-def _rows(text: str, name: str) -> Iterator[_Row]:
-    delimiter = _DELIMITERS.get(_suffix(name)) if name != STDIN else None
+def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces, each with its line feed."""
+    held = ""
+    for piece in pieces:
+        # str.splitlines would also cut at U+2028, which JSON allows within strings.
+        *lines, held = (held + piece).split("\n")
+        yield from (line + "\n" for line in lines)
+    if held:
+        yield held
+
+
+def _rows(lines: Iterator[str], name: str) -> Iterator[_Row]:
+    delimiter = None if is_stdin(name) else _DELIMITERS.get(_suffix(name))
     if delimiter is not None:
-        return _table_rows(text, name, delimiter)
-    return _json_rows(text, name)
+        return _table_rows(lines, name, delimiter)
+    return _json_rows(lines, name)
 
 
 # --- CSV and tab-separated values ---
 
 
-def _table_rows(text: str, name: str, delimiter: str) -> Iterator[_Row]:
-    lines = _table_lines(text, name, delimiter)
-    header, _ = next(lines, ([], 1))
+def _table_rows(lines: Iterator[str], name: str, delimiter: str) -> Iterator[_Row]:
+    rows = _table_cells(lines, name, delimiter)
+    header, _ = next(rows, ([], 1))
     if header:
         _check_header(header, name)
-    for cells, line in lines:
+    for cells, line in rows:
         if len(cells) != len(header):
             raise CorpusError(
                 f"{_where(name, line)} has {len(cells)} value{'s' * (len(cells) > 1)}, "
@@ -192,30 +270,32 @@ def _table_rows(text: str, name: str, delimiter: str) -> Iterator[_Row]:
         yield _Row(dict(zip(header, cells, strict=True)), line)
 
 
-def _table_lines(text: str, name: str, delimiter: str) -> Iterator[tuple[list[str], int]]:
+def _table_cells(
+    lines: Iterator[str], name: str, delimiter: str
+) -> Iterator[tuple[list[str], int]]:
     """The rows of a table that are not empty, each with the line where it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[tuple[list[str], int]] = []
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
-    try:
-        with _fields_as_long_as(text):
-            for cells in reader:
-                if cells:
-                    rows.append((cells, line))
-                line = reader.line_num + 1
-    except csv.Error as error:
-        raise CorpusError(
-            f"{_where(name, line)} is broken ({error}). Put a value that holds a double "
-            "quote in double quotes, and write each inside it twice."
-        ) from error
-    return iter(rows)
+    while True:
+        try:
+            with _fields_of_any_length():
+                cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise CorpusError(
+                f"{_where(name, line)} is broken ({error}). Put a value that holds a "
+                "double quote in double quotes, and write each inside it twice."
+            ) from error
+        if cells:
+            yield cells, line
+        line = reader.line_num + 1
 
 
 @contextmanager
-def _fields_as_long_as(text: str) -> Iterator[None]:
-    """Let a field be the whole file; the csv module alone stops at 131,072 characters."""
-    usual = csv.field_size_limit()
-    csv.field_size_limit(max(usual, min(len(text), _MOST_CHARS)))
+def _fields_of_any_length() -> Iterator[None]:
+    """The csv module alone, for everyone in this process, stops at 131,072 characters."""
+    usual = csv.field_size_limit(_MOST_CHARS)
     try:
         yield
     finally:
@@ -235,11 +315,10 @@ def _check_header(header: Sequence[str], name: str) -> None:
 # --- JSON lines ---
 
 
-def _json_rows(text: str, name: str) -> Iterator[_Row]:
-    # str.splitlines would also cut at U+2028, which JSON allows within strings.
-    for line, source in enumerate(text.split("\n"), start=1):
+def _json_rows(lines: Iterator[str], name: str) -> Iterator[_Row]:
+    for line, source in enumerate(lines, start=1):
         if source.strip():
-            values = _json_object(source, name, line)
+            values = _json_object(source.removesuffix("\n"), name, line)
             _check_names(values, _where(name, line))
             yield _Row(values, line)
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from textgen.errors import TokenizerError
+from textgen.errors import TokenizerError, shown
+from textgen.text.vocabulary import check_num_characters, check_num_labels
 
 FORMAT_VERSION = 2
 
@@ -22,7 +23,7 @@ def checked_version(version: object) -> int:
     textgen.errors.TokenizerError: the stored tokenizer has format_version=1000, ...
     """
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise damaged(f"format_version={version!r} must be a whole number from 1 on")
+        raise damaged(f"format_version={shown(version)} must be a whole number from 1 on")
     if version > FORMAT_VERSION:
         raise TokenizerError(
             f"the stored tokenizer has format_version={version}, but this version of "
@@ -41,7 +42,7 @@ def check_keys(data: Mapping[str, Any], template: Mapping[str, Any]) -> None:
     """
     for name in data:
         if name not in template:
-            raise damaged(f"{name!r} is no part of it; known: {', '.join(template)}")
+            raise damaged(f"{shown(name)} is no part of it; known: {', '.join(template)}")
     for name in template:
         if name not in data:
             raise damaged(f"{name!r} is missing")
@@ -55,9 +56,10 @@ def stored_labels(labels: object) -> tuple[str, ...]:
     """
     if not isinstance(labels, list):
         raise damaged(f"labels must be a list of strings, not {type(labels).__name__}")
+    check_num_labels(len(labels))
     for position, label in enumerate(labels):
         if not isinstance(label, str):
-            raise damaged(f"entry {position} of labels is {label!r}, not a string")
+            raise damaged(f"entry {position} of labels is {shown(label)}, not a string")
     if any(before >= label for before, label in pairwise(labels)):
         raise damaged("its labels must be sorted, each once")
     return tuple(labels)
@@ -73,10 +75,11 @@ def stored_characters(characters: object) -> str:
         raise damaged(
             f"characters must be a list of strings, not {type(characters).__name__}"
         )
+    check_num_characters(len(characters))
     for position, character in enumerate(characters):
         if not isinstance(character, str) or len(character) != 1:
             raise damaged(
-                f"entry {position} of characters is {character!r}, not one character"
+                f"entry {position} of characters is {shown(character)}, not one character"
             )
     return "".join(characters)
 

@@ -15,18 +15,14 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
 from textgen.config import TextConfig
 from textgen.errors import ConfigError, CorpusError
-from textgen.text.files import (
-    STDIN,
-    missing_file,
-    open_bytes,
-    reading_errors,
-)
+from textgen.text.code_points import BATCH_CHARS
+from textgen.text.files import STDIN, bytes_pieces, missing_file
 from textgen.text.normal_form import NORMAL_FORMS, normalize_text
 from textgen.text.records import read_records
 from textgen.text.strict import decode_pieces
@@ -129,17 +125,7 @@ def read_pieces(
     >>> list(read_pieces(os.devnull))
     []
     """
-    return decode_pieces(_bytes_pieces(name, piece_bytes, on_bytes), encoding, name)
-
-
-def _bytes_pieces(
-    name: str, piece_bytes: int, on_bytes: Callable[[int], object] | None
-) -> Iterator[bytes]:
-    with reading_errors(name), open_bytes(name) as file:
-        while data := file.read(piece_bytes):
-            yield data
-            if on_bytes is not None:
-                on_bytes(len(data))
+    return decode_pieces(bytes_pieces(name, piece_bytes, on_bytes), encoding, name)
 
 
 # --- normal form ---
@@ -264,6 +250,30 @@ def cut_pieces(texts: Iterable[Iterable[str]], kind: str) -> Iterator[Piece]:
     return chain.from_iterable(map(cutters[kind], texts))
 
 
+def batches(
+    pieces: Iterable[Piece], most_chars: int = BATCH_CHARS
+) -> Iterator[list[Piece]]:
+    """Group pieces, so that what is done with them is done seldom.
+
+    Args:
+        most_chars: a batch ends with the piece that brings it to so many characters.
+
+    >>> [len(batch) for batch in batches([Piece("ab"), Piece("c"), Piece("d")], 3)]
+    [1, 2]
+    """
+    held: list[Piece] = []
+    num_chars = 0
+    for piece in pieces:
+        held.append(piece)
+        # An empty piece takes memory, too.
+        num_chars += len(piece.text) + 1
+        if num_chars >= most_chars:
+            yield held
+            held, num_chars = [], 0
+    if held:
+        yield held
+
+
 def join_pieces(pieces: Iterable[Piece]) -> Iterator[str]:
     """Whole documents again.
 
@@ -304,9 +314,25 @@ def _file(text: Iterable[str]) -> Iterator[Piece]:
 
 
 def _lines(text: Iterable[str]) -> Iterator[Piece]:
-    for part, begins, ends in _line_parts(text):
-        if part or not begins:
-            yield Piece(part, ends)
+    held, begun = "", False
+    for piece in chain(text, _END):
+        first, *others = piece.split("\n")
+        held += first
+        if begun or held.strip():
+            yield Piece(held, ends=bool(others))
+            begun, held = not others, ""
+        if others:
+            *whole, held = others
+            # Most lines lie within a piece; these are passed on without Python's help.
+            yield from map(Piece, filter(str.strip, whole), repeat(True))
+            begun = False
+            if held.strip():
+                yield Piece(held)
+                begun, held = True, ""
+
+
+# The last line has no newline behind it, but ends all the same.
+_END = ("\n",)
 
 
 def _paragraphs(text: Iterable[str]) -> Iterator[Piece]:

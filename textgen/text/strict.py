@@ -42,6 +42,8 @@ class PieceDecoder:
         self._encoding = encoding
         self._name = shown_name(name)
         self._decoder: codecs.IncrementalDecoder | None = None
+        # It is slow, and of use only where there is a CR.
+        self._ends_in_cr = False
         self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
         self._start = b""
         self._num_bytes = 0
@@ -65,6 +67,18 @@ class PieceDecoder:
             CorpusError: the file ends in the middle of a character.
         """
         return self._feed(b"", final=True)
+
+    def decode(self, pieces: Iterable[bytes]) -> Iterator[str]:
+        """The text of all pieces of a file, as it becomes known.
+
+        Raises:
+            CorpusError: as `feed` and `flush`, when the place is reached.
+        """
+        for piece in pieces:
+            if text := self.feed(piece):
+                yield text
+        if text := self.flush():
+            yield text
 
     @property
     def quirks(self) -> tuple[str, ...]:
@@ -123,6 +137,9 @@ class PieceDecoder:
             self._had_text = True
             self._had_mark = text.startswith(MARK)
             text = text.removeprefix(MARK)
+        if not self._ends_in_cr and "\r" not in text:
+            return text
+        self._ends_in_cr = text.endswith("\r") or (self._ends_in_cr and not text)
         return self._newlines.decode(text, final)
 
     def _wrong_byte(self, error: UnicodeDecodeError) -> CorpusError:
@@ -152,12 +169,7 @@ def decode_pieces(pieces: Iterable[bytes], encoding: str, name: str) -> Iterator
     >>> list(decode_pieces([b"n\xc3", b"\xa9\r", b"\n"], "utf-8", "a.txt"))
     ['né\n']
     """
-    decoder = PieceDecoder(encoding, name)
-    for piece in pieces:
-        if text := decoder.feed(piece):
-            yield text
-    if text := decoder.flush():
-        yield text
+    return PieceDecoder(encoding, name).decode(pieces)
 
 
 def _without_mark(encoding: str, start: bytes) -> tuple[str, int]:

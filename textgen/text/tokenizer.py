@@ -10,15 +10,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from itertools import repeat
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from textgen.errors import TokenizerError
+from textgen.errors import TokenizerError, shown
+from textgen.text.code_points import (
+    NUM_CODE_POINTS,
+    characters_of,
+    code_bytes,
+    code_points,
+    count_code_points,
+)
 from textgen.text.decoding import StreamDecoder
+from textgen.text.encoding import Encoder
 from textgen.text.normal_form import normalize_text
 from textgen.text.stored import (
     FORMAT_VERSION,
@@ -43,12 +52,10 @@ from textgen.text.vocabulary import (
 )
 
 # One past the last code point: no text holds it, so it can mark document ends.
-_NO_CHARACTER = 0x110000
+_NO_CHARACTER = NUM_CODE_POINTS
 _REPLACEMENT = "\ufffd"
-_UTF32 = "utf-32-le"
 _BYTE_EOD = 256
 _BYTE_SYMBOLS = tuple(bytes([value]) for value in range(256))
-_BATCH_CHARS = 1 << 20
 
 
 class _Tokenizer(ABC):
@@ -141,7 +148,8 @@ class _Tokenizer(ABC):
         >>> ByteTokenizer().encode("€")
         array([226, 130, 172], dtype=uint8)
         """
-        return self._encode([text], b"", unknown)
+        encoder = self._encoder(unknown, b"")
+        return _joined(encoder, [(normalize_text(text, self.normalize), None)])
 
     def encode_documents(
         self,
@@ -173,9 +181,37 @@ class _Tokenizer(ABC):
         >>> tokenizer.encode_documents(["a", "b"], labels=["y", "x"]).tolist()
         [0, 2, 3, 0, 1, 4, 0]
         """
-        mark = self._eod_mark if self.end_of_document else b""
-        ids = self._encode(documents, mark, unknown)
-        return ids if labels is None else self._with_labels(ids, list(labels))
+        encoder = self.encoder(unknown)
+        texts = (normalize_text(document, self.normalize) for document in documents)
+        if labels is None:
+            return _joined(encoder, zip(texts, repeat(None), strict=False))
+        whole, given = list(texts), list(labels)
+        if len(whole) != len(given):
+            raise TokenizerError(
+                f"{len(given):,} labels do not fit {len(whole):,} documents. Give each "
+                "document one."
+            )
+        return _joined(encoder, zip(whole, given, strict=True))
+
+    def encoder(self, unknown: str = "error") -> Encoder:
+        """Encode documents that come in pieces.
+
+        Args:
+            unknown: as for `encode`.
+
+        >>> encoder = ByteTokenizer().encoder()
+        >>> encoder.add([("é", False, None)])
+        >>> encoder.take().tolist()
+        [195, 169]
+        """
+        return self._encoder(unknown, self._eod_mark if self.end_of_document else b"")
+
+    def _encoder(self, unknown: str, mark: bytes) -> Encoder:
+        if unknown not in ("error", "skip", "token"):
+            raise TokenizerError(f"unknown={shown(unknown)} must be error, skip or token.")
+        to_bytes = partial(self._to_bytes, unknown=unknown)
+        look_up = partial(self._look_up, unknown=unknown)
+        return Encoder(cast("Tokenizer", self), to_bytes, look_up, mark)
 
     def stream_decoder(self) -> StreamDecoder:
         """A fresh decoder that takes ids one at a time.
@@ -185,25 +221,6 @@ class _Tokenizer(ABC):
         ['', '', '€']
         """
         return StreamDecoder(self._symbols)
-
-    def _with_labels(self, ids: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-        """Put labels behind the ends of documents that another document follows."""
-        id_of = {label: self.label_id(label) for label in set(labels)}
-        # No text is ever encoded as `eod_id`, so each one found is such an end.
-        places = 1 + np.flatnonzero(ids == self.eod_id)[:-1]
-        if len(places) != len(labels):
-            raise TokenizerError(
-                f"{len(labels):,} labels do not fit {len(places):,} documents. Give each "
-                "document one."
-            )
-        return np.insert(ids, places, [id_of[label] for label in labels])
-
-    def _encode(self, documents: Iterable[str], mark: bytes, unknown: str) -> np.ndarray:
-        if unknown not in ("error", "skip", "token"):
-            raise TokenizerError(f"unknown={unknown!r} must be error, skip or token.")
-        to_bytes = partial(self._to_bytes, unknown=unknown)
-        pieces = _pieces(documents, self.normalize, to_bytes, mark)
-        return np.concatenate([self._look_up(b, unknown) for b in _batches(pieces)])
 
 
 @dataclass(frozen=True)
@@ -275,15 +292,41 @@ class CharTokenizer(_Tokenizer):
                       end_of_document=False, labels=())
         """
         check_form(normalize)
-        counts = _count_code_points(documents, normalize)
+        return cls.from_counts(
+            count_code_points(documents, normalize),
+            min_count=min_count,
+            normalize=normalize,
+            end_of_document=end_of_document,
+            labels=gathered_labels(labels, normalize),
+        )
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: np.ndarray,
+        *,
+        min_count: int = 1,
+        normalize: str = "nfc",
+        end_of_document: bool = False,
+        labels: tuple[str, ...] = (),
+    ) -> CharTokenizer:
+        """The same vocabulary for who has counted the characters already.
+
+        Args:
+            counts: `(0x110000,)` how often each code point occurs in the normal form.
+            labels: as `gathered_labels` gives them.
+
+        Raises:
+            TokenizerError: as for `from_documents`.
+        """
         kept = np.flatnonzero(counts >= max(min_count, 1))
         _check_anything_kept(kept, counts, min_count)
         return cls(
-            _characters_of(kept),
+            characters_of(kept),
             normalize=normalize,
             unknown=len(kept) < int(np.count_nonzero(counts)),
             end_of_document=end_of_document,
-            labels=gathered_labels(labels, normalize),
+            labels=labels,
         )
 
     @property
@@ -322,8 +365,9 @@ class CharTokenizer(_Tokenizer):
         >>> CharTokenizer("abn").unknown_characters("beetle")
         ['e', 't', 'l']
         """
-        codes = _code_points(_code_bytes(normalize_text(text, self.normalize)))
-        return list(dict.fromkeys(_characters_of(codes[self._id_table[codes] < 0])))
+        codes = code_points(code_bytes(normalize_text(text, self.normalize)))
+        missing = codes[self._id_table[codes] == self._missing_id]
+        return list(dict.fromkeys(characters_of(missing)))
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """The text of `(num_ids,)` ids, with U+FFFD for unknown characters.
@@ -337,7 +381,7 @@ class CharTokenizer(_Tokenizer):
         'ab'
         """
         codes = self._code_table[checked_ids(ids, self.vocab_size)]
-        return _characters_of(codes[codes != _NO_CHARACTER])
+        return characters_of(codes[codes != _NO_CHARACTER])
 
     def symbol(self, id: int) -> str:
         r"""A readable name of one id, for tables and messages.
@@ -377,12 +421,19 @@ class CharTokenizer(_Tokenizer):
     def _first_label_id(self) -> int:
         return int(self.end_of_document) + int(self.unknown)
 
+    @property
+    def _missing_id(self) -> int:
+        return self.vocab_size
+
     @cached_property
     def _id_table(self) -> np.ndarray:
-        # One entry for every code point, -1 for those outside the vocabulary: 4 MB
-        # that are built once, for a look-up without a search or a bound to check.
-        table = np.full(_NO_CHARACTER + 1, -1, np.int32)
-        codes = _code_points(_code_bytes(self.characters))
+        # One entry for every code point, `_missing_id` for those outside the vocabulary:
+        # built once, for a look-up without a search or a bound to check. As narrow as
+        # can be, so that what is looked up needs no conversion.
+        table = np.full(
+            _NO_CHARACTER + 1, self._missing_id, np.min_scalar_type(self._missing_id)
+        )
+        codes = code_points(code_bytes(self.characters))
         table[codes] = np.arange(self.num_special, self.vocab_size)
         if self.eod_id is not None:
             table[_NO_CHARACTER] = self.eod_id
@@ -391,7 +442,7 @@ class CharTokenizer(_Tokenizer):
     @cached_property
     def _code_table(self) -> np.ndarray:
         table = np.full(self.vocab_size, _NO_CHARACTER, "<u4")
-        table[self.num_special :] = _code_points(_code_bytes(self.characters))
+        table[self.num_special :] = code_points(code_bytes(self.characters))
         if self.unknown_id is not None:
             table[self.unknown_id] = ord(_REPLACEMENT)
         return table
@@ -403,21 +454,21 @@ class CharTokenizer(_Tokenizer):
         return special + tuple(c.encode() for c in self.characters)
 
     def _to_bytes(self, text: str, unknown: str) -> bytes:
-        return _code_bytes(text)
+        return code_bytes(text)
 
     def _look_up(self, batch: bytes, unknown: str) -> np.ndarray:
-        codes = _code_points(batch)
+        codes = code_points(batch)
         ids = self._id_table[codes]
-        missing = ids < 0
+        missing = ids == self._missing_id
         if missing.any():
             if unknown == "skip":
                 ids = ids[~missing]
             elif unknown == "token" and self.unknown_id is not None:
                 ids[missing] = self.unknown_id
             else:
-                names = list(dict.fromkeys(_characters_of(codes[missing])))
+                names = list(dict.fromkeys(characters_of(codes[missing])))
                 raise TokenizerError(lacking(names, has_token=self.unknown))
-        return ids.astype(self.id_dtype)
+        return ids.astype(self.id_dtype, copy=False)
 
 
 @dataclass(frozen=True)
@@ -578,7 +629,7 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     elif kind == "byte":
         template = ByteTokenizer().to_dict()
     else:
-        raise damaged(f"kind={kind!r} must be 'char' or 'byte'")
+        raise damaged(f"kind={shown(kind)} must be 'char' or 'byte'")
     if version == 1:
         # From before there were labels.
         del template["labels"]
@@ -590,49 +641,13 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     return CharTokenizer(stored_characters(options.pop("characters")), **options)
 
 
-def _code_bytes(text: str) -> bytes:
-    return text.encode(_UTF32, "surrogatepass")
-
-
-def _code_points(data: bytes) -> np.ndarray:
-    return np.frombuffer(data, "<u4")
-
-
-def _characters_of(codes: np.ndarray) -> str:
-    return codes.astype("<u4").tobytes().decode(_UTF32, "surrogatepass")
-
-
-def _pieces(
-    documents: Iterable[str], form: str, to_bytes: Callable[[str], bytes], mark: bytes
-) -> Iterator[bytes]:
-    """The bytes of each document, a slice at a time, with `mark` around each."""
-    yield mark
-    for document in documents:
-        text = normalize_text(document, form)
-        for start in range(0, len(text), _BATCH_CHARS):
-            yield to_bytes(text[start : start + _BATCH_CHARS])
-        yield mark
-
-
-def _batches(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Join short pieces: NumPy is called seldom, and memory stays bounded."""
-    held: list[bytes] = []
-    num_bytes = 0
-    for piece in pieces:
-        held.append(piece)
-        num_bytes += len(piece)
-        if num_bytes >= _BATCH_CHARS:
-            yield b"".join(held)
-            held, num_bytes = [], 0
-    yield b"".join(held)
-
-
-def _count_code_points(documents: Iterable[str], form: str) -> np.ndarray:
-    counts = np.zeros(_NO_CHARACTER, np.int64)
-    for batch in _batches(_pieces(documents, form, _code_bytes, b"")):
-        found = np.bincount(_code_points(batch))
-        counts[: len(found)] += found
-    return counts
+def _joined(encoder: Encoder, documents: Iterable[tuple[str, str | None]]) -> np.ndarray:
+    batches = []
+    for document, label in documents:
+        encoder.add([(document, True, label)])
+        if encoder.is_full:
+            batches.append(encoder.take())
+    return np.concatenate([*batches, encoder.flush()])
 
 
 def _check_anything_kept(kept: np.ndarray, counts: np.ndarray, min_count: int) -> None:

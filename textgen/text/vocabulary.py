@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from textgen.errors import TokenizerError
+from textgen.errors import TokenizerError, shown
 from textgen.text.normal_form import NORMAL_FORMS, normalize_text
 
+# Unicode 17 has assigned 297,334 characters, and no text has them all.
+MAX_CHARACTERS = 500_000
 MAX_LABELS = 10_000
+# A label is a word or a few; marks without end would take minutes to bring into order.
+MAX_LABEL_CHARS = 1000
 
 
 def checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
@@ -63,8 +68,9 @@ def check_characters(characters: object) -> None:
         )
     if not characters:
         raise TokenizerError("the vocabulary is empty; it needs at least one character.")
+    check_num_characters(len(characters))
     if len(set(characters)) < len(characters):
-        twice = next(c for c in characters if characters.count(c) > 1)
+        twice, _ = Counter(characters).most_common(1)[0]
         raise TokenizerError(
             f"{_named(twice)} is in the vocabulary more than once. Give each character "
             "one place."
@@ -86,7 +92,7 @@ def check_form(normalize: object) -> None:
     """
     if normalize not in NORMAL_FORMS:
         raise TokenizerError(
-            f"normalize={normalize!r} must be one of {', '.join(NORMAL_FORMS)}."
+            f"normalize={shown(normalize)} must be one of {', '.join(NORMAL_FORMS)}."
         )
 
 
@@ -106,31 +112,60 @@ def check_labels(labels: object, normalize: str, *, end_of_document: bool) -> No
     textgen.errors.TokenizerError: label 'a' stands behind 'b'. ...
     """
     if not isinstance(labels, tuple) or not all(isinstance(x, str) for x in labels):
-        raise TokenizerError(f"labels={labels!r} must be a tuple of strings.")
+        raise TokenizerError(f"labels={shown(labels)} must be a tuple of strings.")
     if labels and not end_of_document:
         raise TokenizerError(
             "labels stand where documents begin, so they need end_of_document=True."
         )
-    if len(labels) > MAX_LABELS:
-        raise TokenizerError(
-            f"{len(labels):,} different labels are more than {MAX_LABELS:,}. A label is a "
-            "kind of text that many documents share; leave it out where it is not."
-        )
+    check_num_labels(len(labels))
     for label in labels:
         _check_label(label, normalize)
     for before, label in pairwise(labels):
         if before >= label:
             raise TokenizerError(
-                f"label {label!r} stands behind {before!r}. Sort the labels, and give each "
-                "one place."
+                f"label {shown(label)} stands behind {shown(before)}. Sort the labels, and "
+                "give each one place."
             )
 
 
+def check_num_labels(number: int) -> None:
+    """Refuse more labels than documents are ever sorted by.
+
+    >>> check_num_labels(10_001)
+    Traceback (most recent call last):
+    textgen.errors.TokenizerError: 10,001 different labels are more than 10,000. ...
+    """
+    if number > MAX_LABELS:
+        raise TokenizerError(
+            f"{number:,} different labels are more than {MAX_LABELS:,}. A label is a "
+            "kind of text that many documents share; leave it out where it is not."
+        )
+
+
+def check_num_characters(number: int) -> None:
+    """Refuse more characters than Unicode has.
+
+    >>> check_num_characters(1_000_000)
+    Traceback (most recent call last):
+    textgen.errors.TokenizerError: a vocabulary of 1,000,000 characters is more than ...
+    """
+    if number > MAX_CHARACTERS:
+        raise TokenizerError(
+            f"a vocabulary of {number:,} characters is more than {MAX_CHARACTERS:,}, and "
+            "more than Unicode has. Is it really text?"
+        )
+
+
 def _check_label(label: str, normalize: str) -> None:
+    if len(label) > MAX_LABEL_CHARS:
+        raise TokenizerError(
+            f"label {shown(label)} has {len(label):,} characters, more than "
+            f"{MAX_LABEL_CHARS:,}. A label is a word or a few; is that one a text?"
+        )
     if not label or surrogates(label) or normalize_text(label, normalize) != label:
         raise TokenizerError(
-            f"label {label!r} is empty, holds half a character, or is not in the normal "
-            f"form {normalize!r}, so that no one could ask for it. Rename it."
+            f"label {shown(label)} is empty, holds half a character, or is not in the "
+            f"normal form {normalize!r}, so that no one could ask for it. Rename it."
         )
 
 
@@ -151,15 +186,15 @@ def unknown_label(label: str, labels: Sequence[str]) -> TokenizerError:
     """
     if not labels:
         return TokenizerError(
-            f"there is no label {label!r}: this model knows none. Leave it out, or train "
-            "on records that have labels (--documents records)."
+            f"there is no label {shown(label)}: this model knows none. Leave it out, or "
+            "train on records that have labels (--documents records)."
         )
-    shown = ", ".join(map(repr, labels[:10]))
+    some = ", ".join(map(shown, labels[:10]))
     more = f" and {len(labels) - 10:,} more" if len(labels) > 10 else ""
     near = difflib.get_close_matches(label, labels, n=1, cutoff=0)
     return TokenizerError(
-        f"{label!r} is none of the {len(labels):,} labels: {shown}{more}. "
-        f"Did you mean {near[0]!r}?"
+        f"{shown(label)} is none of the {len(labels):,} labels: {some}{more}. "
+        f"Did you mean {shown(near[0])}?"
     )
 
 
@@ -171,7 +206,7 @@ def check_flag(name: str, value: object) -> None:
     textgen.errors.TokenizerError: unknown=1 must be True or False.
     """
     if not isinstance(value, bool):
-        raise TokenizerError(f"{name}={value!r} must be True or False.")
+        raise TokenizerError(f"{name}={shown(value)} must be True or False.")
 
 
 def lacking(characters: Sequence[str], *, has_token: bool) -> str:
@@ -197,8 +232,8 @@ def list_of(characters: Sequence[str]) -> str:
     >>> list_of("éa")
     "'é' (U+00E9), 'a' (U+0061)"
     """
-    shown = ", ".join(_named(c) for c in characters[:10])
-    return shown + (f" and {len(characters) - 10} more" if len(characters) > 10 else "")
+    some = ", ".join(_named(c) for c in characters[:10])
+    return some + (f" and {len(characters) - 10} more" if len(characters) > 10 else "")
 
 
 def _named(character: str) -> str:

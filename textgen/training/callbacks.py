@@ -22,6 +22,12 @@ from textgen.training.schedule import WarmupCosine
 
 keras = load_keras()
 
+COLUMNS = (
+    *("step", "epoch", "train_bits_per_char", "val_bits_per_char"),
+    *("learning_rate", "seconds"),
+)
+"""Of the history: what each evaluation adds to it."""
+
 
 @dataclass
 class RunState:
@@ -49,20 +55,44 @@ class RunState:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RunState:
-        """The state that `to_dict` stored.
+        """The state that `to_dict` stored, of which nothing is trusted.
 
         Raises:
-            CheckpointError: names are missing or unknown.
+            CheckpointError: names are missing or unknown, or a value is none that it
+                can have.
         """
-        fresh = cls().to_dict()
-        sound = isinstance(data, dict) and data.keys() == fresh.keys()
-        for name in ("step", "seconds", "best_step", "waits") if sound else ():
-            sound &= isinstance(data[name], int | float) and data[name] >= 0
-        if not sound or not isinstance(data["rows"], list):
+        sound = (
+            isinstance(data, dict)
+            and data.keys() == cls().to_dict().keys()
+            and all(_is_count(data[name]) for name in ("step", "best_step", "waits"))
+            and _is_finite(data["seconds"])
+            and data["seconds"] >= 0
+            and (data["best_score"] is None or _is_finite(data["best_score"]))
+            and isinstance(data["rows"], list)
+            and all(_is_row(row) for row in data["rows"])
+        )
+        if not sound:
             raise CheckpointError(
                 "the stored training state is damaged. Choose another --out to begin anew."
             )
         return cls(**data)
+
+
+def _is_count(value: object) -> bool:
+    # `type`, not `isinstance`: True is an int to Python.
+    return type(value) is int and value >= 0
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_row(row: object) -> bool:
+    return (
+        isinstance(row, dict)
+        and row.keys() == set(COLUMNS)
+        and all(map(_is_finite, row.values()))
+    )
 
 
 @dataclass(frozen=True)

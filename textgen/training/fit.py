@@ -89,6 +89,9 @@ class _Fit:
         compile_model(self.model, task.model, train)
         self.model.optimizer.build(self.model.trainable_variables)
         self.state = RunState()
+        if task.start is not None:
+            first = task.start.weights(task.tokenizer, task.model)
+            set_weights(self.model, task.model, first)
         if task.resumed is not None:
             self._take_up(task.resumed)
         assert train.epochs is not None  # a task has settled it
@@ -148,15 +151,21 @@ class _Fit:
             steps_per_epoch=steps,
             initial_epoch=first,
             epochs=end,
-            validation_data=self._held_out(self.task.val_ids, self.windows.ids),
+            validation_data=self._held_out(
+                self.task.val_ids, self.windows.ids, self.task.train.eval_chars
+            ),
             shuffle=False,
             callbacks=callbacks,
             verbose=0,
         )
 
-    def _held_out(self, ids: np.ndarray, context: np.ndarray) -> Any:
+    def _held_out(
+        self, ids: np.ndarray, context: np.ndarray, max_chars: int | None = None
+    ) -> Any:
         size = self.task.train
-        return held_out(evaluation_windows(ids, size.batch_size, size.seq_length, context))
+        return held_out(
+            evaluation_windows(ids, size.batch_size, size.seq_length, context, max_chars)
+        )
 
     def _callbacks(self, wants_stop: Callable[[], bool]) -> list[Any]:
         train, state, run = self.task.train, self.state, self.task.run

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from textgen.console import clock_time, say
+from textgen.console import clock_time, say, visible
 from textgen.training.backend import load_keras
 from textgen.training.callbacks import Budget, RunState
 
@@ -106,7 +106,7 @@ class Report(keras.callbacks.Callback):
 
     def _print(self, text: str) -> None:
         if self.bar is not None:
-            self.bar.write(text, file=sys.stderr)
+            self.bar.write(visible(text), file=sys.stderr)
         else:
             say(text)
 

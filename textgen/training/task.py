@@ -7,8 +7,9 @@ framework is loaded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,17 @@ from textgen.config import (
 )
 from textgen.errors import CheckpointError, ConfigError
 from textgen.run_directory import RUNS, RunDirectory
-from textgen.text.corpus import Corpus, Split, read_corpus, split
+from textgen.text.cache import Cache
+from textgen.text.corpus import corpus_globs
+from textgen.text.encoded import EncodedCorpus, Part
+from textgen.text.files import find_files, shown_name, spooled, without_repeats
+from textgen.text.growing import VocabularyRule
 from textgen.text.lanes import Windows, windows
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-from textgen.text.vocabulary import gathered_labels
+from textgen.text.notes import read_as_plain_text
+from textgen.text.preparing import prepare_corpus
+from textgen.text.scan import CorpusFacts
+from textgen.text.tokenizer import Tokenizer
+from textgen.training.fine_tuning import Start, load_start
 from textgen.training.size import size_options
 
 Paths = str | Path | Sequence[str | Path]
@@ -38,6 +46,24 @@ Paths = str | Path | Sequence[str | Path]
 MAY_CHANGE_ON_RESUME = {"epochs", "max_minutes", "patience", "preview", "tensorboard"}
 # A corpus may have 10,000 labels; the facts name the most frequent ones.
 MOST_LABELS = 100
+# The fact that names the checkpoint which a run began from.
+INIT_FROM = "init_from"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How text is read, without effect on what is learned.
+
+    Args:
+        cache_dir: where encoded text is kept; None takes the usual place.
+        progress: whether long passes over the text show a bar on stderr.
+    """
+
+    cache_dir: str | Path | None = None
+    progress: bool = False
+
+
+READING = Reading()
 
 
 @dataclass(frozen=True)
@@ -53,13 +79,14 @@ class Task:
         notes: sentences a person should read before training begins.
         resumed: where an earlier session stopped, or None.
         overwrite: whether a run in the same place may be replaced.
+        start: the checkpoint whose weights come first, or None.
     """
 
     run: RunDirectory
     text: TextConfig
     model: ModelConfig
     train: TrainConfig
-    tokenizer: CharTokenizer | ByteTokenizer
+    tokenizer: Tokenizer
     windows: Windows
     val_ids: np.ndarray
     test_ids: np.ndarray
@@ -68,6 +95,7 @@ class Task:
     notes: tuple[str, ...] = ()
     resumed: TrainingState | None = None
     overwrite: bool = False
+    start: Start | None = None
 
 
 def default_out(paths: Paths) -> Path:
@@ -94,19 +122,28 @@ def new_task(
     options: dict[str, Any],
     *,
     overwrite: bool = False,
+    init_from: str | Path | None = None,
+    reading: Reading = READING,
 ) -> Task:
     """Read the text and settle every option of a new run.
 
     Args:
         options: names and values of fields of the three configurations.
+        init_from: a checkpoint whose weights are learned from on; its vocabulary grows
+            by the text's new characters.
+        reading: where encoded text is kept, and whether bars are shown.
 
     Raises:
-        ConfigError: an option is unknown or makes no sense.
-        CheckpointError: `run` is in use and `overwrite` is not set.
+        ConfigError: an option is unknown or makes no sense, or is not that of
+            `init_from`.
+        CheckpointError: `run` is in use and `overwrite` is not set, or `init_from`
+            cannot be read.
         CorpusError: the text cannot be read or is too little.
     """
     _check_options(options)
-    text = from_dict(TextConfig, pick(TextConfig, options))
+    start = None if init_from is None else load_start(init_from, size, options)
+    settled = {} if start is None else start.text_options()
+    text = from_dict(TextConfig, {**pick(TextConfig, options), **settled})
     train = from_dict(TrainConfig, pick(TrainConfig, options))
     chosen = pick(ModelConfig, options)
     # Nonsense is refused before a large corpus is read.
@@ -114,17 +151,30 @@ def new_task(
     size_options(size, num_chars=0)
     run.check(overwrite=overwrite)
 
-    corpus = read_corpus(paths, text)
-    parts = split(corpus, text, train.seed)
-    sized, why = size_options(size, sum(map(len, parts.train)), chosen.keys())
-    tokenizer = make_tokenizer(corpus, text)
-    model = from_dict(ModelConfig, {**sized, **chosen, "vocab_size": tokenizer.vocab_size})
-    notes = (*corpus.notes, why) if sized else corpus.notes
-    task = _task(run, text, model, train, tokenizer, corpus, parts, notes)
-    return replace(task, overwrite=overwrite)
+    rule = VocabularyRule(None if start is None else start.tokenizer, grows=bool(start))
+    prepared = _prepare(paths, text, train.seed, rule, reading)
+    tokenizer = prepared.corpus.tokenizer
+    if start is None:
+        num_chars = prepared.corpus.train.num_chars
+        sized, why = size_options(size, num_chars, chosen.keys())
+        chosen = {**sized, **chosen, "vocab_size": tokenizer.vocab_size}
+        task = _task(run, text, from_dict(ModelConfig, chosen), train, prepared)
+        notes = (*task.notes, why) if sized else task.notes
+        return replace(task, notes=notes, overwrite=overwrite)
+    model = replace(start.model, **chosen, vocab_size=tokenizer.vocab_size)
+    task = _task(run, text, model, train, prepared)
+    return replace(
+        task,
+        notes=(*task.notes, start.note(tokenizer)),
+        facts={**task.facts, INIT_FROM: str(start.path)},
+        overwrite=overwrite,
+        start=start,
+    )
 
 
-def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Task:
+def resumed_task(
+    paths: Paths, run: RunDirectory, options: dict[str, Any], reading: Reading = READING
+) -> Task:
     """Read the text again and take up the options of a run that stopped.
 
     Args:
@@ -132,7 +182,9 @@ def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Ta
             what it shows may differ.
 
     Raises:
-        CheckpointError: there is nothing to go on with, or text or options differ.
+        CheckpointError: there is nothing to go on with, or the text differs; it says in
+            what.
+        ConfigError: options differ; it names all of them.
     """
     _check_options(options)
     if not run.holds_run():
@@ -151,37 +203,46 @@ def resumed_task(paths: Paths, run: RunDirectory, options: dict[str, Any]) -> Ta
     _check_same(options, {**to_dict(text), **to_dict(stored.model), **to_dict(train)})
     train = replace(train, **{k: options[k] for k in MAY_CHANGE_ON_RESUME & options.keys()})
 
-    corpus = read_corpus(paths, text)
-    if corpus.sha256 != stored.facts.get("text", {}).get("sha256"):
-        raise CheckpointError(
-            f"{run.path}: this run was trained on another text than "
-            f"{', '.join(name for name, _ in corpus.sources[:3])}. Resume with the same "
-            "text, or choose another --out to begin anew."
-        )
-    parts = split(corpus, text, train.seed)
-    task = _task(
-        run, text, stored.model, train, stored.tokenizer, corpus, parts, corpus.notes
-    )
-    return replace(task, resumed=state)
+    before = stored.facts.get("text", {})
+    check = partial(_check_same_text, run, before)
+    # A vocabulary that was learned from this text alone is in the cache as such.
+    rule = VocabularyRule(stored.tokenizer if INIT_FROM in before else None)
+    prepared = _prepare(paths, text, train.seed, rule, reading, check)
+    if prepared.corpus.tokenizer != stored.tokenizer:
+        rule = VocabularyRule(stored.tokenizer)
+        prepared = _prepare(paths, text, train.seed, rule, reading, check)
+    task = _task(run, text, stored.model, train, prepared)
+    kept = {INIT_FROM: before[INIT_FROM]} if INIT_FROM in before else {}
+    return replace(task, resumed=state, facts={**task.facts, **kept})
 
 
-def make_tokenizer(corpus: Corpus, text: TextConfig) -> CharTokenizer | ByteTokenizer:
-    """The vocabulary that a text and its configuration ask for."""
-    end_of_document = text.documents != "whole"
-    labels = corpus.labels or ()
-    if text.tokenizer == "byte":
-        return ByteTokenizer(
-            normalize=text.normalize,
-            end_of_document=end_of_document,
-            labels=gathered_labels(labels, text.normalize),
+@dataclass(frozen=True)
+class _Prepared:
+    """The encoded text, the names of its files, and sentences about them."""
+
+    corpus: EncodedCorpus
+    names: Sequence[str]
+    notes: tuple[str, ...]
+
+
+def _prepare(
+    paths: Paths,
+    text: TextConfig,
+    seed: int,
+    rule: VocabularyRule,
+    reading: Reading,
+    check: Callable[[CorpusFacts], None] = lambda facts: None,
+) -> _Prepared:
+    names, notes = without_repeats(find_files(paths, corpus_globs(text)))
+    cache = Cache(reading.cache_dir)
+    with spooled(names, cache.ready()) as files:
+        corpus = prepare_corpus(
+            files, text, seed, rule, check=check, cache=cache, progress=reading.progress
         )
-    return CharTokenizer.from_documents(
-        corpus.documents,
-        min_count=text.min_count,
-        normalize=text.normalize,
-        end_of_document=end_of_document,
-        labels=labels,
-    )
+    of_records = text.documents == "records"
+    notes += corpus.facts.tally.sentences(of_records=of_records)
+    notes += () if of_records else read_as_plain_text(names)
+    return _Prepared(corpus, names, tuple(notes))
 
 
 def _task(
@@ -189,69 +250,96 @@ def _task(
     text: TextConfig,
     model: ModelConfig,
     train: TrainConfig,
-    tokenizer: CharTokenizer | ByteTokenizer,
-    corpus: Corpus,
-    parts: Split,
-    notes: tuple[str, ...],
+    prepared: _Prepared,
 ) -> Task:
-    encode = tokenizer.encode_documents
-    unknown = "token" if tokenizer.unknown_id is not None else "error"
-    ids = [
-        encode(documents, unknown, labels) if documents else np.empty(0, np.uint8)
-        for documents, labels in zip(parts, parts.labels, strict=True)
-    ]
+    corpus = prepared.corpus
     # Too little text is an error now, not after Keras is loaded.
-    lanes = windows(ids[0], train.batch_size, train.seq_length)
-    train = train.settled(len(lanes))
-    per_char = (
-        _ids_per_char(tokenizer, ids[0], parts.train),
-        _ids_per_char(tokenizer, ids[1], parts.val),
-        _ids_per_char(tokenizer, ids[2], parts.test),
-    )
-    facts = _facts(text, corpus, ids)
+    lanes = windows(corpus.train.ids, train.batch_size, train.seq_length)
+    parts = (corpus.train, corpus.val, corpus.test)
+    train_rate, val_rate, test_rate = (_ids_per_char(corpus.tokenizer, p) for p in parts)
     return Task(
-        run, text, model, train, tokenizer, lanes, ids[1], ids[2], per_char, facts, notes
+        run,
+        text,
+        model,
+        train.settled(len(lanes)),
+        corpus.tokenizer,
+        lanes,
+        corpus.val.ids,
+        corpus.test.ids,
+        (train_rate, val_rate, test_rate),
+        _facts(text, corpus, prepared.names),
+        prepared.notes,
     )
 
 
-def _ids_per_char(
-    tokenizer: CharTokenizer | ByteTokenizer, ids: np.ndarray, documents: Sequence[str]
-) -> float:
+def _ids_per_char(tokenizer: Tokenizer, part: Part) -> float:
     """Ids that are predicted for each character; the end of a document counts as one.
 
     A label counts as none: it is predicted, too, so its surprise is part of the score,
     but nobody reads it.
     """
-    num_chars = sum(map(len, documents))
-    num_ids = len(ids)
+    num_chars, num_ids = part.num_chars, len(part.ids)
     if tokenizer.eod_id is not None:
-        num_chars += len(documents)
+        num_chars += part.num_documents
         num_ids -= 1  # the leading one is read, not predicted
     return num_ids / num_chars if num_chars else 1.0
 
 
-def _facts(text: TextConfig, corpus: Corpus, ids: Sequence[np.ndarray]) -> dict[str, Any]:
+def _facts(text: TextConfig, corpus: EncodedCorpus, names: Sequence[str]) -> dict[str, Any]:
+    """What the checkpoint keeps of the text.
+
+    Args:
+        names: of the files as they are called now; the cache may know them otherwise.
+    """
+    facts = corpus.facts
     return {
         **to_dict(text),
         # A corpus may have 100,000 files; the checkpoint names the first few.
-        "sources": [name for name, _ in corpus.sources[:10]],
-        "num_files": len(corpus.sources),
-        "num_documents": corpus.num_documents,
-        "num_chars": corpus.num_chars,
-        "num_train": len(ids[0]),
-        "num_val": len(ids[1]),
-        "num_test": len(ids[2]),
-        "sha256": corpus.sha256,
-        **_label_facts(corpus),
+        "sources": [shown_name(names[number]) for number in facts.tally.sources],
+        "num_files": facts.tally.num_files,
+        "num_documents": facts.num_documents,
+        "num_chars": facts.num_chars,
+        "num_train": len(corpus.train.ids),
+        "num_val": len(corpus.val.ids),
+        "num_test": len(corpus.test.ids),
+        "sha256": facts.sha256,
+        **_label_facts(facts),
     }
 
 
-def _label_facts(corpus: Corpus) -> dict[str, Any]:
+def _label_facts(facts: CorpusFacts) -> dict[str, Any]:
     """How many labels there are, and how many documents the most frequent ones have."""
-    if corpus.labels is None:
+    if facts.labels is None:
         return {}
-    counts = Counter(sorted(corpus.labels))
+    counts = Counter(dict(sorted(facts.labels.items())))
     return {"num_labels": len(counts), "labels": dict(counts.most_common(MOST_LABELS))}
+
+
+def _check_same_text(
+    run: RunDirectory, before: Mapping[str, Any], now: CorpusFacts
+) -> None:
+    """Refuse to resume on another text, and say in what it differs.
+
+    Args:
+        before: what the checkpoint says of its text.
+    """
+    if now.sha256 == before.get("sha256"):
+        return
+    numbers = {
+        "characters": (now.num_chars, before.get("num_chars")),
+        "documents": (now.num_documents, before.get("num_documents")),
+        "files": (now.tally.num_files, before.get("num_files")),
+    }
+    differ = [
+        f"{new:,} {what} (was {old:,})"
+        for what, (new, old) in numbers.items()
+        if isinstance(old, int) and new != old
+    ]
+    shown = ", ".join(differ) or "as many characters, but not the same ones"
+    raise CheckpointError(
+        f"{run.path}: this run was trained on another text: {shown}. Resume with the same "
+        "text; or learn on from its weights with --init-from and another --out."
+    )
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from textgen.errors import ConfigError
 from textgen.run_directory import RunDirectory
 from textgen.training.backend import check_backend, wanted_backend
 from textgen.training.process import num_cores, num_shares, tune_process
-from textgen.training.task import Paths, default_out, new_task, resumed_task
+from textgen.training.task import Paths, Reading, default_out, new_task, resumed_task
 
 
 def train(
@@ -22,6 +22,8 @@ def train(
     size: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    init_from: str | Path | None = None,
+    cache_dir: str | Path | None = None,
     quiet: bool = False,
     tune: bool = False,
     **options: Any,
@@ -35,6 +37,11 @@ def train(
             units and dropout from the amount of text; the options below win over it.
         resume: go on with the run in `out`.
         overwrite: replace the run in `out`.
+        init_from: a checkpoint, or the name of a run under `checkpoints/`, whose weights
+            come first (fine-tuning). Its architecture is kept, and its vocabulary grows by
+            the new characters of this text; the learning rate begins anew.
+        cache_dir: where the encoded text is kept, so that it is encoded once; default:
+            `TEXTGEN_CACHE_DIR`, or the operating system's place for such things.
         quiet: print nothing on stderr.
         tune: set memory and threads of the whole process for speed, as the command line
             does; of use only before anything has loaded Keras.
@@ -63,11 +70,24 @@ def train(
     check_backend(wanted_backend())
     if resume and size != "auto":
         raise ConfigError("a resumed run keeps its size. Leave out --size.")
+    if resume and init_from is not None:
+        raise ConfigError(
+            "a resumed run goes on with its own weights. Leave out --init-from or --resume."
+        )
+    reading = Reading(cache_dir, progress=not quiet)
     run = RunDirectory(out or default_out(paths))
     if resume:
-        task = resumed_task(paths, run, options)
+        task = resumed_task(paths, run, options, reading)
     else:
-        task = new_task(paths, run, size, options, overwrite=overwrite)
+        task = new_task(
+            paths,
+            run,
+            size,
+            options,
+            overwrite=overwrite,
+            init_from=init_from,
+            reading=reading,
+        )
     if task.train.tensorboard:
         _check_tensorboard()
     if not quiet:

@@ -1,0 +1,59 @@
+"""`textgen cache list|clear`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from textgen.console import say
+
+FOLDER = click.option(
+    "--cache-dir",
+    metavar="DIR",
+    help="Which cache.  [default: TEXTGEN_CACHE_DIR, or the usual place]",
+)
+
+
+@click.group()
+def cache() -> None:
+    """List and clear the texts that `textgen train` has encoded.
+
+    A text is encoded once and kept, so that the next training on it begins at once.
+    Clearing loses nothing that cannot be made again.
+
+    \b
+    Examples:
+      textgen cache list
+      textgen cache clear
+      textgen train big.txt --cache-dir /scratch/textgen
+    """
+
+
+@cache.command("list")
+@FOLDER
+def list_entries(cache_dir: str | None) -> None:
+    """Show what is kept: size, when it was last used, and what it is."""
+    from textgen.text.cache import Cache
+    from textgen.text.encoded import describe_entry
+
+    found = Cache(cache_dir)
+    entries = found.entries()
+    for entry in entries:
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used_at))
+        what = describe_entry(entry.path)
+        click.echo(f"{entry.path.name[:12]}  {entry.num_bytes:>15,} bytes  {used}  {what}")
+    total = sum(entry.num_bytes for entry in entries)
+    texts = f"{len(entries):,} encoded text{'s' * (len(entries) != 1)}"
+    say(f"{texts}, {total:,} bytes, in {found.folder}")
+
+
+@cache.command("clear")
+@FOLDER
+def clear_entries(cache_dir: str | None) -> None:
+    """Delete all of it, but for what a training is writing now."""
+    from textgen.text.cache import Cache
+
+    found = Cache(cache_dir)
+    num_bytes = found.clear()
+    say(f"{num_bytes:,} bytes freed in {found.folder}")

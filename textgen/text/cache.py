@@ -1,0 +1,179 @@
+"""Encoded corpora on disk, so that a text is read and encoded once.
+
+    CACHE/KEY/corpus.json     what is in the files beside it, and their fingerprints
+              train.ids       ids one after the other, `corpus.json` says how wide
+              val.ids, test.ids
+
+The key is a fingerprint of the corpus' bytes and of all that decides how they become ids.
+Nothing here is trusted: what is damaged, half-written or of another version is made anew.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from textgen.console import say
+from textgen.errors import CorpusError
+
+ENTRY = "corpus.json"
+ENVIRONMENT = "TEXTGEN_CACHE_DIR"
+_OURS = re.compile(r"[0-9a-f]{64}(\.new)?|stdin-\w+")
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One encoded corpus.
+
+    Args:
+        path: its directory.
+        num_bytes: what it takes on the disk.
+        used_at: when it was last used, in seconds since 1970.
+    """
+
+    path: Path
+    num_bytes: int
+    used_at: float
+
+
+def default_cache() -> Path:
+    """Where encoded corpora lie when nothing else is asked for.
+
+    `TEXTGEN_CACHE_DIR`, or the usual place of the operating system.
+    """
+    import platformdirs
+
+    named = os.environ.get(ENVIRONMENT)
+    return Path(named or platformdirs.user_cache_path("textgen", appauthor=False))
+
+
+class Cache:
+    """A directory of encoded corpora; it is made when something is stored.
+
+    Args:
+        folder: where; None takes `default_cache()`.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else default_cache()
+        self._is_named = folder is not None or ENVIRONMENT in os.environ
+
+    def ready(self) -> Path:
+        """The directory, made if it is missing; nobody else may look into a new one.
+
+        Where the usual place cannot be written, as in some containers, a temporary one
+        serves until this process ends.
+
+        Raises:
+            CorpusError: a place that was named cannot be written.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(self.folder, os.W_OK | os.X_OK):
+                return self.folder
+            raise PermissionError(errno.EACCES, "permission denied")
+        except OSError as error:
+            if self._is_named:
+                with cache_errors(self.folder):
+                    raise
+            say(
+                f"{self.folder} cannot be written ({error.strerror}): encoded text is kept "
+                "for this run only. Name a lasting place with --cache-dir."
+            )
+            self.folder = Path(tempfile.mkdtemp(prefix="textgen-"))
+            atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+            return self.folder
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[None]:
+        """Hold an entry, so that two trainings do not encode the same text at once.
+
+        Raises:
+            CorpusError: nothing can be written here.
+        """
+        with cache_errors(self.folder):
+            lock = FileLock(self.ready() / f"{key}.lock")
+            if not _is_free(lock):
+                say("Another training encodes this text now; waiting for it.")
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def entries(self) -> list[CacheEntry]:
+        """What is stored, the last used first; also what was left half-written."""
+        return sorted(map(_entry, self._folders()), key=lambda entry: -entry.used_at)
+
+    def clear(self) -> int:
+        """Delete all entries that nobody is writing; return how many bytes that freed.
+
+        Raises:
+            CorpusError: something cannot be deleted.
+        """
+        num_bytes = 0
+        with cache_errors(self.folder, "cleared"):
+            for entry in self.entries():
+                lock = FileLock(self.folder / f"{entry.path.stem}.lock")
+                if _is_free(lock):
+                    shutil.rmtree(entry.path)
+                    num_bytes += entry.num_bytes
+                    lock.release()
+                    Path(lock.lock_file).unlink(missing_ok=True)
+        return num_bytes
+
+    def _folders(self) -> list[Path]:
+        # A person may name any folder; what is not of this package is left alone.
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        return [path for path in found if _OURS.fullmatch(path.name) and path.is_dir()]
+
+
+@contextmanager
+def cache_errors(folder: Path, verb: str = "written") -> Iterator[None]:
+    """Turn whatever goes wrong in a cache into a `CorpusError` that names it.
+
+    >>> with cache_errors(Path("cache")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    textgen.errors.CorpusError: cache: the cache of encoded text cannot be written ...
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: the cache of encoded text cannot be {verb} "
+            f"({error.strerror or error}). Free some space (`textgen cache clear`), or "
+            "choose another place with --cache-dir."
+        ) from error
+
+
+def _is_free(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
+
+
+def _entry(folder: Path) -> CacheEntry:
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    whole = folder / ENTRY
+    used_at = whole.stat().st_mtime if whole.exists() else 0.0
+    return CacheEntry(folder, sum(file.st_size for file in files), used_at)
+
+
+def mark_used(folder: Path) -> None:
+    """Note that an entry was used now."""
+    now = time.time()
+    os.utime(folder / ENTRY, (now, now))
