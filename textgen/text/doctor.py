@@ -21,14 +21,15 @@ from textgen.text.enough import (
     LITTLE_CHARS,
     Parts,
     model_findings,
-    parts_of,
     shape_findings,
     size_findings,
+    sizes_of_parts,
 )
-from textgen.text.files import HAD_CR, HAD_MARK, few, shown_name
+from textgen.text.file_findings import MOST_FAULTS, file_findings
+from textgen.text.files import HAD_CR, few, shown_name
 from textgen.text.finding import SEVERITIES, Finding, count_of, percent
-from textgen.text.records import holds_records
-from textgen.text.survey import Fault, Survey, mended, survey
+from textgen.text.survey import Survey, survey
+from textgen.text.survey_text import mended
 from textgen.text.symptoms import (
     CONTROLS,
     RARE,
@@ -43,7 +44,6 @@ from textgen.text.symptoms import (
 DEFAULTS = TextConfig()
 # Model and usual model for so many characters to train on and so large a vocabulary.
 ChooseModel = Callable[[int, int], tuple[ModelConfig, ModelConfig]]
-_MOST_FAULTS = 10
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def examine(
     (False, 'Add --encoding cp1252.')
     """
     found = survey(paths, config, on_start=on_start, on_bytes=on_bytes)
-    findings = [*_about_files(found)]
+    findings = [*file_findings(found)]
     if found.read:
         findings += [*_about_characters(found), *_about_repeats(found)]
     parts: Parts | None = None
@@ -223,15 +223,15 @@ def _parts(found: Survey, seed: int) -> Parts | None:
             "blanks. Name a file with text in it."
         )
     if found.config.documents == "whole":
-        return parts_of(np.array([found.num_chars]), found.config, seed)
+        return sizes_of_parts(np.array([found.num_chars]), found.config, seed)
     lengths = np.frombuffer(found.documents.lengths, np.int64)
-    return parts_of(lengths, found.config, seed)
+    return sizes_of_parts(lengths, found.config, seed)
 
 
 def _facts(found: Survey, parts: Parts | None) -> dict[str, Any]:
     parts = parts or Parts(0, 0, 0)
     return {
-        "files": found.names[:_MOST_FAULTS],
+        "files": found.names[:MOST_FAULTS],
         "num_files": len(found.read),
         "num_refused": len(found.faults),
         "num_documents": found.documents.count,
@@ -240,151 +240,9 @@ def _facts(found: Survey, parts: Parts | None) -> dict[str, Any]:
         "num_train": parts.train,
         "num_val": parts.val,
         "num_test": parts.test,
-        "longest_line": found.longest_line,
+        "longest_line": found.text.longest_line,
         "line_endings": dict(found.endings),
     }
-
-
-# --- files ---
-
-
-def _about_files(found: Survey) -> Iterator[Finding]:
-    yield from _about_faults(found)
-    for note in found.notes:
-        yield Finding("remark", "files", note)
-    records = [name for name in found.read if holds_records(name)]
-    if records and found.config.documents != "records":
-        yield Finding(
-            "remark",
-            "files",
-            f"{few(records)}: read as plain text, with names of columns and punctuation.",
-            "To learn from the records alone: --documents records.",
-        )
-    if found.num_blank_files and len(found.read) > found.num_blank_files:
-        number = count_of(found.num_blank_files, "file")
-        yield Finding("remark", "files", f"{number} without text: nothing to learn there.")
-    if found.quirks[HAD_MARK]:
-        yield Finding(
-            "remark",
-            "byte order mark",
-            f"{count_of(found.quirks[HAD_MARK], 'file')} "
-            f"({found.quirk_names.get(HAD_MARK, '')}) with a byte order mark at the start.",
-            "Nothing to do: it is dropped.",
-            {"count": found.quirks[HAD_MARK]},
-        )
-    if found.narrow:
-        yield Finding(
-            "warning",
-            "wrong encoding",
-            f"{few(found.narrow)}: without one NUL byte, which nearly every file in "
-            f"{found.config.encoding} has.",
-            f"If it reads as nonsense, leave out --encoding {found.config.encoding}.",
-            {"files": found.narrow[:_MOST_FAULTS]},
-        )
-    yield from _about_endings(found)
-
-
-def _about_endings(found: Survey) -> Iterator[Finding]:
-    if found.num_doubled_cr:
-        yield Finding(
-            "warning",
-            "line endings",
-            f"{found.num_doubled_cr:,} lines end in CR CR LF, as after a wrong conversion: "
-            "an empty line follows each.",
-            "Remove the CRs: tr -d '\\r' < FILE > CLEAN.",
-            {"count": found.num_doubled_cr},
-        )
-    if not found.endings.keys() - {"LF"}:
-        return
-    shown = ", ".join(
-        f"{kind} in {count_of(count, 'file')}"
-        + (f" ({found.ending_names[kind]})" if kind != "LF" else "")
-        for kind, count in found.endings.most_common()
-    )
-    odd = [
-        kind for kind in found.endings if kind not in ("LF", "CRLF", "CR", "LF and CRLF")
-    ]
-    advice = "Nothing to do: all are read as LF."
-    if odd:
-        advice = "All are read as LF; look whether the lone CRs are meant to end lines."
-    yield Finding(
-        "remark", "line endings", f"{shown}.", advice, {"files": {**found.endings}}
-    )
-
-
-def _about_faults(found: Survey) -> Iterator[Finding]:
-    groups: dict[Any, list[Fault]] = {}
-    plain = []
-    for fault in found.faults:
-        if fault.guess is None:
-            plain.append(fault)
-        else:
-            key = (fault.guess.encoding, fault.guess.is_sure)
-            groups.setdefault(key, []).append(fault)
-    for faults in groups.values():
-        yield _about_encoding(found, faults, alone=len(faults) == len(found.names))
-    for fault in plain[:_MOST_FAULTS]:
-        if fault.place:
-            what = f"{fault.name} is text, but has {fault.place}: no text has any."
-            advice = f"Delete them: tr -d '\\000' < {fault.name} > CLEAN."
-            yield Finding("error", "NUL bytes", what, advice, {"file": fault.name})
-        else:
-            yield Finding("error", "files", fault.message, data={"file": fault.name})
-    if len(plain) > _MOST_FAULTS:
-        more = count_of(len(plain) - _MOST_FAULTS, "more file")
-        yield Finding("error", "files", f"{more} cannot be read.")
-
-
-def _about_encoding(found: Survey, faults: list[Fault], *, alone: bool) -> Finding:
-    first = faults[0]
-    assert first.guess is not None
-    guess, tried, name = first.guess, found.config.encoding, first.name
-    subject = name
-    if len(faults) > 1:
-        subject = f"{len(faults):,} of {count_of(len(found.names), 'file')}"
-        subject += f" ({few([fault.name for fault in faults])})"
-    is_or_are = "is" if len(faults) == 1 else "are"
-    it = "It looks" if len(faults) == 1 else "They look"
-    where = first.place if len(faults) == 1 else f"in {name} {first.place}"
-    if guess.encoding is None:
-        what = f"{subject} {is_or_are} UTF-8, but damaged: {where}"
-        what += (
-            f" and {guess.num_wrong - 1:,} more near it." if guess.num_wrong > 1 else "."
-        )
-        advice = (
-            "Mend that place, or leave the wrong bytes out: "
-            f"iconv -f utf-8 -t utf-8 -c {name} > CLEAN."
-        )
-    else:
-        what = f"{subject} {is_or_are} not {tried}: {where}. {it} like {guess.encoding}: "
-        what += f"{guess.reason}."
-        if not guess.is_sure:
-            what = what.replace(f"{it} like", "Perhaps it is")
-        advice = _encoding_advice(guess.encoding, tried, name, alone, guess.is_sure)
-    data = {
-        "files": [fault.name for fault in faults],
-        "looks_like": guess.encoding,
-        "messages": [fault.message for fault in faults[:_MOST_FAULTS]],
-    }
-    return Finding("error", "encoding", what, advice, data)
-
-
-def _encoding_advice(
-    encoding: str, tried: str, name: str, alone: bool, is_sure: bool
-) -> str:
-    if not alone:
-        return (
-            "One --encoding holds for all files, so convert what differs: "
-            f"iconv -f {encoding} -t {tried} {name} > CLEAN."
-        )
-    if encoding == "utf-8":
-        return f"Leave out --encoding {tried}."
-    if not is_sure:
-        return (
-            f"Look whether it reads well (iconv -f {encoding} -t utf-8 {name} | head), "
-            f"then add --encoding {encoding}."
-        )
-    return f"Add --encoding {encoding}."
 
 
 # --- characters and documents ---
@@ -393,25 +251,25 @@ def _encoding_advice(
 def _about_characters(found: Survey) -> Iterator[Finding]:
     yield from _about_mojibake(found)
     # One advice about the encoding is enough.
-    encoding = "utf-8" if found.mojibake else found.config.encoding
-    yield from character_findings(found.raw, found.places, encoding)
-    yield from form_findings(found.raw, found.nfc, found.config.normalize)
+    encoding = "utf-8" if found.text.mojibake else found.config.encoding
+    yield from character_findings(found.text.raw, found.text.places, encoding)
+    yield from form_findings(found.text.raw, found.text.nfc, found.config.normalize)
     yield from rarity_findings(found.counts, found.config)
 
 
 def _about_mojibake(found: Survey) -> Iterator[Finding]:
-    number = sum(found.mojibake.values())
+    number = sum(found.text.mojibake.values())
     if not number:
         return
     shown = ", ".join(
-        f"{text!r} for {mended(text)!r}" for text, _ in found.mojibake.most_common(3)
+        f"{text!r} for {mended(text)!r}" for text, _ in found.text.mojibake.most_common(3)
     )
     is_utf8 = found.config.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     yield Finding(
         "warning",
         "wrong encoding",
         f"{number:,} times a character seems to be read in a wrong encoding, such as "
-        f"{shown} (the first in {found.mojibake_place}).",
+        f"{shown} (the first in {found.text.mojibake_place}).",
         "The text was damaged before it came here; the program ftfy mends such text: "
         "ftfy FILE -o CLEAN."
         if is_utf8
@@ -422,7 +280,7 @@ def _about_mojibake(found: Survey) -> Iterator[Finding]:
 
 def _about_repeats(found: Survey) -> Iterator[Finding]:
     kind = found.config.documents
-    texts = found.files if kind == "whole" else found.documents
+    texts = found.text.files if kind == "whole" else found.documents
     repeats = texts.found()
     if repeats is not None:
         noun = "file" if kind in ("whole", "files") else "document"

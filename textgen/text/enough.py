@@ -11,6 +11,7 @@ from textgen.config import ModelConfig, TextConfig, TrainConfig
 from textgen.errors import CorpusError
 from textgen.text.finding import Finding, count_of, percent
 from textgen.text.lanes import windows
+from textgen.text.splitting import part_ends, parts_of
 from textgen.text.survey import Survey
 
 LITTLE_CHARS = 10_000
@@ -31,8 +32,8 @@ class Parts(NamedTuple):
     train_documents: int = 1
 
 
-def parts_of(lengths: np.ndarray, config: TextConfig, seed: int) -> Parts:
-    """What training would hold back of documents of these lengths.
+def sizes_of_parts(lengths: np.ndarray, config: TextConfig, seed: int) -> Parts:
+    """How much training would learn from and hold back of documents of these lengths.
 
     Args:
         lengths: `(num_documents,)` characters of each; of one whole text its one.
@@ -40,40 +41,15 @@ def parts_of(lengths: np.ndarray, config: TextConfig, seed: int) -> Parts:
     Raises:
         CorpusError: too little text, or too few documents, for every part to have some.
 
-    >>> parts_of(np.array([100]), TextConfig(val_fraction=0.25), seed=0)
+    >>> sizes_of_parts(np.array([100]), TextConfig(val_fraction=0.25), seed=0)
     Parts(train=75, val=25, test=0, train_documents=1)
     """
-    num_parts = 3 if config.test_fraction else 2
-    num_chars = int(lengths.sum())
     if config.documents == "whole":
-        val_start = int(num_chars * (1 - config.val_fraction - config.test_fraction))
-        test_start = int(num_chars * (1 - config.test_fraction))
-        parts = Parts(val_start, test_start - val_start, num_chars - test_start)
-        if not all(parts[:num_parts]):
-            raise CorpusError(
-                f"{count_of(num_chars, 'character')} are too few to cut into {num_parts} "
-                "parts, of which each has at least one. Add text, or raise --val-fraction."
-            )
-        return parts
-    if len(lengths) < num_parts:
-        raise CorpusError(
-            f"--documents {config.documents} found {count_of(len(lengths), 'document')}, "
-            f"but training and holding back need at least {num_parts}. Add text, or "
-            "choose other --documents."
-        )
-    drawn = lengths[np.random.default_rng(seed).permutation(len(lengths))]
-    num_val = _num_drawn(drawn, config.val_fraction * num_chars, num_parts - 1)
-    num_test = 0
-    if config.test_fraction:
-        num_test = _num_drawn(drawn[num_val:], config.test_fraction * num_chars, 1)
-    held = num_val + num_test
-    val, test = int(drawn[:num_val].sum()), int(drawn[num_val:held].sum())
-    return Parts(num_chars - val - test, val, test, len(drawn) - held)
-
-
-def _num_drawn(lengths: np.ndarray, wanted: float, num_left: int) -> int:
-    enough = int(np.searchsorted(np.cumsum(lengths), wanted)) + 1
-    return min(enough, len(lengths) - num_left)
+        train, val, test = np.diff((0, *part_ends(int(lengths.sum()), config))).tolist()
+        return Parts(train, val, test)
+    part_of = parts_of(lengths, config.documents, config, seed)
+    train, val, test = np.bincount(part_of, weights=lengths, minlength=3).tolist()
+    return Parts(int(train), int(val), int(test), int(np.count_nonzero(part_of == 0)))
 
 
 def num_ids(parts: Parts, found: Survey) -> int:
@@ -136,14 +112,14 @@ def shape_findings(found: Survey) -> Iterator[Finding]:
             "text anywhere.",
             {"longest_document": documents.longest},
         )
-    if found.longest_line > _LONG_LINE and kind not in ("lines", "records"):
+    if found.text.longest_line > _LONG_LINE and kind not in ("lines", "records"):
         yield Finding(
             "remark",
             "long lines",
-            f"the longest line has {found.longest_line:,} characters "
-            f"({found.longest_line_place}).",
+            f"the longest line has {found.text.longest_line:,} characters "
+            f"({found.text.longest_line_place}).",
             "That is as it should be for text without lines; else it has lost them.",
-            {"longest_line": found.longest_line},
+            {"longest_line": found.text.longest_line},
         )
 
 
