@@ -90,7 +90,7 @@ class FileBytes:
         self._start = self._last = b""
         self._num_bytes = self._num_lines = 0
         self._num_lf = self._num_crlf = self._num_doubled = 0
-        self._previous = 0
+        self._crs = b""
         self._has_nul = False
 
     def texts(self) -> Iterator[str]:
@@ -109,11 +109,13 @@ class FileBytes:
         self._num_bytes += len(data)
         self._num_lf += data.count(b"\n")
         self._has_nul = self._has_nul or b"\0" in data
-        if b"\r" in data or self._previous == 13:
-            joined = b"\r" + data if self._previous == 13 else data
+        if self._crs or b"\r" in data:
+            joined = self._crs + data
             self._num_crlf += joined.count(b"\r\n")
             self._num_doubled += joined.count(b"\r\r\n")
-        self._previous = data[-1]
+            # Only these can be part of what ends in the next piece.
+            end = joined[-2:]
+            self._crs = end[len(end.rstrip(b"\r")) :]
 
     def facts(self) -> FileFacts:
         """What is known when the file has been read."""
