@@ -7,8 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
 
 import click
 
@@ -130,23 +130,29 @@ def _bar() -> Iterator[Told]:
     """A progress bar on stderr, where that is a terminal: who is told of what is read."""
     from tqdm import tqdm
 
-    with tqdm(
-        unit="B",
-        unit_scale=True,
-        delay=BAR_SECONDS,
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
+    with ExitStack() as stack:
+        bars: list[tqdm[NoReturn]] = []
 
         def start(names: Sequence[str]) -> None:
-            bar.total = None if bar.disable else _num_bytes(names)
+            is_shown = sys.stderr.isatty()
+            bar: tqdm[NoReturn] = tqdm(
+                total=_num_bytes(names) if is_shown else None,
+                unit="B",
+                unit_scale=True,
+                delay=BAR_SECONDS,
+                leave=False,
+                disable=not is_shown,
+            )
+            bars.append(stack.enter_context(bar))
 
-        yield start, bar.update
+        yield start, lambda num_bytes: bars[0].update(num_bytes)
 
 
 def _num_bytes(names: Sequence[str]) -> int | None:
     """Bytes that will be read, where they can be known."""
-    if any(name.endswith((".gz", ".bz2", ".xz")) for name in names):
+    from textgen.text.files import decompressed_name
+
+    if any(decompressed_name(name) != name for name in names):
         return None
     try:
         return sum(os.path.getsize(name) for name in names)
