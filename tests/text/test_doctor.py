@@ -192,6 +192,14 @@ def test_one_broken_file_does_not_end_the_examination(write: Write, tmp_path: Pa
     assert not report.can_train
 
 
+def test_a_file_that_is_read_in_part_is_said_to_be_so(write: Write, tmp_path: Path) -> None:
+    write(STORY * 200, "many/a.txt")
+    write(STORY.encode() * 30_000 + b"\xff\xff", "many/b.txt")
+    report = check(tmp_path / "many")
+    assert ", 1 file, and what 1 file had before an error." in report.headline
+    assert report.facts["num_files"] == 1
+
+
 def test_nul_bytes_in_a_text_can_be_deleted(write: Write) -> None:
     finding = found(check(write(STORY * 50 + "\0" + STORY)), "NUL bytes")
     assert finding.severity == "error"

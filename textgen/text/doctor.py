@@ -42,6 +42,7 @@ from textgen.text.symptoms import (
 )
 
 DEFAULTS = TextConfig()
+_FEW = 5
 # Model and usual model for so many characters to train on and so large a vocabulary.
 ChooseModel = Callable[[int, int], tuple[ModelConfig, ModelConfig]]
 
@@ -133,7 +134,9 @@ def examine(
     headline = _headline(
         found.counts, found.documents.count, len(found.read), config, found.num_chars
     )
-    if not found.read:
+    if found.num_cut:
+        headline += f", and what {count_of(found.num_cut, 'file')} had before an error"
+    elif not found.read:
         headline = "No text could be read"
     return Report(_facts(found, parts), tuple(findings), f"{headline}.")
 
@@ -266,7 +269,8 @@ def _about_mojibake(found: Survey) -> Iterator[Finding]:
     )
     is_utf8 = found.config.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     yield Finding(
-        "warning",
+        # A text about encodings has a few on purpose.
+        "warning" if number >= _FEW else "remark",
         "wrong encoding",
         f"{number:,} times a character seems to be read in a wrong encoding, such as "
         f"{shown} (the first in {found.text.mojibake_place}).",

@@ -44,6 +44,17 @@ class Fingerprint:
                 self._hash = hash((self._hash, hash(block)))
             self._held = self._held[whole:]
 
+    @staticmethod
+    def of(text: str) -> int | None:
+        """The hash of a whole text at once, or None where it is too long for that.
+
+        >>> fingerprint = Fingerprint()
+        >>> fingerprint.feed("Kit")
+        >>> fingerprint.close() == (Fingerprint.of("Kit"), 3)
+        True
+        """
+        return hash((0, hash(text))) if len(text) <= _BLOCK_CHARS else None
+
     def close(self) -> tuple[int, int]:
         """Hash and length; the next piece then begins another text."""
         found = hash((self._hash, hash(self._held))), self.num_chars

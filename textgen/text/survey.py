@@ -39,6 +39,7 @@ class Survey:
         endings: how many files have which line endings.
         num_doubled_cr: how many lines end in CR CR LF.
         num_blank_files: files without text.
+        num_cut: files that were read in part, up to an error.
         narrow: files without NUL bytes, though read in an encoding of two or four bytes.
         text: what is known of the text as it stands in the files.
         counts: `(0x110000,)` how often each code point stands in the documents.
@@ -58,6 +59,7 @@ class Survey:
     ending_names: dict[str, str] = field(default_factory=dict)
     num_doubled_cr: int = 0
     num_blank_files: int = 0
+    num_cut: int = 0
     narrow: list[str] = field(default_factory=list)
     text: TextFacts = field(default_factory=TextFacts)
     counts: np.ndarray = field(default_factory=no_counts)
@@ -176,12 +178,10 @@ class _Reader:
         self._begin(name)
         try:
             for piece in cut_pieces([self._texts(file)], kind):
-                if piece.text:
-                    self._take(piece.text)
-                if piece.ends:
-                    self._end_document()
+                self._take(piece.text, ends=piece.ends)
         except CorpusError as error:
             result.faults.append(file.fault(error))
+            result.num_cut += file.has_text
             self._document.close()
             self._raw.abandon()
             return
@@ -232,23 +232,34 @@ class _Reader:
         self._raw.add(record.text)
         self._raw.end()
         self._result.has_labels = record.label is not None
-        self._take(normalize_text(record.text, self._result.config.normalize))
-        self._end_document()
+        text = normalize_text(record.text, self._result.config.normalize)
+        self._take(text, ends=True)
 
-    def _take(self, text: str) -> None:
-        self._document.feed(text)
-        if self._result.config.documents == "whole":
-            # A file that lacks its last line feed is given one before the next.
-            if self._last != "\n" and self._document.num_chars == len(text):
-                self._held.append("\n")
-            self._last = text[-1]
+    def _take(self, text: str, *, ends: bool) -> None:
+        """Take a piece of a document."""
+        document = self._document
+        hashed = None
+        if ends and not document.num_chars:
+            hashed = Fingerprint.of(text)
+        if hashed is not None:
+            # Most lines come as a whole.
+            self._result.documents.add(hashed, len(text))
+        else:
+            document.feed(text)
+            if self._result.config.documents == "whole" and text:
+                self._join(text)
+            if ends:
+                self._result.documents.add(*document.close())
         self._held.append(text)
         self._num_held += len(text)
         if self._num_held >= BATCH_CHARS:
             self._count_documents()
 
-    def _end_document(self) -> None:
-        self._result.documents.add(*self._document.close())
+    def _join(self, text: str) -> None:
+        """Give a file that lacks its last line feed one before the next."""
+        if self._last != "\n" and self._document.num_chars == len(text):
+            self._held.append("\n")
+        self._last = text[-1]
 
     def _count_documents(self) -> None:
         """Count all at once, so that NumPy is called seldom."""

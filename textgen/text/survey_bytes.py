@@ -73,6 +73,9 @@ class FileBytes:
     Args:
         name: as for `bytes_pieces`; and so are the two last.
         encoding: of the file.
+
+    Attributes:
+        has_text: whether any text came out so far.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class FileBytes:
         self._num_lf = self._num_crlf = self._num_doubled = 0
         self._crs = b""
         self._has_nul = False
+        self.has_text = False
 
     def texts(self) -> Iterator[str]:
         """The decoded pieces, none of them empty."""
@@ -99,6 +103,7 @@ class FileBytes:
             self._look_at(data)
             if text := self._decoder.feed(data):
                 self._num_lines += text.count("\n")
+                self.has_text = True
                 yield text
         if text := self._decoder.flush():
             yield text

@@ -229,8 +229,8 @@ def _folding_advice(counts: np.ndarray, num_kinds: int) -> str:
     if not said:
         return ""
     return (
-        f"Delete them, or fold them into one unknown token: {', '.join(said)}; or use "
-        "--tokenizer byte, which knows every character."
+        "Where they do not matter, fold them into one unknown token: "
+        f"{', '.join(said)}; --tokenizer byte knows every character."
     )
 
 
