@@ -379,6 +379,7 @@ def test_one_giant_document_and_a_long_line_are_told(write: Write) -> None:
     assert "24,000 characters (line 2)" in finding.what
 
 
+MANY_LABELS = "".join(f"some text,{n}\n" for n in range(10_000))
 RECORDS = "".join(f"rain number {n} falls,sad\n" for n in range(200))
 
 
@@ -410,6 +411,9 @@ RECORDS = "".join(f"rain number {n} falls,sad\n" for n in range(200))
         ("a.csv", "text\nsun,1\n", {"documents": "records"}),
         ("a.jsonl", '{"text": "a", "label": "x"}\n{"text": "b"}', {"documents": "records"}),
         ("a.txt", STORY * 99, {"documents": "records"}),
+        ("a.csv", f"text,label\n{RECORDS}a,{'long ' * 999}\n", {"documents": "records"}),
+        ("a.csv", f"text,label\n{MANY_LABELS}", {"documents": "records"}),
+        ("a.csv", f"text,label\n{MANY_LABELS}one more,more\n", {"documents": "records"}),
     ],
 )  # fmt: skip
 def test_it_refuses_what_training_refuses_and_nothing_else(

@@ -84,10 +84,10 @@ def _size_flags(command: Any) -> Any:
 def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: Any) -> int:
     """Say what is wrong with the text in PATHS, and what to do about it.
 
-    PATHS and flags are those of train. Encoding, line endings, control and invisible
-    characters, normal forms, rare characters, repeated documents and the amount of text
-    are looked at, in any amount of text. Equal documents are found by 64-bit hashes: for
-    ten million of them the chance of an error is one in 300,000.
+    PATHS and flags mean what they mean to train. Looked at are encoding, line endings,
+    control and invisible characters, normal forms, rare characters, repeated documents
+    and the amount of text, which may be of any size. Equal documents are found by 64-bit
+    hashes: for ten million of them the chance of an error is below one in 300,000.
 
     \b
     Examples:

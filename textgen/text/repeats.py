@@ -17,7 +17,7 @@ class Fingerprint:
 
     Python's own hash of a text has 64 bits and a key that is drawn anew for every
     process: nobody can make two texts that agree. Among n different texts the chance of
-    an agreement is n * n / 2**65, one in 300,000 for ten millions.
+    an agreement is n * n / 2**65, below one in 300,000 for ten millions.
 
     >>> one, two = Fingerprint(), Fingerprint()
     >>> one.feed("Kit went"), two.feed("Kit "), two.feed("went")

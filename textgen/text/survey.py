@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from textgen.config import TextConfig
-from textgen.errors import CorpusError
+from textgen.errors import CorpusError, TokenizerError
 from textgen.text.code_points import BATCH_CHARS
 from textgen.text.corpus import corpus_globs
 from textgen.text.files import find_files, shown_name, without_repeats
@@ -25,6 +25,7 @@ from textgen.text.repeats import Fingerprint, Repeats
 from textgen.text.stream import PIECE_BYTES, PieceNormalizer, cut_pieces
 from textgen.text.survey_bytes import Fault, FileBytes, FileFacts, fault_of_records
 from textgen.text.survey_text import RawText, TextFacts, add_counts, no_counts
+from textgen.text.vocabulary import check_labels, check_num_labels, gathered_labels
 
 
 @dataclass
@@ -168,6 +169,7 @@ class _Reader:
         self._last = "\n"
         self._document = Fingerprint()
         self._rule = LabelRule()
+        self._labels: set[str] = set()
 
     def read_text(self, name: str) -> None:
         """Read one file of text."""
@@ -199,8 +201,9 @@ class _Reader:
             reader = RecordReader(name, config, self._on_bytes)
             for record in reader:
                 self._rule.add(name, record)
+                self._add_label(record.label)
                 self._take_record(name, record)
-        except CorpusError as error:
+        except (CorpusError, TokenizerError) as error:
             result.faults.append(fault_of_records(name, error, config.encoding))
             return
         result.num_blank_files += result.documents.count == result.first_document[-1]
@@ -226,6 +229,13 @@ class _Reader:
                 yield ready
         if ready := normalizer.flush():
             yield ready
+
+    def _add_label(self, label: str | None) -> None:
+        if label is not None and label not in self._labels:
+            self._labels.add(label)
+            check_num_labels(len(self._labels))
+            form = self._result.config.normalize
+            check_labels(gathered_labels([label], form), form, end_of_document=True)
 
     def _take_record(self, name: str, record: Record) -> None:
         self._raw.begin(name, record.line)

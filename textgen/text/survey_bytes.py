@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from textgen.errors import CorpusError
+from textgen.errors import CorpusError, TextgenError
 from textgen.text.files import HAD_CR, HAD_CRLF, bytes_pieces, shown_name
 from textgen.text.guess import Guess, guess_encoding
 from textgen.text.strict import PieceDecoder
@@ -49,7 +49,7 @@ class FileFacts(NamedTuple):
     is_narrow: bool
 
 
-def fault_of_records(name: str, error: CorpusError, encoding: str) -> Fault:
+def fault_of_records(name: str, error: TextgenError, encoding: str) -> Fault:
     """What is said of an error that ended the reading of a file of records."""
     cause = error.__cause__
     if not isinstance(cause, UnicodeDecodeError):
