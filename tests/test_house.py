@@ -24,6 +24,7 @@ FLOORS = {
     "textgen.config": 0,
     "textgen.console": 0,
     "textgen.atomic": 0,
+    "textgen.lock": 0,
     "textgen.untrusted": 0,
     "textgen.text": 1,
     "textgen.checkpoint": 2,

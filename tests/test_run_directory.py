@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textgen.checkpoint import CONFIG, FILES, Checkpoint, save_checkpoint
+from textgen.checkpoint import CONFIG, FILES, Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config import ModelConfig
 from textgen.errors import CheckpointError
 from textgen.run_directory import RunDirectory, find_checkpoint, newest_checkpoint
@@ -154,6 +154,16 @@ def test_what_is_left_of_a_run_is_a_run(tmp_path: Path, name: str, file: str) ->
     assert not any(tmp_path.iterdir())
 
 
+def test_overwriting_a_link_that_was_cut_short_can_be_done_again(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    run.best.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    save(tmp_path / ".elsewhere.gone")
+    (tmp_path / ".elsewhere.gone" / "notes.txt").write_text("mine")
+    run.claim()
+    assert names_under(tmp_path) == {"elsewhere/notes.txt"}
+
+
 def test_overwriting_that_was_cut_short_can_be_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +184,9 @@ def test_overwriting_that_was_cut_short_can_be_done_again(
             try:
                 run.claim(overwrite=True)
             except KeyboardInterrupt:
-                pass
+                # Nothing is half removed.
+                if run.holds_run():
+                    load_checkpoint(run.path)
             else:
                 break
         run.claim(overwrite=True)

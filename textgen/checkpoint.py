@@ -23,8 +23,10 @@ from typing import Any
 import numpy as np
 
 from textgen.atomic import (
-    empty_directory,
-    replace_directory,
+    ADVICE,
+    holding,
+    new_directory,
+    read_settled,
     settled,
     write_flushed,
     writing_errors,
@@ -78,11 +80,17 @@ class TrainingState:
 
 
 def save_checkpoint(
-    path: str | Path, checkpoint: Checkpoint, training: TrainingState | None = None
+    path: str | Path,
+    checkpoint: Checkpoint,
+    training: TrainingState | None = None,
+    advice: str = ADVICE,
 ) -> None:
     """Write a checkpoint directory, or replace one, so that no half of it is ever seen.
 
     Files of other origin in a replaced directory are kept.
+
+    Args:
+        advice: the end of the message when it cannot be written.
 
     Raises:
         CheckpointError: the directory cannot be written.
@@ -91,15 +99,16 @@ def save_checkpoint(
     place = Path(os.path.realpath(path))
     if os.path.exists(place) and not os.path.isdir(place):
         raise CheckpointError(f"{path} is a file. Choose another --out.")
-    with writing_errors(path, "write the checkpoint"):
-        fresh = empty_directory(place, FILES)
+    with (
+        writing_errors(path, "write the checkpoint", advice),
+        new_directory(place, FILES) as fresh,
+    ):
         _write_json(fresh / CONFIG, _config_json(checkpoint))
         _write_json(fresh / TOKENIZER, checkpoint.tokenizer.to_dict())
         _write_arrays(fresh / WEIGHTS, checkpoint.weights)
         if training is not None:
             _write_json(fresh / TRAINING, training.values)
             _write_arrays(fresh / TRAINING_WEIGHTS, training.arrays)
-        replace_directory(place, fresh, FILES)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -123,7 +132,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     >>> loaded.tokenizer.encode("ba").tolist(), loaded.weights["output.bias"].tolist()
     ([1, 0], [1.0, 1.0])
     """
-    directory = checkpoint_directory(path)
+    return read_settled(lambda: checkpoint_directory(path), _read_checkpoint)
+
+
+def _read_checkpoint(directory: Path) -> Checkpoint:
     data = read_json(directory / CONFIG, MAX_BYTES[CONFIG])
     _check_version(directory / CONFIG, data)
     model = _read_model(directory / CONFIG, data)
@@ -171,15 +183,16 @@ def checkpoint_directory(path: str | Path) -> Path:
         why = f"no name of a file ({error})"
         raise CheckpointError(f"{shown(str(path))}: {why}. Name a directory.") from error
     for candidate in (path, path / "best", path / "last"):
-        place = settled(candidate)
-        if place != path and os.path.islink(place):
+        # One of the two files is enough; the error then names the other.
+        place = holding(candidate, (CONFIG, WEIGHTS))
+        found = place or candidate
+        if found != path and os.path.islink(found):
             # A link that a person names is theirs; one inside came with the run.
             raise CheckpointError(
-                f"{place}: refused (a symbolic link, which may lead out of the run). Name "
+                f"{found}: refused (a symbolic link, which may lead out of the run). Name "
                 "the checkpoint that it points to."
             )
-        # One of the two files is enough; the error then names the other.
-        if any(os.path.exists(place / name) for name in (CONFIG, WEIGHTS)):
+        if place is not None:
             return place
     raise CheckpointError(
         f"{path}: not a checkpoint ({_what_is_wrong(path)}). "

@@ -224,7 +224,9 @@ class TrainConfig:
         f"Passes over the training text, at most.  [default: about {USUAL_STEPS:,} steps]",
     )
     max_minutes: float | None = option(
-        None, "Minutes of training, at most; a resumed run has used some already."
+        None,
+        "Minutes of training, at most; a resumed run has used some already. Its learning "
+        "rates follow the clock, so it cannot be repeated exactly.",
     )
     optimizer: str = option(
         "adamw", "Update rule.", ("adam", "adamw", "rmsprop", "lion", "muon")
@@ -251,6 +253,12 @@ class TrainConfig:
         500_000,
         "Held-out characters read at each evaluation, at most, spread over all of them.",
     )
+    save_every: int | None = option(
+        None, "Save after so many steps, too, to resume from there after a crash."
+    )
+    save_minutes: float = option(
+        5.0, "Save after so many minutes, too; 0 saves after evaluations only."
+    )
     seed: int = option(0, "Start of every random choice.")
     preview: bool = option(True, "Show a short text after each evaluation.")
     tensorboard: bool = option(False, "Write TensorBoard logs beside the checkpoint.")
@@ -258,8 +266,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_types_and_choices(self)
         positive = ("batch_size", "seq_length", "epochs", "patience", "eval_every")
-        _check_at_least(self, 1, *positive, "eval_chars")
-        _check_at_least(self, 0, "warmup_steps", "clip_norm", "seed")
+        _check_at_least(self, 1, *positive, "eval_chars", "save_every")
+        _check_at_least(self, 0, "warmup_steps", "clip_norm", "save_minutes", "seed")
         _check_above_zero(self, "learning_rate", "max_minutes")
         if not 0 <= self.final_rate <= 1:
             raise ConfigError(f"final_rate={self.final_rate} must lie in 0 to 1.")

@@ -6,6 +6,7 @@ checkpoints/my_book/
     history.csv     one row an evaluation
     history.png     the same as a picture (extra `plot`)
     logs/           for TensorBoard (`--tensorboard`)
+    .lock           while a training runs: keeps a second one out
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ import difflib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from textgen.atomic import remove_files
+from textgen.atomic import make_directory, remove_directory, remove_files
 from textgen.checkpoint import CONFIG, FILES, checkpoint_directory
 from textgen.errors import CheckpointError
+from textgen.lock import LOCK, locked
 
 RUNS = Path("checkpoints")
 # What `save_checkpoint` leaves behind when it is cut short: nothing to go on with
 # where it never finished, else the checkpoint from before.
 FINISHED = ("best", ".best.old", "last", ".last.old")
 UNFINISHED = (".best.new", ".last.new")
+# What `claim` leaves behind when it is cut short.
+REMOVED = (".best.gone", ".last.gone")
 
 
 class RunDirectory:
@@ -66,6 +70,26 @@ class RunDirectory:
                 "Choose another --out."
             )
 
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Keep other trainings out while this one reads and writes here.
+
+        The directory is made if it is missing, and removed again if nothing came of it.
+
+        Returns:
+            as a context, whether there is a lock: some network file systems know none.
+
+        Raises:
+            CheckpointError: another training is here, the directory cannot be written, or
+                belongs to somebody else.
+        """
+        if not self.holds_run():
+            self.check()  # nothing is written into a directory of others
+        with ExitStack() as stack:
+            with self._errors_named():
+                is_locked = stack.enter_context(locked(self.path))
+            yield is_locked
+
     def claim(self, *, overwrite: bool = False) -> None:
         """Make the directory ready for a new run; a run it may replace is removed.
 
@@ -74,11 +98,14 @@ class RunDirectory:
         """
         self.check(overwrite=overwrite)
         with self._errors_named():
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_directory(self.path)
             if self.holds_run():
                 self._remove_history()
-            # Checkpoints last: until they are gone, a crash leaves what is a run.
-            for name in (*UNFINISHED, *FINISHED):
+            # Checkpoints last: until they are gone, a crash leaves what is a run. Of
+            # these `best` last: it can be written with, `last` alone could go on.
+            remove_directory(self.last, FILES)
+            remove_directory(self.best, FILES)
+            for name in (*UNFINISHED, ".last.old", ".best.old"):
                 if (self.path / name).is_dir():
                     remove_files(self.path / name, FILES)
 
@@ -86,8 +113,8 @@ class RunDirectory:
         """What lies here besides the rests of a run that was cut short."""
         with self._errors_named():
             entries = os.listdir(self.path) if os.path.isdir(self.path) else []
-            rests = {n for n in FINISHED if _is_empty_directory(self.path / n)}
-        return [name for name in entries if name not in rests.union(UNFINISHED)]
+            rests = {n for n in FINISHED if _is_empty(self.path / n)}
+        return [n for n in entries if n not in rests.union(UNFINISHED, REMOVED, {LOCK})]
 
     def _remove_history(self) -> None:
         for file in (self.history_csv, self.history_png):
@@ -155,8 +182,11 @@ def _run_names(runs: Path) -> list[str]:
     return [path.name for path in runs.iterdir()] if os.path.isdir(runs) else []
 
 
-def _is_empty_directory(path: Path) -> bool:
-    return os.path.isdir(path) and not os.listdir(path)
+def _is_empty(path: Path) -> bool:
+    if not os.path.isdir(path):
+        # What the link leads to was just removed.
+        return os.path.islink(path) and not os.path.exists(path)
+    return not os.listdir(path)
 
 
 def _written_at(path: Path) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,9 @@ from textgen.generation.generator import Generator
 from textgen.text.lanes import evaluation_windows
 from textgen.training import fit as fit_module
 from textgen.training.backend import load_keras
-from textgen.training.callbacks import BitsPerId, RunState
+from textgen.training.callbacks import BitsPerId, RunState, StopOnNan
 from textgen.training.compiling import OPTIMIZERS, make_optimizer
+from textgen.training.keeping import Keeper
 from textgen.training.model import load_model, set_weights
 from textgen.training.task import default_out
 
@@ -166,9 +169,6 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
         [{k: v for k, v in row.items() if k != "seconds"} for row in rows_of(run)]
         for run in (whole, halves)
     ]
-    # The row after the stop says what its part of the round trained on.
-    for row in untimed[0] + untimed[1]:
-        del row["train_bits_per_char"]
     assert untimed[0] == untimed[1]
     last = load_checkpoint(halves / "last").weights
     for name, array in load_checkpoint(whole / "last").weights.items():
@@ -189,6 +189,146 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     monkeypatch.setattr(
         fit_module, "StopOnRequest", lambda _: real(lambda: states[-1].step >= steps)
     )
+
+
+@pytest.fixture
+def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The steps at which everything was saved, as it is saved."""
+    steps: list[int] = []
+    save = Keeper.save_last
+
+    def save_last(keeper: Keeper) -> None:
+        save(keeper)
+        steps.append(keeper.state.step)
+
+    monkeypatch.setattr(Keeper, "save_last", save_last)
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"save_every": 7}, [0, 7, 14, 21, 24, 31, 38, 45, 48, 55, 62, 69, 72]),
+        # Less than a step takes.
+        ({"save_minutes": 1e-9}, list(range(73))),
+        ({"save_minutes": 0}, [0, 24, 48, 72]),
+    ],
+)
+def test_a_run_is_saved_inside_its_rounds_without_changing(
+    book: Path,
+    whole: Path,
+    tmp_path: Path,
+    saved_steps: list[int],
+    options: dict[str, Any],
+    expected: list[int],
+) -> None:
+    run = textgen.train(book, tmp_path / "run", **INTERRUPTED, **options)
+    assert saved_steps == expected
+    for part in ("best", "last"):
+        name = f"{part}/model.safetensors"
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
+def change_last(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Write `last` anew with other arrays of its training state."""
+    state = load_training_state(run / "last")
+    arrays = dict(state.arrays)
+    change(arrays)
+    saved = load_checkpoint(run / "last")
+    save_checkpoint(run / "last", saved, TrainingState(state.values, arrays))
+
+
+def test_a_training_state_without_metrics_goes_on_without(
+    book: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    stop_after(monkeypatch, 31)
+    with pytest.raises(KeyboardInterrupt):
+        textgen.train(book, run, **INTERRUPTED)
+    monkeypatch.undo()
+
+    def forget(arrays: dict[str, Any]) -> None:
+        for name in [name for name in arrays if name.startswith("metrics.")]:
+            del arrays[name]
+
+    change_last(run, forget)
+    textgen.train(book, run, resume=True, quiet=True)
+    name = "last/model.safetensors"
+    assert (run / name).read_bytes() == (whole / name).read_bytes()
+    expected = [row["train_bits_per_char"] for row in rows_of(whole)]
+    found = [row["train_bits_per_char"] for row in rows_of(run)]
+    assert [a == b for a, b in zip(expected, found, strict=True)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"metrics.0": np.zeros(3, np.float32)}, {"metrics.9": np.float32(1)}]
+)
+def test_metrics_that_do_not_fit_are_a_clear_error(
+    book: Path, trained: Path, wrong: dict[str, Any]
+) -> None:
+    change_last(trained, lambda arrays: arrays.update(wrong))
+    with pytest.raises(CheckpointError, match=r"metrics\.0 of the training state is"):
+        textgen.train(book, trained, resume=True, epochs=2, quiet=True)
+
+
+def test_a_row_that_a_crash_kept_out_of_the_table_is_added_on_resume(
+    book: Path, trained: Path
+) -> None:
+    table = (trained / "history.csv").read_bytes()
+    for left in (None, table.splitlines(keepends=True)[0]):
+        (trained / "history.csv").unlink()
+        (trained / "history.png").unlink()
+        if left is not None:
+            (trained / "history.csv").write_bytes(left)
+        textgen.train(book, trained, resume=True, quiet=True)
+        assert (trained / "history.csv").read_bytes() == table
+        assert (trained / "history.png").exists()
+
+
+def test_a_best_that_somebody_removed_is_written_again(book: Path, trained: Path) -> None:
+    before = rows_of(trained)
+    shutil.rmtree(trained / "best")
+    textgen.train(book, trained, resume=True, epochs=2, quiet=True)
+    assert load_checkpoint(trained / "best").facts["score"]["step"] > int(
+        before[-1]["step"]
+    )
+
+
+def test_a_best_between_two_renames_is_still_the_best(book: Path, trained: Path) -> None:
+    before = load_checkpoint(trained / "best").facts["score"]
+    saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
+    # So good that no later one is better.
+    values = {**state.values, "state": {**state.values["state"], "best_score": 0.0}}
+    save_checkpoint(trained / "last", saved, TrainingState(values, state.arrays))
+    (trained / "best").rename(trained / ".best.old")
+    textgen.train(book, trained, resume=True, epochs=2, quiet=True)
+    assert load_checkpoint(trained / "best").facts["score"] == before
+
+
+def test_weights_that_are_no_numbers_are_never_saved(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StopOnNan, "_check", lambda self, loss: None)
+    options = {**SMALL, "optimizer": "adam", "clip_norm": 0.0, "cell": "rnn"}
+    run = tmp_path / "run"
+    with pytest.raises(TrainingError, match=r"no longer a number at step \d.*-rate"):
+        textgen.train(book, run, learning_rate=1e38, save_every=1, epochs=3, **options)
+    for weights in load_checkpoint(run / "last").weights.values():
+        assert np.isfinite(weights).all()
+
+
+def test_going_on_with_another_backend_is_told(
+    book: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
+    facts = {**saved.facts, "backend": "torch"}
+    save_checkpoint(trained / "last", replace(saved, facts=facts), state)
+    textgen.train(book, trained, resume=True, epochs=2, preview=False)
+    note = (
+        "It was trained on torch until now: it goes on, but not bit for bit as it would "
+        "have there.\n"
+    )
+    assert capsys.readouterr().err.count(note) == 1
 
 
 def test_a_type_that_no_kernel_can_take_may_be_repeated_on_resume(
@@ -262,11 +402,11 @@ def test_training_stops_when_validation_no_longer_improves(
 
 
 def test_max_minutes_ends_the_run_with_an_evaluation(book: Path, tmp_path: Path) -> None:
-    options = {**SMALL, "epochs": 1000, "max_minutes": 0.05, "eval_every": 5000}
+    options = {**SMALL, "epochs": 10_000, "max_minutes": 0.05, "eval_every": 1_000_000}
     run = textgen.train(book, tmp_path / "run", **options)
     rows = rows_of(run)
     assert len(rows) == 1
-    assert int(rows[0]["step"]) < 5000
+    assert int(rows[0]["step"]) < 700_000
     assert float(rows[0]["learning_rate"]) < 0.5 * TrainConfig().learning_rate
 
 

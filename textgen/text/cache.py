@@ -18,18 +18,19 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from textgen.console import say
-from textgen.errors import CorpusError
+from textgen.errors import CheckpointError, CorpusError
+from textgen.lock import locked
 
 ENTRY = "corpus.json"
 ENVIRONMENT = "TEXTGEN_CACHE_DIR"
-_OURS = re.compile(r"[0-9a-f]{64}(\.new)?|stdin-\w+")
+LOCKED = ".lock"
+WAIT_SECONDS = 0.2
+_OURS = re.compile(r"[0-9a-f]{64}(\.new|\.lock)?|stdin-\w+")
 
 
 @dataclass(frozen=True)
@@ -99,22 +100,22 @@ class Cache:
     def locked(self, key: str) -> Iterator[None]:
         """Hold an entry, so that two trainings do not encode the same text at once.
 
+        Waits for another process that holds it.
+
         Raises:
             CorpusError: nothing can be written here.
         """
-        with cache_errors(self.folder):
-            lock = FileLock(self.ready() / f"{key}.lock")
-            if not _is_free(lock):
+        with ExitStack() as stack, cache_errors(self.ready()):
+            if not self._is_held(key, stack):
                 say("Another training encodes this text now; waiting for it.")
-                lock.acquire()
-        try:
+                while not self._is_held(key, stack):
+                    time.sleep(WAIT_SECONDS)
             yield
-        finally:
-            lock.release()
 
     def entries(self) -> list[CacheEntry]:
         """What is stored, the last used first; also what was left half-written."""
-        return sorted(map(_entry, self._folders()), key=lambda entry: -entry.used_at)
+        folders = [path for path in self._folders() if path.suffix != LOCKED]
+        return sorted(map(_entry, folders), key=lambda entry: -entry.used_at)
 
     def clear(self) -> int:
         """Delete all entries that nobody is writing; return how many bytes that freed.
@@ -124,14 +125,20 @@ class Cache:
         """
         num_bytes = 0
         with cache_errors(self.folder, "cleared"):
-            for entry in self.entries():
-                lock = FileLock(self.folder / f"{entry.path.stem}.lock")
-                if _is_free(lock):
-                    shutil.rmtree(entry.path)
-                    num_bytes += entry.num_bytes
-                    lock.release()
-                    Path(lock.lock_file).unlink(missing_ok=True)
+            for folder in self._folders():
+                with ExitStack() as stack:
+                    if folder.exists() and self._is_held(folder.stem, stack):
+                        num_bytes += _entry(folder).num_bytes
+                        shutil.rmtree(folder)
         return num_bytes
+
+    def _is_held(self, key: str, stack: ExitStack) -> bool:
+        """Whether this process holds an entry from now on, until the stack is closed."""
+        try:
+            stack.enter_context(locked(self.folder / f"{key}{LOCKED}"))
+        except CheckpointError:
+            return False
+        return True
 
     def _folders(self) -> list[Path]:
         # A person may name any folder; what is not of this package is left alone.
@@ -156,14 +163,6 @@ def cache_errors(folder: Path, verb: str = "written") -> Iterator[None]:
             f"({error.strerror or error}). Free some space (`textgen cache clear`), or "
             "choose another place with --cache-dir."
         ) from error
-
-
-def _is_free(lock: FileLock) -> bool:
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    return True
 
 
 def _entry(folder: Path) -> CacheEntry:

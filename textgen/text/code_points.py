@@ -9,8 +9,8 @@ import numpy as np
 from textgen.text.normal_form import normalize_text
 
 NUM_CODE_POINTS = 0x110000
-BATCH_CHARS = 1 << 20
-"""How much text is handed to NumPy at once: calls are seldom, memory is bounded."""
+BATCH_CHARS = 1 << 18
+"""How much text is handed to NumPy at once: calls are seldom, a core's cache holds it."""
 _UTF32 = "utf-32-le"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 NORMAL_FORMS = ("none", "nfc", "nfkc")
 _ASCII = re.compile("[\\x00-\\x7f]")
-_PART_CHARS = 4096
+_PART_CHARS = 16_384
 # No word has so many marks on one character; a hostile text has a million.
 _LONG_RUN = 1024
 
@@ -59,6 +60,7 @@ def _has_long_run(text: str) -> bool:
     return any(len(p) == _LONG_RUN and all(map(_is_mark, p)) for p in pieces)
 
 
+@lru_cache(maxsize=4096)
 def _is_mark(character: str) -> bool:
     # Some become marks only when they are decomposed.
     return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) > 0

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textgen.atomic import flush_directory, flush_file, make_directory
 from textgen.errors import FetchError
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def fetch(
     path = Path(folder) / corpus.file_name
     try:
         if not _is_there(corpus, path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent)
             _fetch_into(corpus, path, url or corpus.url, progress)
     except OSError as error:
         raise _cannot_use(path.parent, error) from error
@@ -264,7 +265,9 @@ def _fetch_into(corpus: PublicCorpus, path: Path, url: str, progress: bool) -> N
         _check(corpus, text, url)
         # Looked at again: another process may have been quicker.
         if not _is_there(corpus, path):
+            flush_file(text)
             text.replace(path)
+            flush_directory(path.parent)
 
 
 def _is_there(corpus: PublicCorpus, path: Path) -> bool:

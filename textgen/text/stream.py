@@ -27,7 +27,7 @@ from textgen.text.normal_form import NORMAL_FORMS, normalize_text
 from textgen.text.records import read_records
 from textgen.text.strict import decode_pieces
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
 DEFAULTS = TextConfig()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -249,8 +249,7 @@ class StopOnRequest(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Stop inside a round."""
-        is_round_over = self.model.stop_training or batch + 1 == self.params["steps"]
-        if not is_round_over and self.wants_stop():
+        if not _is_round_over(self, batch) and self.wants_stop():
             self._stop(logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -263,6 +262,81 @@ class StopOnRequest(keras.callbacks.Callback):
         if math.isfinite(float(logs["loss"])):
             sync(self.model)
             raise Interrupted
+
+
+class SaveInside(keras.callbacks.Callback):
+    """Save inside a round, too, so that a crash costs little.
+
+    Args:
+        every_steps: steps from one saving to the next; None is off.
+        every_minutes: the same in minutes of training; 0 is off.
+        save: writes everything as it is now.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        *,
+        every_steps: int | None,
+        every_minutes: float,
+        save: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.every_steps = every_steps or math.inf
+        self.every_seconds = every_minutes * 60 or math.inf
+        self.save = save
+        self._saved = state.step, state.seconds
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Save when it is time; at the end of a round its evaluation saves."""
+        step, seconds = self._saved
+        is_due = (
+            self.state.step - step >= self.every_steps
+            or self.state.seconds - seconds >= self.every_seconds
+        )
+        if not is_due or _is_round_over(self, batch):
+            return
+        # What is no number must not be saved; `StopOnNan` will soon find it.
+        if math.isfinite(float((logs or {})["loss"])):
+            self.save()
+            self._saved = self.state.step, self.state.seconds
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Take note that an evaluation has just saved."""
+        self._saved = self.state.step, self.state.seconds
+
+
+def _is_round_over(callback: Any, batch: int) -> bool:
+    is_last = batch + 1 == callback.params["steps"]
+    return is_last or callback.model.stop_training
+
+
+class RunningMetrics(keras.callbacks.Callback):
+    """Go on with the means of a round that was stopped in its middle.
+
+    Keras begins each call of `fit` with means of nothing.
+
+    Args:
+        stored: the values of `model.metrics_variables` when it was stopped.
+        vocab_size: width of the logits.
+    """
+
+    def __init__(self, stored: Sequence[np.ndarray], vocab_size: int) -> None:
+        super().__init__()
+        self.stored = stored
+        self.vocab_size = vocab_size
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Put the stored values into the first round."""
+        if not self.stored:
+            return
+        # TensorFlow has no variables for metrics before they have seen something.
+        nothing = np.zeros((1, 1), "int32"), np.zeros((1, 1, self.vocab_size), "float32")
+        self.model.compute_metrics(None, *nothing, sample_weight=None)
+        for variable, value in zip(self.model.metrics_variables, self.stored, strict=True):
+            variable.assign(value)
+        self.stored = ()
 
 
 class StopOnNan(keras.callbacks.Callback):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from textgen import __version__
-from textgen.atomic import write_file
-from textgen.checkpoint import (
-    Checkpoint,
-    TrainingState,
-    load_checkpoint,
-    save_checkpoint,
-)
-from textgen.config import to_dict
+from textgen.checkpoint import load_checkpoint
 from textgen.console import clock_time, say
-from textgen.errors import CheckpointError
 from textgen.generation.generator import Generator
 from textgen.text.lanes import evaluation_windows
 from textgen.training.backend import load_keras, quiet_import
@@ -32,18 +21,18 @@ from textgen.training.callbacks import (
     Evaluation,
     Interrupted,
     LearningRate,
+    RunningMetrics,
     RunState,
+    SaveInside,
     StopOnNan,
     StopOnRequest,
-    sync,
 )
 from textgen.training.compiling import compile_model
 from textgen.training.devices import data_parallel
 from textgen.training.feed import endless, held_out
+from textgen.training.keeping import Keeper
 from textgen.training.model import build_model, get_weights, set_weights
-from textgen.training.plot import can_plot, history_png
 from textgen.training.precision import choose_dtype
-from textgen.training.recurrent import to_numpy
 from textgen.training.report import Report
 from textgen.training.schedule import WarmupCosine
 from textgen.training.stopping import stop_requests
@@ -88,12 +77,13 @@ class _Fit:
         self.model = build_model(task.model, train.batch_size, train.seed, dtype)
         compile_model(self.model, task.model, train)
         self.model.optimizer.build(self.model.trainable_variables)
-        self.state = RunState()
         if task.start is not None:
             first = task.start.weights(task.tokenizer, task.model)
             set_weights(self.model, task.model, first)
-        if task.resumed is not None:
-            self._take_up(task.resumed)
+        stored = task.resumed.values.get("state", {}) if task.resumed else None
+        self.state = RunState() if stored is None else RunState.from_dict(stored)
+        self.keeper = Keeper(task, self.model, self.state)
+        self.metrics = self.keeper.take_up(task.resumed) if task.resumed else []
         assert train.epochs is not None  # a task has settled it
         self.budget = Budget(
             train.epochs * len(self.windows),
@@ -103,23 +93,30 @@ class _Fit:
     def run(self) -> Path:
         """Train until the budget is used up, nothing improves, or a person stops it."""
         run = self.task.run
+        # A crash may have come between the last checkpoint and its row in the table.
+        self.keeper.save_history()
         if self._is_finished():
             self._score_test()
             return run.path
         if self.task.resumed is None:
             run.claim(overwrite=self.task.overwrite)
             # Shows at once whether the place can be written, and marks it as a run.
-            self._save_last()
+            self.keeper.save_last()
         with stop_requests(quiet=self.quiet) as wants_stop:
             # Said only now: it promises what a stop request does.
             self.say(self._introduction())
+            if self.keeper.begun_on != self.keeper.backend:
+                self.say(
+                    f"It was trained on {self.keeper.begun_on} until now: it goes on, but "
+                    "not bit for bit as it would have there."
+                )
             carry = CarryState(self.state, len(self.windows))
             callbacks = [carry, *self._callbacks(wants_stop)]
             try:
                 self._fit(callbacks)
             except Interrupted:
                 carry.restore()
-                self._save_last()
+                self.keeper.save_last()
                 self.say(
                     f"Stopped at step {self.state.step:,}; all is saved in {run.last}."
                 )
@@ -171,16 +168,23 @@ class _Fit:
         train, state, run = self.task.train, self.state, self.task.run
         schedule = WarmupCosine(train.learning_rate, train.warmup_steps, train.final_rate)
         callbacks = [
+            RunningMetrics(self.metrics, self.task.model.vocab_size),
             LearningRate(schedule, self.budget, state),
             Clock(state, self.budget),
             StopOnNan(state),
+            SaveInside(
+                state,
+                every_steps=train.save_every,
+                every_minutes=train.save_minutes,
+                save=self.keeper.save_last,
+            ),
             Evaluation(
                 state,
                 steps_per_pass=len(self.windows),
                 patience=train.patience,
                 ids_per_char=self.task.ids_per_char[:2],
-                save_best=self._save_best,
-                save_last=self._save_evaluation,
+                save_best=self.keeper.save_best,
+                save_last=self.keeper.save_evaluation,
             ),
         ]
         if train.tensorboard:
@@ -215,68 +219,6 @@ class _Fit:
             documents=self.task.text.documents,
         )
         return generator.generate(length=160, temperature=0.8, seed=self.state.step).strip()
-
-    # --- what is kept ---
-
-    def _checkpoint(self) -> Checkpoint:
-        sync(self.model)
-        row = self.state.rows[-1] if self.state.rows else {}
-        facts = {
-            "textgen_version": __version__,
-            "backend": keras.backend.backend(),
-            "text": dict(self.task.facts),
-            "train": to_dict(self.task.train),
-            "score": dict(row),
-        }
-        weights = get_weights(self.model, self.task.model)
-        return Checkpoint(self.task.model, self.task.tokenizer, weights, facts)
-
-    def _save_best(self) -> None:
-        save_checkpoint(self.task.run.best, self._checkpoint())
-
-    def _save_last(self) -> None:
-        checkpoint = self._checkpoint()
-        values = {
-            "text": to_dict(self.task.text),
-            "train": to_dict(self.task.train),
-            "state": self.state.to_dict(),
-        }
-        training = TrainingState(values, self._arrays())
-        save_checkpoint(self.task.run.last, checkpoint, training)
-
-    def _save_evaluation(self) -> None:
-        self._save_last()
-        write_file(self.task.run.history_csv, history_csv(self.state.rows))
-        if can_plot():
-            write_file(self.task.run.history_png, history_png(self.state.rows))
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return {name: to_numpy(variable) for name, variable in self._variables().items()}
-
-    def _variables(self) -> dict[str, Any]:
-        """What changes in training beside the weights: optimizer, state, dropout seeds."""
-        groups = {
-            "optimizer": self.model.optimizer.variables,
-            "model": self.model.non_trainable_variables,
-        }
-        return {
-            f"{group}.{number}": variable
-            for group, variables in groups.items()
-            for number, variable in enumerate(variables)
-        }
-
-    def _take_up(self, resumed: TrainingState) -> None:
-        last = load_checkpoint(self.task.run.last)
-        self.state = RunState.from_dict(resumed.values.get("state", {}))
-        set_weights(self.model, self.task.model, last.weights)
-        for name, variable in self._variables().items():
-            array = resumed.arrays.get(name)
-            if array is None or array.shape != tuple(variable.shape):
-                raise CheckpointError(
-                    f"{self.task.run.last}: {name} of the training state is missing or of "
-                    "another shape. Choose another --out to begin anew."
-                )
-            variable.assign(array)
 
     # --- what is said ---
 
@@ -337,21 +279,5 @@ class _Fit:
             return_dict=True,
         )
         bits = float(logs["bits_per_id"]) * self.task.ids_per_char[2]
-        facts = {**best.facts, "score": {**best.facts["score"], "test_bits_per_char": bits}}
-        save_checkpoint(
-            self.task.run.best, Checkpoint(best.model, best.tokenizer, best.weights, facts)
-        )
+        self.keeper.save_test_score(bits)
         self.say(f"Test text: {bits:.3f} bits per character.")
-
-
-def history_csv(rows: list[dict[str, float]]) -> bytes:
-    """The evaluations as a CSV file.
-
-    >>> history_csv([{"step": 10, "val_bits_per_char": 2.5}])
-    b'step,val_bits_per_char\\r\\n10,2.5\\r\\n'
-    """
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

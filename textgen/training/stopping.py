@@ -11,16 +11,23 @@ from typing import Any
 
 
 @contextmanager
-def stop_requests(*, quiet: bool = False) -> Iterator[Callable[[], bool]]:
+def stop_requests(
+    *, quiet: bool = False, patient: bool = False
+) -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C and SIGTERM into a question that training asks after each step.
 
     The first one ends training after the step that runs; a second one does not wait.
+    The answer still holds when the signals are heard as before.
+
+    Args:
+        quiet: print nothing on stderr.
+        patient: a second one does not matter, either.
     Signals belong to the main thread; elsewhere nothing is changed.
     """
     asked = threading.Event()
 
     def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
+        if asked.is_set() and not patient:
             raise KeyboardInterrupt
         asked.set()
         if not quiet:

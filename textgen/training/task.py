@@ -43,7 +43,10 @@ from textgen.training.size import size_options
 Paths = str | Path | Sequence[str | Path]
 
 # What may differ between a run and its resumption: how long, and what is shown.
-MAY_CHANGE_ON_RESUME = {"epochs", "max_minutes", "patience", "preview", "tensorboard"}
+MAY_CHANGE_ON_RESUME = {
+    *("epochs", "max_minutes", "patience", "save_every", "save_minutes"),
+    *("preview", "tensorboard"),
+}
 # A corpus may have 10,000 labels; the facts name the most frequent ones.
 MOST_LABELS = 100
 # The fact that names the checkpoint which a run began from.

@@ -12,7 +12,8 @@ from textgen.errors import ConfigError
 from textgen.run_directory import RunDirectory
 from textgen.training.backend import check_backend, wanted_backend
 from textgen.training.process import num_cores, num_shares, tune_process
-from textgen.training.task import Paths, Reading, default_out, new_task, resumed_task
+from textgen.training.stopping import stop_requests
+from textgen.training.task import Paths, Reading, Task, default_out, new_task, resumed_task
 
 
 def train(
@@ -35,7 +36,9 @@ def train(
         out: directory of the run; default: `checkpoints/` and the first file's name.
         size: `tiny`, `small`, `medium`, `large`, or `auto`, which picks layers,
             units and dropout from the amount of text; the options below win over it.
-        resume: go on with the run in `out`.
+        resume: go on with the run in `out`. On a CPU all comes as if it had never been
+            stopped, to the last bit, with the same Keras backend, cores and `tune`, and
+            without `max_minutes`.
         overwrite: replace the run in `out`.
         init_from: a checkpoint, or the name of a run under `checkpoints/`, whose weights
             come first (fine-tuning). Its architecture is kept, and its vocabulary grows by
@@ -76,38 +79,50 @@ def train(
         )
     reading = Reading(cache_dir, progress=not quiet)
     run = RunDirectory(out or default_out(paths))
-    if resume:
-        task = resumed_task(paths, run, options, reading)
-    else:
-        task = new_task(
-            paths,
-            run,
-            size,
-            options,
-            overwrite=overwrite,
-            init_from=init_from,
-            reading=reading,
-        )
-    if task.train.tensorboard:
-        _check_tensorboard()
-    if not quiet:
-        for note in task.notes:
-            say(note)
-    if tune:
-        shares = num_shares(task.train.batch_size, num_cores())
-        tune_process(share_lanes=task.model.has_kernel and shares > 1)
-    from textgen.training.fit import fit
-
-    try:
-        return fit(task, quiet=quiet)
-    except KeyboardInterrupt:
-        if not quiet and run.holds_run():
-            files = [paths] if isinstance(paths, str | Path) else paths
-            again = shlex.join(
-                ["train", *map(str, files), "--out", str(run.path), "--resume"]
+    # Before anything is read: what another training writes would be read half.
+    with run.locked() as is_locked:
+        if not is_locked and not quiet:
+            say(f"{run.path} cannot be locked here: start no second training into it.")
+        if resume:
+            task = resumed_task(paths, run, options, reading)
+        else:
+            task = new_task(
+                paths,
+                run,
+                size,
+                options,
+                overwrite=overwrite,
+                init_from=init_from,
+                reading=reading,
             )
-            say(f"Go on with:  textgen {again}")
-        raise
+        if task.train.tensorboard:
+            _check_tensorboard()
+        for note in () if quiet else task.notes:
+            say(note)
+        if tune:
+            _tune(task)
+        # Libraries that load break when they are interrupted.
+        with stop_requests(quiet=True, patient=True) as wants_stop:
+            from textgen.training.fit import fit
+        try:
+            if wants_stop():
+                raise KeyboardInterrupt
+            return fit(task, quiet=quiet)
+        except KeyboardInterrupt:
+            if not quiet and run.holds_run():
+                say(f"Go on with:  textgen {_again(paths, run)}")
+            raise
+
+
+def _tune(task: Task) -> None:
+    shares = num_shares(task.train.batch_size, num_cores())
+    tune_process(share_lanes=task.model.has_kernel and shares > 1)
+
+
+def _again(paths: Paths, run: RunDirectory) -> str:
+    """The words of the command that goes on with a run."""
+    files = [paths] if isinstance(paths, str | Path) else paths
+    return shlex.join(["train", *map(str, files), "--out", str(run.path), "--resume"])
 
 
 def _check_tensorboard() -> None:

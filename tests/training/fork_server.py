@@ -1,0 +1,105 @@
+"""Starts textgen commands as processes of their own without importing Keras each time.
+
+Run as a program, it imports everything once, but starts no framework: it has one thread
+then, and so can be forked soundly. It reads one JSON request a line and answers with one.
+
+    {"start": ["train", "book.txt"], "log": "/tmp/log"}   ->  123       the process id
+    {"wait": 123}                                         ->  -9        how it ended
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Processes:
+    """Textgen commands that run beside the test, on one Keras backend."""
+
+    def __init__(self, backend: str, **environment: str) -> None:
+        # Without a thread pool of NumPy's own there is nothing that a fork could lose.
+        env = {**os.environ, "KERAS_BACKEND": backend, "OPENBLAS_NUM_THREADS": "1"}
+        env = {**env, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+        self.server = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env,
+            text=True,
+        )
+
+    def start(self, log: Path, *words: Any) -> int:
+        """Begin a command; what it says is added to `log`."""
+        return self._ask({"start": list(map(str, words)), "log": str(log)})
+
+    def wait(self, process: int) -> int:
+        """Wait until a command has ended: its exit code, or minus the signal's number."""
+        return self._ask({"wait": process})
+
+    def close(self) -> None:
+        """End the server; commands that still run go on."""
+        assert self.server.stdin is not None
+        self.server.stdin.close()
+        self.server.wait()
+
+    def _ask(self, request: dict[str, Any]) -> int:
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        answer = self.server.stdout.readline()
+        assert answer, "the fork server has died"
+        return int(answer)
+
+
+def serve() -> None:
+    """Answer requests until there are no more."""
+    # Only imports: the first number that Keras makes would start threads.
+    if os.environ["KERAS_BACKEND"] == "jax":
+        import jax  # noqa: F401
+    else:
+        import tensorflow  # noqa: F401
+    import keras  # noqa: F401
+
+    import textgen.generation.generator  # noqa: F401
+    from textgen.__main__ import run
+    from textgen.training import fit  # noqa: F401
+
+    num_threads = len(os.listdir("/proc/self/task"))
+    assert num_threads == 1, f"{num_threads} threads cannot be forked soundly"
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            _, status = os.waitpid(request["wait"], 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+        elif child := os.fork():
+            print(child, flush=True)
+        else:
+            os._exit(_be_command(request, run))
+
+
+def _be_command(request: dict[str, Any], run: Any) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        code = run(request["start"])
+        sys.stdout.flush()
+        return int(code)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        return 70
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,218 @@
+"""Real trainings, in processes of their own, that are killed at any moment and go on."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.fork_server import Processes
+from textgen.checkpoint import load_checkpoint, load_training_state
+from textgen.generation.generator import Generator
+from textgen.run_directory import RunDirectory
+from textgen.training.backend import wanted_backend
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="forking is sound where /proc counts the threads"
+)
+
+BACKEND = wanted_backend()
+# JAX starts in a second when it has compiled the same before, TensorFlow in three.
+NUM_KILLS = 50 if BACKEND == "jax" else 6
+
+# Every kind of dropout that has a generator; lanes enough for two devices.
+SMALL = {
+    "--units": 8,
+    "--num-layers": 2,
+    "--embedding-dim": 4,
+    "--dropout": 0.2,
+    "--embedding-dropout": 0.1,
+    "--batch-size": 16,
+    "--seq-length": 8,
+    "--eval-every": 60,
+    "--epochs": 28,
+    "--patience": 100,
+    "--compute-dtype": "float32",
+}
+OPTIONS = [*(word for pair in SMALL.items() for word in pair), "--no-preview"]
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    started = Processes(
+        BACKEND,
+        JAX_COMPILATION_CACHE_DIR=str(tmp_path_factory.mktemp("compiled")),
+        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+        JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+    )
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Text with something to learn: 5,100 characters of a regular story."""
+    names = ("Kit", "Wenna", "Pell", "Ada", "Jory")
+    lines = [f"{names[n % 5]} went to sea and said nothing {n % 7}.\n" for n in range(140)]
+    path = tmp_path_factory.mktemp("text") / "book.txt"
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(book: Path, processes: Processes) -> Path:
+    """A run that was never interrupted."""
+    run = book.with_name("whole")
+    log = book.with_name("whole.log")
+    assert processes.wait(train(processes, book, run, log)) == 0, log.read_text()
+    return run
+
+
+def train(processes: Processes, book: Path, run: Path, log: Path, *words: Any) -> int:
+    options = ["--resume"] if RunDirectory(run).holds_run() else OPTIONS
+    # What `--tune` sets changes the order of sums, so it is the same for all of them.
+    words = "--no-tune", *options, *words
+    return processes.start(log, "train", book, "--out", run, *words)
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    """What differs between a directory and the one that replaces it."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns
+
+
+def read_all(run: Path) -> None:
+    """What a person may want of a run at any time."""
+    if (run / "best").exists():
+        load_checkpoint(run / "best")
+    load_checkpoint(run / "last")
+    load_training_state(run / "last")
+    assert len(Generator.load(run).generate("Kit", length=5, seed=1)) == 5
+
+
+def untimed(run: Path) -> list[dict[str, str]]:
+    with open(run / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        del row["seconds"]
+    return rows
+
+
+def assert_same_bits(run: Path, other: Path) -> None:
+    for file in ("best/model", "last/model", "last/training"):
+        name = f"{file}.safetensors"
+        assert (run / name).read_bytes() == (other / name).read_bytes(), name
+    assert untimed(run) == untimed(other)
+    states = [load_training_state(each / "last").values["state"] for each in (run, other)]
+    for state in states:
+        del state["seconds"]
+        for row in state["rows"]:
+            del row["seconds"]
+    assert states[0] == states[1]
+
+
+def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
+    book: Path, whole: Path, processes: Processes, tmp_path: Path
+) -> None:
+    rng, run, log = random.Random(5), tmp_path / "run", tmp_path / "log"
+    num_in_a_save = 0
+    for _ in range(NUM_KILLS):
+        process = train(processes, book, run, log, "--save-every", 1)
+        if rng.random() < 0.8:
+            # Not before it has saved, so that it comes on, and then in the thick of it.
+            wait_for_saving(run, process)
+            if rng.random() < 0.5:
+                read_all(run)  # while it is written
+            time.sleep(rng.uniform(0, 0.06))
+        else:
+            time.sleep(rng.uniform(0, 1))
+        number = rng.choice([signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT])
+        os.kill(process, number)
+        assert processes.wait(process) in (-number, 130), log.read_text()
+        num_in_a_save += any(
+            entry.name.endswith((".new", ".old"))
+            for entry in (run.iterdir() if run.exists() else ())
+        )
+        if RunDirectory(run).holds_run():
+            read_all(run)
+    assert num_in_a_save > 0
+    process = train(processes, book, run, log, "--save-every", 10_000)
+    assert processes.wait(process) == 0, log.read_text()
+    assert_same_bits(run, whole)
+    assert {entry.name for entry in run.iterdir()} == {
+        "best",
+        "last",
+        "history.csv",
+        "history.png",
+    }
+
+
+def test_a_second_training_beside_the_first_is_refused_until_that_is_killed(
+    book: Path, processes: Processes, tmp_path: Path
+) -> None:
+    run, link, logs = tmp_path / "run", tmp_path / "link", [tmp_path / n for n in "abc"]
+    link.symlink_to(run, target_is_directory=True)
+    first = train(processes, book, run, logs[0], "--save-every", 1, "--epochs", 500)
+    wait_for_saving(run, first)
+    second = train(processes, book, link, logs[1])
+    assert processes.wait(second) == 1
+    assert (
+        logs[1]
+        .read_text()
+        .startswith(f"Error: {link}: another training is writing here (process {first} on ")
+    )
+    os.kill(first, signal.SIGKILL)
+    assert processes.wait(first) == -signal.SIGKILL
+    third = train(processes, book, link, logs[2])
+    wait_for_saving(run, third)
+    os.kill(third, signal.SIGTERM)
+    assert processes.wait(third) == 130
+    said = logs[2].read_text()
+    assert "Stopped at step" in said
+    assert f"--out {link} --resume" in said
+
+
+def test_a_stop_while_the_framework_loads_leaves_no_trace(
+    book: Path, tmp_path: Path
+) -> None:
+    # A process of its own from the start, as the others have loaded everything.
+    command = ["train", str(book), "--out", str(tmp_path / "run"), "--no-preview"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "textgen", *command], stderr=subprocess.PIPE, text=True
+    ) as process:
+        library = "jaxlib" if BACKEND == "jax" else "libtensorflow"
+        while library not in Path(f"/proc/{process.pid}/maps").read_text():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert re.fullmatch(r"Size tiny, for .*\n\n?", said)
+    assert not any(tmp_path.iterdir())
+
+
+def wait_for_saving(run: Path, process: int) -> None:
+    """Wait until a training has come further than it was; or has ended."""
+    before = identity(run / "last")
+    while identity(run / "last") == before and is_running(process):
+        time.sleep(0.001)
+
+
+def is_running(process: int) -> bool:
+    with open(f"/proc/{process}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
