@@ -379,6 +379,7 @@ def test_one_giant_document_and_a_long_line_are_told(write: Write) -> None:
     assert "24,000 characters (line 2)" in finding.what
 
 
+LABELLED = '{"text": "some text of a kind", "label": "x"}\n' * 400
 MANY_LABELS = "".join(f"some text,{n}\n" for n in range(10_000))
 RECORDS = "".join(f"rain number {n} falls,sad\n" for n in range(200))
 
@@ -409,7 +410,11 @@ RECORDS = "".join(f"rain number {n} falls,sad\n" for n in range(200))
         ("a.csv", "text,label\n" + RECORDS, {"documents": "records"}),
         ("a.csv", "text,label\n" + RECORDS + "sun,\n", {"documents": "records"}),
         ("a.csv", "text\nsun,1\n", {"documents": "records"}),
-        ("a.jsonl", '{"text": "a", "label": "x"}\n{"text": "b"}', {"documents": "records"}),
+        # Nine lines of two letters, the ends of nine and the one before the first.
+        ("a.txt", "ab\n" * 10, {"documents": "lines", "batch_size": 1, "seq_length": 27}),
+        ("a.txt", "ab\n" * 10, {"documents": "lines", "batch_size": 1, "seq_length": 28}),
+        ("a.jsonl", LABELLED, {"documents": "records"}),
+        ("a.jsonl", LABELLED + '{"text": "b"}', {"documents": "records"}),
         ("a.txt", STORY * 99, {"documents": "records"}),
         ("a.csv", f"text,label\n{RECORDS}a,{'long ' * 999}\n", {"documents": "records"}),
         ("a.csv", f"text,label\n{MANY_LABELS}", {"documents": "records"}),
