@@ -1,22 +1,37 @@
-"""`textgen corpus list|fetch`."""
+"""`textgen corpus list|fetch|check`."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
 
 import click
 
+from textgen.cli.options import CONFIGS, Command, Option, config_options, given
+from textgen.config import ModelConfig, TextConfig, TrainConfig, from_dict, pick
 from textgen.console import say
+from textgen.training.size import SIZES, size_options
+
+BAR_SECONDS = 1.0
+"""A bar comes into view only when reading takes longer."""
+# What else than the text decides whether there is enough of it.
+SIZE_FLAGS = ("num_layers", "units", "batch_size", "seq_length", "seed")
 
 
 @click.group()
 def corpus() -> None:
-    """List and fetch well-known public corpora.
+    """List and fetch well-known public corpora; check a text before it is trained on.
 
     \b
     Examples:
       textgen corpus list
       textgen corpus fetch tinyshakespeare
+      textgen corpus check corpora/tinyshakespeare.txt
       textgen train corpora/tinyshakespeare.txt
     """
 
@@ -45,3 +60,101 @@ def fetch_corpus(name: str, folder: str) -> None:
     if public_corpus(name).sha256 is None:
         say(f"No SHA-256 is known to check it by; this file has {file_sha256(path)}")
     click.echo(path)
+
+
+def _size_flags(command: Any) -> Any:
+    for section in ("Model", "Training"):
+        for spec in dataclasses.fields(CONFIGS[section]):
+            if spec.name in SIZE_FLAGS:
+                command.params.append(Option(section, spec))
+    return command
+
+
+@_size_flags
+@config_options("Text")
+@corpus.command("check", cls=Command)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.option(
+    "--size",
+    type=click.Choice(["auto", *SIZES]),
+    default="auto",
+    help="The model that is to be trained, as for train.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: Any) -> int:
+    """Say what is wrong with the text in PATHS, and what to do about it.
+
+    PATHS and flags mean what they mean to train. Looked at are encoding, line endings,
+    control and invisible characters, normal forms, rare characters, repeated documents
+    and the amount of text, which may be of any size. Equal documents are found by 64-bit
+    hashes: for ten million of them the chance of an error is below one in 300,000.
+
+    \b
+    Examples:
+      textgen corpus check my_book.txt
+      textgen corpus check poems/ --glob "*.md" --documents files
+      textgen corpus check old.txt --encoding cp1252 --json
+
+    The exit code is 0 where train would take the text, and 1 where it would refuse it.
+    """
+    from textgen.text.doctor import examine
+
+    chosen = given(options)
+    text = from_dict(TextConfig, pick(TextConfig, chosen))
+    train = from_dict(TrainConfig, pick(TrainConfig, chosen))
+    model = pick(ModelConfig, chosen)
+    from_dict(ModelConfig, {"vocab_size": 1, **model})
+
+    def choose_model(num_chars: int, vocab_size: int) -> tuple[ModelConfig, ModelConfig]:
+        usual, _ = size_options("auto", num_chars)
+        sized, _ = size_options(size, num_chars)
+        made = {**sized, **model, "vocab_size": vocab_size}
+        return (
+            from_dict(ModelConfig, made),
+            from_dict(ModelConfig, {**usual, "vocab_size": vocab_size}),
+        )
+
+    with _bar() as (on_start, on_bytes):
+        report = examine(
+            paths, text, train, choose_model, on_start=on_start, on_bytes=on_bytes
+        )
+    click.echo(json.dumps(report.to_dict()) if as_json else report.as_text())
+    return 0 if report.can_train else 1
+
+
+Told = tuple[Callable[[list[str]], object], Callable[[int], object]]
+
+
+@contextmanager
+def _bar() -> Iterator[Told]:
+    """A progress bar on stderr, where that is a terminal: who is told of what is read."""
+    from tqdm import tqdm
+
+    with ExitStack() as stack:
+        bars: list[tqdm[NoReturn]] = []
+
+        def start(names: Sequence[str]) -> None:
+            is_shown = sys.stderr.isatty()
+            bar: tqdm[NoReturn] = tqdm(
+                total=_num_bytes(names) if is_shown else None,
+                unit="B",
+                unit_scale=True,
+                delay=BAR_SECONDS,
+                leave=False,
+                disable=not is_shown,
+            )
+            bars.append(stack.enter_context(bar))
+
+        yield start, lambda num_bytes: bars[0].update(num_bytes)
+
+
+def _num_bytes(names: Sequence[str]) -> int | None:
+    """Bytes that will be read, where they can be known."""
+    from textgen.text.files import decompressed_name
+
+    if any(decompressed_name(name) != name for name in names):
+        return None
+    try:
+        return sum(os.path.getsize(name) for name in names)
+    except OSError:
+        return None  # Standard input, or a file that is gone.

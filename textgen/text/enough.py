@@ -1,0 +1,146 @@
+"""Whether there is enough text for what is to be trained, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from textgen.config import ModelConfig, TextConfig, TrainConfig
+from textgen.errors import CorpusError
+from textgen.text.finding import Finding, count_of, percent
+from textgen.text.lanes import windows
+from textgen.text.splitting import part_ends, parts_of
+from textgen.text.survey import Survey
+
+LITTLE_CHARS = 10_000
+"""A model trained on less can do little but repeat it."""
+LITTLE_HELD_OUT = 1_000
+"""The score of fewer held-out characters is mostly chance."""
+_LONG_LINE = 20_000
+# A model so many times larger than the usual one for a text learns it by heart.
+_TOO_LARGE = 4
+
+
+class Parts(NamedTuple):
+    """Characters and documents of the text to train, to validate and to test on."""
+
+    train: int
+    val: int
+    test: int
+    train_documents: int = 1
+
+
+def sizes_of_parts(lengths: np.ndarray, config: TextConfig, seed: int) -> Parts:
+    """How much training would learn from and hold back of documents of these lengths.
+
+    Args:
+        lengths: `(num_documents,)` characters of each; of one whole text its one.
+
+    Raises:
+        CorpusError: too little text, or too few documents, for every part to have some.
+
+    >>> sizes_of_parts(np.array([100]), TextConfig(val_fraction=0.25), seed=0)
+    Parts(train=75, val=25, test=0, train_documents=1)
+    """
+    if config.documents == "whole":
+        train, val, test = np.diff((0, *part_ends(int(lengths.sum()), config))).tolist()
+        return Parts(train, val, test)
+    part_of = parts_of(lengths, config.documents, config, seed)
+    train, val, test = np.bincount(part_of, weights=lengths, minlength=3).tolist()
+    return Parts(int(train), int(val), int(test), int(np.count_nonzero(part_of == 0)))
+
+
+def num_ids(parts: Parts, found: Survey) -> int:
+    """Into how many ids the text to train on is encoded; of bytes, about as many."""
+    config = found.config
+    ids = parts.train
+    if config.tokenizer == "byte":
+        counts = found.counts
+        num_bytes = sum(int(counts[start:].sum()) for start in (0, 0x80, 0x800, 0x10000))
+        ids = round(ids * num_bytes / found.num_chars)
+    if config.documents != "whole":
+        # The end of each document is an id, too, and so is its label.
+        ids += 1 + parts.train_documents * (1 + found.has_labels)
+    return ids
+
+
+def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[Finding]:
+    """Findings about the amount of text and how it is cut."""
+    ids = num_ids(parts, found)
+    try:
+        # One number, seen as many, for the error that training would give.
+        windows(np.broadcast_to(np.uint8(0), (ids,)), train.batch_size, train.seq_length)
+    except CorpusError as error:
+        yield Finding("error", "little text", f"{error}", data={"num_train": ids})
+        return
+    if parts.train < LITTLE_CHARS:
+        yield Finding(
+            "warning",
+            "little text",
+            f"{count_of(parts.train, 'character')} to train on: a model learns so few by "
+            "heart and does little but repeat them.",
+            f"Add text; from {LITTLE_CHARS:,} on it begins to be of use.",
+            {"num_train": parts.train},
+        )
+    elif parts.val < LITTLE_HELD_OUT:
+        wanted = LITTLE_HELD_OUT / found.num_chars
+        yield Finding(
+            "warning",
+            "little held out",
+            f"{count_of(parts.val, 'character')} to validate on: the score of so few is "
+            "mostly chance, and training stops by it.",
+            f"Use --val-fraction {wanted + 0.0005:.3f} or more.",
+            {"num_val": parts.val},
+        )
+
+
+def shape_findings(found: Survey) -> Iterator[Finding]:
+    """Findings about lines and documents of an odd size."""
+    kind = found.config.documents
+    documents = found.documents
+    is_giant = documents.longest > documents.num_chars / 2 and documents.num_chars > 2000
+    if kind != "whole" and documents.count > 1 and is_giant:
+        yield Finding(
+            "warning",
+            "one giant document",
+            f"one of {documents.count:,} documents has {documents.longest:,} characters, "
+            f"{percent(documents.longest, documents.num_chars)} of the text; documents are "
+            "held back as a whole.",
+            f"Look whether --documents {kind} is what is meant; --documents whole cuts the "
+            "text anywhere.",
+            {"longest_document": documents.longest},
+        )
+    if found.text.longest_line > _LONG_LINE and kind not in ("lines", "records"):
+        yield Finding(
+            "remark",
+            "long lines",
+            f"the longest line has {found.text.longest_line:,} characters "
+            f"({found.text.longest_line_place}).",
+            "That is as it should be for text without lines; else it has lost them.",
+            {"longest_line": found.text.longest_line},
+        )
+
+
+def model_findings(
+    num_train: int, model: ModelConfig, usual: ModelConfig
+) -> Iterator[Finding]:
+    """Findings about a model against the text.
+
+    Args:
+        num_train: characters to train on.
+        model: what was chosen.
+        usual: what `--size auto` takes for as much text.
+    """
+    chosen, best = model.num_parameters, usual.num_parameters
+    if chosen > _TOO_LARGE * best:
+        yield Finding(
+            "warning",
+            "model too large",
+            f"{chosen:,} parameters for {num_train:,} characters to train on, "
+            f"{chosen / best:.0f} times as many as --size auto takes "
+            f"({usual.num_layers} x {usual.units} units): it would learn it by heart.",
+            "Use --size auto, or add text.",
+            {"num_parameters": chosen, "usual_num_parameters": best},
+        )
