@@ -231,9 +231,11 @@ class _Fit:
         verb = (
             "Training" if task.resumed is None else f"Resuming at step {self.state.step:,}:"
         )
+        num_val, most = len(task.val_ids), task.train.eval_chars
+        validating = f"{num_val:,}" if num_val <= most else f"{most:,} of {num_val:,}"
         return (
             f"{verb} {task.model.num_parameters:,} parameters on {len(self.windows.ids):,} "
-            f"characters, validating on {len(task.val_ids):,} ({framework}). "
+            f"characters, validating on {validating} ({framework}). "
             "Ctrl-C saves and stops."
         )
 

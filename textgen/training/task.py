@@ -6,6 +6,7 @@ framework is loaded.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,8 +30,9 @@ from textgen.errors import CheckpointError, ConfigError
 from textgen.run_directory import RUNS, RunDirectory
 from textgen.text.cache import Cache
 from textgen.text.corpus import corpus_globs
+from textgen.text.doctor import summary
 from textgen.text.encoded import EncodedCorpus, Part
-from textgen.text.files import find_files, shown_name, spooled, without_repeats
+from textgen.text.files import STDIN, find_files, shown_name, spooled, without_repeats
 from textgen.text.growing import VocabularyRule
 from textgen.text.lanes import Windows, windows
 from textgen.text.notes import read_as_plain_text
@@ -242,10 +244,28 @@ def _prepare(
         corpus = prepare_corpus(
             files, text, seed, rule, check=check, cache=cache, progress=reading.progress
         )
+    facts = corpus.facts
+    line = summary(
+        facts.counts,
+        num_documents=facts.num_documents,
+        num_files=facts.tally.num_files,
+        quirks=facts.tally.quirks,
+        config=text,
+        num_train_chars=corpus.train.num_chars,
+        shown_paths=_shown(paths),
+    )
+    notes.append(line)
     of_records = text.documents == "records"
     notes += corpus.facts.tally.sentences(of_records=of_records)
     notes += () if of_records else read_as_plain_text(names)
     return _Prepared(corpus, names, tuple(notes))
+
+
+def _shown(paths: Paths) -> str:
+    """What a person named, as it is typed; a word for it where that would not help."""
+    named = [paths] if isinstance(paths, str | Path) else paths
+    names = [str(path) for path in named]
+    return "PATHS" if STDIN in names or len(names) > 3 else shlex.join(names)
 
 
 def _task(
