@@ -17,12 +17,12 @@ def stop_requests(
     """Turn Ctrl-C and SIGTERM into a question that training asks after each step.
 
     The first one ends training after the step that runs; a second one does not wait.
-    The answer still holds when the signals are heard as before.
+    The answer still holds when the signals are heard as before. Signals belong to the
+    main thread; elsewhere nothing is changed.
 
     Args:
         quiet: print nothing on stderr.
         patient: a second one does not matter, either.
-    Signals belong to the main thread; elsewhere nothing is changed.
     """
     asked = threading.Event()
 
