@@ -3,7 +3,8 @@
     python benchmarks/corpus_scale.py
 
 Makes texts of 10 MB to 4 GB (in a temporary folder: `--folder` names another; it takes
-9 GB), of English-like words with one word in twenty in another script. Each is read and
+13 GB), of English-like words with one word in twenty in another script, or in Latin letters
+only (`--latin`: as many symbols as fit into a byte). Each is read and
 encoded on one core by a fresh process, taken from the cache by another, and trained on for
 a few steps by a third, whose peak memory is compared with that of the same training on a
 text of 1 MB: what is left after that is the framework's own. `--lines` makes each line a
@@ -49,12 +50,14 @@ STEPS = 3
 @click.command()
 @click.option("--size", "sizes", multiple=True, type=float, help="In MB; may be repeated.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--latin", is_flag=True, help="No other scripts than Latin.")
 @click.option("--lines", is_flag=True, help="Every line is a document.")
 @click.option("--files", type=int, help="This many files of 1 kB instead.")
 @click.option("--child", hidden=True)
 def main(
     sizes: tuple[float, ...],
     folder: Path | None,
+    latin: bool,
     lines: bool,
     files: int | None,
     child: str | None,
@@ -67,13 +70,15 @@ def main(
         if files:
             print_rows([many_files(Path(inner), files)], Path(inner), documents)
         else:
-            texts = (big_file(Path(inner), size) for size in sizes or (10, 100, 1000, 4000))
+            scripts = ("latin", "accents") if latin else tuple(ALPHABETS)
+            sizes = sizes or (10, 100, 1000, 4000)
+            texts = (big_file(Path(inner), size, scripts) for size in sizes)
             print_rows(texts, Path(inner), documents)
 
 
 def print_rows(texts: Iterator[Path] | list[Path], folder: Path, documents: str) -> None:
     common = {"cache": str(folder / "cache"), "documents": documents}
-    small = big_file(folder, 1.0, "small.txt")
+    small = big_file(folder, 1.0, tuple(ALPHABETS), "small.txt")
     base = ask(what="train", path=small, **common)
     print(
         "| text MB | encode: s | MB/s | peak memory MB | from the cache: s | "
@@ -158,11 +163,13 @@ def train(path: str, cache: str, documents: str) -> dict[str, float]:
 # --- texts ---
 
 
-def big_file(folder: Path, megabytes: float, name: str = "text.txt") -> Path:
+def big_file(
+    folder: Path, megabytes: float, scripts: tuple[str, ...], name: str = "text.txt"
+) -> Path:
     """A text of at least so many megabytes."""
     path, num_bytes = folder / name, 0
     with open(path, "wb") as file:
-        for block in blocks():
+        for block in blocks(scripts):
             num_bytes += file.write(block)
             if num_bytes >= megabytes * MB:
                 return path
@@ -173,17 +180,21 @@ def many_files(folder: Path, count: int) -> Path:
     """A directory of small files."""
     path = folder / "files"
     path.mkdir()
-    words = next(blocks()).decode()
+    words = next(blocks(tuple(ALPHABETS))).decode()
     for number in range(count):
         start = number * 997 % (len(words) - 1000)
         (path / f"{number:06}.txt").write_text(words[start : start + 1000], "utf-8")
     return path
 
 
-def blocks() -> Iterator[bytes]:
-    """Blocks of made text without end, about 1 MB each; after fifty they come again."""
+def blocks(scripts: tuple[str, ...]) -> Iterator[bytes]:
+    """Blocks of made text without end, about 1 MB each; after fifty they come again.
+
+    Args:
+        scripts: Latin first, which most words are in.
+    """
     rng = np.random.default_rng(0)
-    words = [word for name in ALPHABETS for word in made_words(rng, name)]
+    words = [word for name in scripts for word in made_words(rng, name)]
     others = len(words) - 4000
     # Of words in Latin letters the frequent ones are very frequent, as in any language.
     chances = np.concatenate([1 / np.arange(10, 4010), np.full(others, 1.0)])

@@ -17,6 +17,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -132,12 +133,15 @@ def _encode(
     progress: bool,
 ) -> None:
     with _bar("Counting", names, progress) as on_bytes:
-        found = scan(CorpusReader(names, text, on_bytes))
+        reader = CorpusReader(names, text, on_bytes)
+        found = scan(reader)
     check(found.facts)
     route = _route(found, text, seed)
     tokenizer = rule.tokenizer(found.facts, text)
+    # What is in its normal form already need not be looked at again.
+    again = replace(text, normalize="none") if reader.is_normal else text
     with _bar("Encoding", names, progress) as on_bytes:
-        routed = route(CorpusReader(names, text, on_bytes))
+        routed = route(CorpusReader(names, again, on_bytes))
         parts = _write_parts(routed, folder, tokenizer)
     name = few(list(map(shown_name, names)))
     write_entry(folder, tokenizer, found.facts, parts, name)

@@ -10,7 +10,7 @@ from textgen.errors import CorpusError
 from textgen.text.files import bytes_pieces
 from textgen.text.notes import Tally, no_text
 from textgen.text.records import LabelRule, RecordReader
-from textgen.text.stream import PIECE_BYTES, Piece, cut_pieces, normalize_pieces
+from textgen.text.stream import PIECE_BYTES, Piece, PieceNormalizer, cut_pieces
 from textgen.text.strict import PieceDecoder
 
 
@@ -27,6 +27,7 @@ class CorpusReader:
 
     Attributes:
         tally: what was met in the files, complete when an iteration has ended.
+        is_normal: whether plain text was in its normal form all along; likewise.
 
     Raises:
         CorpusError: as for `read_corpus`, when the place is reached.
@@ -56,10 +57,12 @@ class CorpusReader:
         self.on_bytes = on_bytes
         self.piece_bytes = piece_bytes
         self.tally = Tally()
+        self.is_normal = False
 
     def __iter__(self) -> Iterator[Piece]:
         self.tally = Tally()
         of_records = self.config.documents == "records"
+        self.is_normal = not of_records
         yield from self._records() if of_records else self._plain()
         if not self.tally.num_files:
             is_empty = self.tally.num_empty > 0
@@ -73,11 +76,13 @@ class CorpusReader:
         decoder = PieceDecoder(self.config.encoding, name)
         read = bytes_pieces(name, self.piece_bytes, self.on_bytes)
         num_chars, has_text = 0, False
-        for piece in normalize_pieces(decoder.decode(read), self.config.normalize):
+        normalizer = PieceNormalizer(self.config.normalize)
+        for piece in normalizer.normalize(decoder.decode(read)):
             num_chars += len(piece)
             has_text = has_text or not piece.isspace()
             yield piece
         self.tally.add_file(number, decoder.quirks, num_chars=num_chars, has_text=has_text)
+        self.is_normal = self.is_normal and not normalizer.is_changed
 
     def _records(self) -> Iterator[Piece]:
         rule = LabelRule()

@@ -140,6 +140,9 @@ class PieceNormalizer:
     Args:
         form: "none", "nfc" or "nfkc".
 
+    Attributes:
+        is_changed: whether the text so far was not in this form.
+
     Raises:
         ConfigError: another form.
 
@@ -154,6 +157,7 @@ class PieceNormalizer:
                 f"normalize={form!r} must be one of {', '.join(NORMAL_FORMS)}."
             )
         self.form = form
+        self.is_changed = False
         self._held: list[str] = []
 
     def feed(self, text: str) -> str:
@@ -166,12 +170,25 @@ class PieceNormalizer:
             return ""
         ready = "".join([*self._held, text[:cut]])
         self._held = [text[cut:]]
-        return normalize_text(ready, self.form)
+        return self._normalized(ready)
 
     def flush(self) -> str:
         """What is left at the end; the next piece then begins another text."""
         rest, self._held = "".join(self._held), []
-        return normalize_text(rest, self.form)
+        return self._normalized(rest)
+
+    def normalize(self, pieces: Iterable[str]) -> Iterator[str]:
+        """A text in normal form, as it becomes known."""
+        for piece in pieces:
+            if text := self.feed(piece):
+                yield text
+        if text := self.flush():
+            yield text
+
+    def _normalized(self, text: str) -> str:
+        done = normalize_text(text, self.form)
+        self.is_changed = self.is_changed or done != text
+        return done
 
     def _last_start(self, text: str) -> int | None:
         places = range(len(text) - 1, -1, -1)
@@ -184,12 +201,7 @@ def normalize_pieces(pieces: Iterable[str], form: str) -> Iterator[str]:
     >>> list(normalize_pieces(["cafe", "\\u0301!"], "nfc"))
     ['caf', 'é', '!']
     """
-    normalizer = PieceNormalizer(form)
-    for piece in pieces:
-        if text := normalizer.feed(piece):
-            yield text
-    if text := normalizer.flush():
-        yield text
+    return PieceNormalizer(form).normalize(pieces)
 
 
 @cache
