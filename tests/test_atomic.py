@@ -25,8 +25,10 @@ from textgen.checkpoint import (
     CONFIG,
     FILES,
     Checkpoint,
+    TrainingState,
     checkpoint_directory,
     load_checkpoint,
+    load_training_state,
     save_checkpoint,
 )
 from textgen.config import ModelConfig
@@ -72,6 +74,31 @@ def test_a_reader_never_sees_files_of_two_versions(replaced: Path) -> None:
         assert read.weights["output.bias"].tolist() == [num_letters] * num_letters
         seen.add(read.model.vocab_size)
     assert len(seen) > 1
+
+
+def test_a_reader_never_sees_training_states_of_two_versions(tmp_path: Path) -> None:
+    def save(number: int) -> None:
+        state = TrainingState({"step": number}, {"step": np.float32(number)})
+        save_checkpoint(tmp_path / "last", make(2), state)
+
+    save(0)
+    is_over = threading.Event()
+
+    def replace_it() -> None:
+        number = 0
+        while not is_over.is_set():
+            save(number := number + 1)
+
+    thread = threading.Thread(target=replace_it)
+    thread.start()
+    try:
+        seen = [load_training_state(tmp_path / "last") for _ in range(300)]
+    finally:
+        is_over.set()
+        thread.join()
+    steps = [state.values["step"] for state in seen]
+    assert steps == [state.arrays["step"] for state in seen]
+    assert len(set(steps)) > 1
 
 
 def test_what_is_replaced_is_never_missing(replaced: Path) -> None:

@@ -602,6 +602,18 @@ def test_parameters_are_counted_as_the_textbook_counts_them(
 # --- options that training settles ---
 
 
+@pytest.mark.parametrize("value", [2**63, -(2**63), 10**30])
+def test_numbers_that_no_checkpoint_can_hold_are_refused(value: int) -> None:
+    for name in ("seed", "epochs", "patience", "eval_chars", "learning_rate"):
+        with pytest.raises(ConfigError, match=f"{name}=.* must be at most 9,223,372,"):
+            TrainConfig(**{name: value})
+
+
+def test_text_that_no_checkpoint_can_hold_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"glob=.* holds what is no character"):
+        TextConfig(glob="caf\udce9*")
+
+
 @given(st.integers(1, 100_000))
 def test_what_was_left_open_is_settled_by_the_length_of_the_text(steps: int) -> None:
     settled = TrainConfig().settled(steps_per_pass=steps)

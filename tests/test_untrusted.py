@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,26 @@ def test_the_checkpoint_itself_may_be_a_link_but_none_inside_a_run(
             f"{run / name}: refused (a symbolic link, which may lead out of the run). Name "
             "the checkpoint that it points to."
         )
+
+
+def test_a_link_in_a_run_is_not_followed_to_what_stands_beside_its_end(
+    saved: Path, tmp_path: Path
+) -> None:
+    # After a crash between two renames `best` is missing, and `.best.old` is read.
+    saved.rename(tmp_path / ".x.old")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "best").symlink_to(tmp_path / "x", target_is_directory=True)
+    with pytest.raises(CheckpointError, match=r"best: refused \(a symbolic link"):
+        load_checkpoint(run)
+
+
+def test_what_could_not_be_read_again_is_not_written(saved: Path) -> None:
+    before = load_checkpoint(saved)
+    facts = {"text": {"note": "x" * MAX_BYTES[CONFIG]}}
+    with pytest.raises(CheckpointError, match=r"config\.json would be too much"):
+        save_checkpoint(saved, replace(before, facts=facts))
+    assert load_checkpoint(saved).facts == before.facts
 
 
 @pytest.mark.parametrize("name", [CONFIG, TOKENIZER, TRAINING, TRAINING_WEIGHTS])

@@ -34,7 +34,15 @@ from textgen.atomic import (
 from textgen.config import ModelConfig, TextConfig, from_dict, option_choices, to_dict
 from textgen.errors import CheckpointError, ConfigError, TokenizerError, shown
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, tokenizer_from_dict
-from textgen.untrusted import Stored, damaged, fill, opened, read_json, read_layout
+from textgen.untrusted import (
+    Stored,
+    check_json,
+    damaged,
+    fill,
+    opened,
+    read_json,
+    read_layout,
+)
 
 FORMAT_VERSION = 1
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -156,7 +164,10 @@ def load_training_state(path: str | Path) -> TrainingState:
     Raises:
         CheckpointError: missing or damaged.
     """
-    directory = settled(Path(path))
+    return read_settled(lambda: settled(Path(path)), _read_training_state)
+
+
+def _read_training_state(directory: Path) -> TrainingState:
     values = read_json(directory / TRAINING, MAX_BYTES[TRAINING])
     for name in ("text", "train", "state"):
         if name in values:
@@ -183,10 +194,12 @@ def checkpoint_directory(path: str | Path) -> Path:
         why = f"no name of a file ({error})"
         raise CheckpointError(f"{shown(str(path))}: {why}. Name a directory.") from error
     for candidate in (path, path / "best", path / "last"):
+        # Looked at before it is followed.
+        is_link = candidate != path and os.path.islink(candidate)
         # One of the two files is enough; the error then names the other.
-        place = holding(candidate, (CONFIG, WEIGHTS))
+        place = None if is_link else holding(candidate, (CONFIG, WEIGHTS))
         found = place or candidate
-        if found != path and os.path.islink(found):
+        if is_link or (found != path and os.path.islink(found)):
             # A link that a person names is theirs; one inside came with the run.
             raise CheckpointError(
                 f"{found}: refused (a symbolic link, which may lead out of the run). Name "
@@ -220,7 +233,16 @@ def _config_json(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:
     text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
-    write_flushed(path, text.encode("utf-8"))
+    encoded = text.encode("utf-8")
+    try:
+        # What could not be read again must not take the place of what can.
+        check_json(encoded, MAX_BYTES[path.name])
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path.name} would be too much for a checkpoint ({error}). Use fewer or "
+            "shorter labels, or a larger --eval-every."
+        ) from error
+    write_flushed(path, encoded)
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
@@ -18,6 +19,11 @@ from typing import Any, TypeVar
 from textgen.errors import ConfigError, shown
 
 Config = TypeVar("Config", "TextConfig", "ModelConfig", "TrainConfig", "SamplingConfig")
+
+
+MOST = 2**63 - 1
+"""The largest whole number that a checkpoint may hold."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def option(default: Any = MISSING, help: str = "", choices: Iterable[str] = ()) -> Any:
@@ -62,6 +68,9 @@ class TextConfig:
                 f"encoding={shown(self.encoding)} is no text encoding that Python knows. "
                 "Try utf-8, utf-16, latin-1 or cp1252."
             ) from None
+        if _SURROGATE.search(self.glob):
+            # It could not be stored in a checkpoint.
+            raise ConfigError(f"glob={shown(self.glob)} holds what is no character.")
         _check_at_least(self, 1, "min_count")
         _check_fraction(self, "val_fraction", "test_fraction")
         if self.val_fraction == 0:
@@ -257,7 +266,7 @@ class TrainConfig:
         None, "Save after so many steps, too, to resume from there after a crash."
     )
     save_minutes: float = option(
-        5.0, "Save after so many minutes, too; 0 saves after evaluations only."
+        5.0, "Save after so many minutes of training, too; 0 is off."
     )
     seed: int = option(0, "Start of every random choice.")
     preview: bool = option(True, "Show a short text after each evaluation.")
@@ -621,6 +630,9 @@ def _check_type(f: Field[Any], value: Any) -> None:
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{f.name}={value} must be a finite number.")
+    # Only such numbers can be stored in a checkpoint and read again.
+    if isinstance(value, int) and abs(value) > MOST and "tuple" not in str(f.type):
+        raise ConfigError(f"{f.name}={shown(value)} must be at most {MOST:,}.")
 
 
 def _check_at_least(config: Any, least: int, *names: str) -> None:

@@ -109,6 +109,17 @@ class RunDirectory:
                 if (self.path / name).is_dir():
                     remove_files(self.path / name, FILES)
 
+    def clear_rests(self) -> None:
+        """Remove what a kill has left half-written; nobody will ever read it.
+
+        Raises:
+            CheckpointError: the directory cannot be written.
+        """
+        with self._errors_named():
+            for name in UNFINISHED:
+                if (self.path / name).is_dir():
+                    remove_files(self.path / name, FILES)
+
     def _foreign_entries(self) -> list[str]:
         """What lies here besides the rests of a run that was cut short."""
         with self._errors_named():

@@ -148,7 +148,7 @@ def parse_json(data: bytes) -> Any:
     Traceback (most recent call last):
     ValueError: the name 'a' stands there twice
     """
-    _check_structure(data)
+    check_json(data)
     return json.loads(
         data.decode("utf-8"),
         object_pairs_hook=_object,
@@ -158,8 +158,18 @@ def parse_json(data: bytes) -> Any:
     )
 
 
-def _check_structure(data: bytes) -> None:
-    """Refuse what would make the parser recurse deeply or make too many objects."""
+def check_json(data: bytes, max_bytes: int | None = None) -> None:
+    """Refuse what would make the parser recurse deeply or make too many objects.
+
+    Raises:
+        ValueError: that, or more than `max_bytes`.
+
+    >>> check_json(b"[" * 33 + b"]" * 33)
+    Traceback (most recent call last):
+    ValueError: brackets not closed, or nested deeper than 32
+    """
+    if max_bytes is not None and len(data) > max_bytes:
+        raise ValueError(f"{len(data):,} bytes are more than {max_bytes:,}")
     # What is escaped keeps its length, so that nothing new stands side by side.
     plain = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     if _HALF_CHARACTER.search(plain):
@@ -293,8 +303,17 @@ def _stored(name: str, entry: object, data_begin: int) -> Stored:
 
 
 def _are_sizes(values: object) -> bool:
+    return isinstance(values, list) and all(map(is_count, values))
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number of at least 0.
+
+    >>> is_count(3), is_count(True), is_count(-1)
+    (True, False, False)
+    """
     # `type`, not `isinstance`: True is an int to Python.
-    return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
+    return type(value) is int and value >= 0
 
 
 def _check_cover(layout: Mapping[str, Stored], begin: int, size: int) -> None:

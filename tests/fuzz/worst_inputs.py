@@ -194,6 +194,8 @@ def cases() -> Iterator[tuple[str, dict[str, bytes | None]]]:
 
 PROMPTS = {
     "marks on one letter": "a" + "\u0301\u0316" * (SIZE // 4),
+    # Runs as long as can be that are not yet put in order by our own hands.
+    "marks on every letter": ("a" + "\u0301\u0316" * 127 + "b") * (SIZE // 510),
     "what is unknown": "".join(chr(0x4E00 + n % 20_000) for n in range(SIZE // 3)),
     "half characters": "\ud800" * (SIZE // 3),
     "NUL": "\0" * SIZE,

@@ -29,6 +29,7 @@ from textgen.errors import (
     TrainingError,
 )
 from textgen.generation.generator import Generator
+from textgen.run_directory import RunDirectory
 from textgen.text.lanes import evaluation_windows
 from textgen.training import fit as fit_module
 from textgen.training.backend import load_keras
@@ -36,7 +37,7 @@ from textgen.training.callbacks import BitsPerId, RunState, StopOnNan
 from textgen.training.compiling import OPTIMIZERS, make_optimizer
 from textgen.training.keeping import Keeper
 from textgen.training.model import load_model, set_weights
-from textgen.training.task import default_out
+from textgen.training.task import default_out, resumed_task
 
 keras = load_keras()
 
@@ -269,6 +270,30 @@ def test_metrics_that_do_not_fit_are_a_clear_error(
     change_last(trained, lambda arrays: arrays.update(wrong))
     with pytest.raises(CheckpointError, match=r"metrics\.0 of the training state is"):
         textgen.train(book, trained, resume=True, epochs=2, quiet=True)
+
+
+def test_fewer_metrics_than_there_are_is_a_clear_error(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    stop_after(monkeypatch, 31)
+    with pytest.raises(KeyboardInterrupt):
+        textgen.train(book, run, **INTERRUPTED)
+    monkeypatch.undo()
+    change_last(run, lambda arrays: arrays.pop(max(n for n in arrays if n[0:2] == "me")))
+    with pytest.raises(CheckpointError, match=r"the training state has \d means, not \d"):
+        textgen.train(book, run, resume=True, quiet=True)
+
+
+def test_a_run_from_before_evaluations_had_a_limit_keeps_reading_all(
+    book: Path, trained: Path
+) -> None:
+    saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
+    train = {k: v for k, v in state.values["train"].items() if k != "eval_chars"}
+    old = TrainingState({**state.values, "train": train}, state.arrays)
+    save_checkpoint(trained / "last", saved, old)
+    task = resumed_task(book, RunDirectory(trained), {})
+    assert task.train.eval_chars == 2**63 - 1
 
 
 def test_a_row_that_a_crash_kept_out_of_the_table_is_added_on_resume(

@@ -24,6 +24,9 @@ SMALL: dict[str, Any] = {
 }
 
 
+PLAIN = {k: v for k, v in SMALL.items() if k != "documents"}
+
+
 def write_records(folder: Path, num_records: int = 60) -> Path:
     """Records of two labels whose texts differ; every third one is sad."""
     records = [("Rain.", "sad") if n % 3 == 0 else ("Sun!", "glad") for n in range(60)]
@@ -94,6 +97,17 @@ def test_records_without_labels_have_facts_without_labels(tmp_path: Path) -> Non
     assert task.tokenizer.labels == ()
     assert "labels" not in task.facts
     assert "num_labels" not in task.facts
+
+
+def test_names_that_are_no_text_are_kept_as_escapes(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.txt"
+    try:
+        path.write_text("Some text. " * 100)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system knows only names in UTF-8")
+    run = textgen.train(path, tmp_path / "run", epochs=1, quiet=True, **PLAIN)
+    (source,) = load_checkpoint(run).facts["text"]["sources"]
+    assert source.endswith("caf\\xe9.txt")
 
 
 def test_too_many_labels_are_an_error_before_training(tmp_path: Path) -> None:

@@ -434,6 +434,15 @@ def shown_name(name: str) -> str:
     return "standard input" if name == STDIN else name
 
 
+def storable_name(name: str) -> str:
+    r"""A file's name as a text that JSON can hold: bytes that are no UTF-8 as escapes.
+
+    >>> storable_name("caf\udce9.txt")
+    'caf\\xe9.txt'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def is_stdin(name: str) -> bool:
     """Whether a name means standard input, as it comes or spooled.
 

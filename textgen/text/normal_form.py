@@ -12,7 +12,7 @@ NORMAL_FORMS = ("none", "nfc", "nfkc")
 _ASCII = re.compile("[\\x00-\\x7f]")
 _PART_CHARS = 16_384
 # No word has so many marks on one character; a hostile text has a million.
-_LONG_RUN = 1024
+_LONG_RUN = 128
 
 
 def normalize_text(text: str, form: str) -> str:

@@ -38,7 +38,13 @@ from textgen.text.encoded import (
     read_entry,
     write_entry,
 )
-from textgen.text.files import decompressed_name, few, reading_errors, shown_name
+from textgen.text.files import (
+    decompressed_name,
+    few,
+    reading_errors,
+    shown_name,
+    storable_name,
+)
 from textgen.text.growing import VocabularyRule
 from textgen.text.reading import CorpusReader
 from textgen.text.scan import CorpusFacts, Scan, scan
@@ -143,7 +149,7 @@ def _encode(
     with _bar("Encoding", names, progress) as on_bytes:
         routed = route(CorpusReader(names, again, on_bytes))
         parts = _write_parts(routed, folder, tokenizer)
-    name = few(list(map(shown_name, names)))
+    name = storable_name(few(list(map(shown_name, names))))
     write_entry(folder, tokenizer, found.facts, parts, name)
 
 

@@ -19,6 +19,7 @@ from textgen.errors import CheckpointError, TrainingError
 from textgen.training.backend import load_keras
 from textgen.training.recurrent import carried_states, to_numpy
 from textgen.training.schedule import WarmupCosine
+from textgen.untrusted import is_count
 
 keras = load_keras()
 
@@ -64,7 +65,7 @@ class RunState:
         sound = (
             isinstance(data, dict)
             and data.keys() == cls().to_dict().keys()
-            and all(_is_count(data[name]) for name in ("step", "best_step", "waits"))
+            and all(is_count(data[name]) for name in ("step", "best_step", "waits"))
             and _is_finite(data["seconds"])
             and data["seconds"] >= 0
             and (data["best_score"] is None or _is_finite(data["best_score"]))
@@ -76,11 +77,6 @@ class RunState:
                 "the stored training state is damaged. Choose another --out to begin anew."
             )
         return cls(**data)
-
-
-def _is_count(value: object) -> bool:
-    # `type`, not `isinstance`: True is an int to Python.
-    return type(value) is int and value >= 0
 
 
 def _is_finite(value: Any) -> bool:
@@ -169,10 +165,6 @@ class CarryState(keras.callbacks.Callback):
 
     def on_test_end(self, logs: Any = None) -> None:
         """Put the training state back."""
-        self.restore()
-
-    def restore(self) -> None:
-        """Put the training state back, also after an evaluation that was cut short."""
         if self._kept is not None:
             for variable, kept in zip(carried_states(self.model), self._kept, strict=True):
                 variable.assign(kept)
@@ -334,7 +326,14 @@ class RunningMetrics(keras.callbacks.Callback):
         # TensorFlow has no variables for metrics before they have seen something.
         nothing = np.zeros((1, 1), "int32"), np.zeros((1, 1, self.vocab_size), "float32")
         self.model.compute_metrics(None, *nothing, sample_weight=None)
-        for variable, value in zip(self.model.metrics_variables, self.stored, strict=True):
+        variables = self.model.metrics_variables
+        if len(variables) != len(self.stored):
+            raise CheckpointError(
+                f"the training state has {len(self.stored)} means, not {len(variables)}: "
+                "another version of Keras wrote it, or it is damaged. Choose another --out "
+                "to begin anew."
+            )
+        for variable, value in zip(variables, self.stored, strict=True):
             variable.assign(value)
         self.stored = ()
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from textgen.checkpoint import load_checkpoint
+from textgen.checkpoint import TRAINING, load_checkpoint
 from textgen.console import clock_time, say
+from textgen.errors import CheckpointError
 from textgen.generation.generator import Generator
 from textgen.text.lanes import evaluation_windows
 from textgen.training.backend import load_keras, quiet_import
@@ -64,6 +65,13 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
         return _Fit(task, quiet, dtype).run()
 
 
+def _stored_state(stored: Any, place: Path) -> RunState:
+    try:
+        return RunState.from_dict(stored)
+    except CheckpointError as error:
+        raise CheckpointError(f"{place / TRAINING}: {error}") from error
+
+
 class _Fit:
     """One session of training: the model, how far it is, and how it is saved."""
 
@@ -81,7 +89,7 @@ class _Fit:
             first = task.start.weights(task.tokenizer, task.model)
             set_weights(self.model, task.model, first)
         stored = task.resumed.values.get("state", {}) if task.resumed else None
-        self.state = RunState() if stored is None else RunState.from_dict(stored)
+        self.state = RunState() if stored is None else _stored_state(stored, task.run.last)
         self.keeper = Keeper(task, self.model, self.state)
         self.metrics = self.keeper.take_up(task.resumed) if task.resumed else []
         assert train.epochs is not None  # a task has settled it
@@ -98,7 +106,9 @@ class _Fit:
         if self._is_finished():
             self._score_test()
             return run.path
-        if self.task.resumed is None:
+        if self.task.resumed is not None:
+            run.clear_rests()
+        else:
             run.claim(overwrite=self.task.overwrite)
             # Shows at once whether the place can be written, and marks it as a run.
             self.keeper.save_last()
@@ -110,12 +120,10 @@ class _Fit:
                     f"It was trained on {self.keeper.begun_on} until now: it goes on, but "
                     "not bit for bit as it would have there."
                 )
-            carry = CarryState(self.state, len(self.windows))
-            callbacks = [carry, *self._callbacks(wants_stop)]
+            callbacks = self._callbacks(wants_stop)
             try:
                 self._fit(callbacks)
             except Interrupted:
-                carry.restore()
                 self.keeper.save_last()
                 self.say(
                     f"Stopped at step {self.state.step:,}; all is saved in {run.last}."
@@ -168,6 +176,7 @@ class _Fit:
         train, state, run = self.task.train, self.state, self.task.run
         schedule = WarmupCosine(train.learning_rate, train.warmup_steps, train.final_rate)
         callbacks = [
+            CarryState(state, len(self.windows)),
             RunningMetrics(self.metrics, self.task.model.vocab_size),
             LearningRate(schedule, self.budget, state),
             Clock(state, self.budget),

@@ -18,6 +18,7 @@ import numpy as np
 
 from textgen.checkpoint import TrainingState, load_checkpoint, load_training_state
 from textgen.config import (
+    MOST,
     ModelConfig,
     TextConfig,
     TrainConfig,
@@ -32,7 +33,14 @@ from textgen.text.cache import Cache
 from textgen.text.corpus import corpus_globs
 from textgen.text.doctor import summary
 from textgen.text.encoded import EncodedCorpus, Part
-from textgen.text.files import STDIN, find_files, shown_name, spooled, without_repeats
+from textgen.text.files import (
+    STDIN,
+    find_files,
+    shown_name,
+    spooled,
+    storable_name,
+    without_repeats,
+)
 from textgen.text.growing import VocabularyRule
 from textgen.text.lanes import Windows, windows
 from textgen.text.notes import read_as_plain_text
@@ -49,6 +57,8 @@ MAY_CHANGE_ON_RESUME = {
     *("epochs", "max_minutes", "patience", "save_every", "save_minutes"),
     *("preview", "tensorboard"),
 }
+# What runs did that were begun before these options existed.
+BEFORE = {"compute_dtype": "float32", "eval_chars": MOST}
 # A corpus may have 10,000 labels; the facts name the most frequent ones.
 MOST_LABELS = 100
 # The fact that names the checkpoint which a run began from.
@@ -171,7 +181,7 @@ def new_task(
     return replace(
         task,
         notes=(*task.notes, start.note(tokenizer)),
-        facts={**task.facts, INIT_FROM: str(start.path)},
+        facts={**task.facts, INIT_FROM: storable_name(str(start.path))},
         overwrite=overwrite,
         start=start,
     )
@@ -200,9 +210,7 @@ def resumed_task(
     state = load_training_state(run.last)
     try:
         text = from_dict(TextConfig, state.values.get("text", {}))
-        # Runs from before the option existed were float32.
-        stored_train = {"compute_dtype": "float32", **state.values.get("train", {})}
-        train = from_dict(TrainConfig, stored_train)
+        train = from_dict(TrainConfig, {**BEFORE, **state.values.get("train", {})})
     except ConfigError as error:
         raise CheckpointError(f"{run.last}: damaged training state ({error})") from error
     _check_same(options, {**to_dict(text), **to_dict(stored.model), **to_dict(train)})
@@ -318,7 +326,9 @@ def _facts(text: TextConfig, corpus: EncodedCorpus, names: Sequence[str]) -> dic
     return {
         **to_dict(text),
         # A corpus may have 100,000 files; the checkpoint names the first few.
-        "sources": [shown_name(names[number]) for number in facts.tally.sources],
+        "sources": [
+            storable_name(shown_name(names[number])) for number in facts.tally.sources
+        ],
         "num_files": facts.tally.num_files,
         "num_documents": facts.num_documents,
         "num_chars": facts.num_chars,
