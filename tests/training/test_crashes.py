@@ -209,7 +209,7 @@ def test_a_stop_while_the_framework_loads_leaves_no_trace(
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert process.returncode == 130
-    assert re.fullmatch(r"Size tiny, for .*\n\n?", said)
+    assert re.fullmatch(r"Text: .*\nSize tiny, for .*\n\n?", said)
     assert not any(tmp_path.iterdir())
 
 
