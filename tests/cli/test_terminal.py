@@ -110,6 +110,22 @@ def test_errors_and_notes_show_a_hostile_path_as_escapes(tmp_path: Path) -> None
         assert not DANGEROUS & set(error)
 
 
+def test_the_doctor_shows_hostile_names_as_escapes(tmp_path: Path) -> None:
+    for number, data in enumerate((b"caf\xe9 noir\n", b"a\0b\n", b"a\r\n", b"%PDF-")):
+        (tmp_path / f"{number}\n{HOSTILE}.txt").write_bytes(data * 9)
+    command = ["corpus", "check", tmp_path, tmp_path / f"no{HOSTILE}"]
+    page, (shown, code) = textgen(*command).stdout, on_terminal(*command)
+    assert code == 1
+    assert shown == page
+    assert not DANGEROUS & set(page)
+    for number in range(4):
+        assert f"{number}\\n{SHOWN}.txt" in page
+    assert "no file matches" in page
+    whole, _ = on_terminal(*command, "--json")
+    assert not DANGEROUS & set(whole)
+    assert json.loads(whole)["files"][0].endswith(f"0\n{HOSTILE}.txt")
+
+
 def test_what_may_be_seen_stays_as_it_is() -> None:
     text = "né 漢字 עברית e\u0301 😀 \u200d\u200c\xa0\xad\n\ttext"
     assert visible(text) == text

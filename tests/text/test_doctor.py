@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
+import subprocess
 import tracemalloc
 import unicodedata
 from collections import Counter
@@ -205,6 +207,27 @@ def test_nul_bytes_in_a_text_can_be_deleted(write: Write) -> None:
     assert finding.severity == "error"
     assert f"a NUL byte at offset {len(STORY) * 50:,}" in finding.what
     assert "tr -d '\\000'" in finding.advice
+
+
+@pytest.mark.skipif(shutil.which("iconv") is None, reason="runs what is advised")
+@pytest.mark.parametrize("name", ["it's $(touch made).txt", "a b.txt", "`touch made`.txt"])
+def test_commands_that_are_advised_can_be_pasted(
+    name: str, write: Write, tmp_path: Path
+) -> None:
+    path = write("", f"many/{name}")
+    write(STORY, "many/b.txt")
+    for data, topic, text in (
+        (f"{STORY}\0{STORY}".encode(), "NUL bytes", STORY * 2),
+        (FRENCH.encode("cp1252"), "encoding", FRENCH),
+        (STORY.encode() + FRENCH.encode() + b"\xff", "encoding", STORY + FRENCH),
+    ):
+        path.write_bytes(data)
+        advice = found(check(path.parent), topic).advice
+        command = advice.partition(": ")[2].removesuffix(".")
+        # iconv -c says by its exit code that it left something out.
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False)
+        assert (tmp_path / "CLEAN").read_text("utf-8") == text
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize(

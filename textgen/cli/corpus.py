@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from textgen.cli.common import fit_to_show
 from textgen.cli.options import CONFIGS, Command, Option, config_options, given
 from textgen.config import ModelConfig, TextConfig, TrainConfig, from_dict, pick
 from textgen.console import say
@@ -118,7 +119,8 @@ def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: An
         report = examine(
             paths, text, train, choose_model, on_start=on_start, on_bytes=on_bytes
         )
-    click.echo(json.dumps(report.to_dict()) if as_json else report.as_text())
+    data = report.to_dict()
+    click.echo(fit_to_show(json.dumps(data)) if as_json else report.as_text())
     return 0 if report.can_train else 1
 
 

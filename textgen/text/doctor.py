@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from textgen.config import ModelConfig, TextConfig, TrainConfig
+from textgen.console import one_line
 from textgen.errors import CorpusError
 from textgen.text.enough import (
     LITTLE_CHARS,
@@ -72,7 +73,10 @@ class Report:
         return {**self.facts, "can_train": self.can_train, "findings": findings}
 
     def as_text(self) -> str:
-        """The report as a page for a person: a paragraph for each finding."""
+        """The report as a page for a person: a paragraph for each finding.
+
+        Nothing in it can control a terminal, whatever files are called.
+        """
         lines = [self.headline, *map(str, self.findings)]
         severities = {finding.severity for finding in self.findings}
         if not self.can_train:
@@ -81,7 +85,7 @@ class Report:
             lines.append("It can be trained on as it is, but would be better mended.")
         else:
             lines.append("Nothing to mend: it can be trained on.")
-        return "\n\n".join(lines)
+        return "\n\n".join(map(one_line, lines))
 
 
 def examine(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from textgen.text.files import HAD_MARK, few
+from textgen.text.files import HAD_MARK, STDIN, few, shown_name
 from textgen.text.finding import Finding, count_of
 from textgen.text.notes import read_as_plain_text
 from textgen.text.survey import Survey
@@ -89,7 +90,7 @@ def _about_faults(found: Survey) -> Iterator[Finding]:
     for fault in plain[:MOST_FAULTS]:
         if fault.place:
             what = f"{fault.name} is text, but has {fault.place}: no text has any."
-            advice = f"Delete them: tr -d '\\000' < {fault.name} > CLEAN."
+            advice = f"Delete them: tr -d '\\000' < {_quoted(fault.name)} > CLEAN."
             yield Finding("error", "NUL bytes", what, advice, {"file": fault.name})
         else:
             yield Finding("error", "files", fault.message, data={"file": fault.name})
@@ -116,7 +117,7 @@ def _about_encoding(found: Survey, faults: list[Fault], *, alone: bool) -> Findi
         )
         advice = (
             "Mend that place, or leave the wrong bytes out: "
-            f"iconv -f utf-8 -t utf-8 -c {name} > CLEAN."
+            f"iconv -f utf-8 -t utf-8 -c {_quoted(name)} > CLEAN."
         )
     else:
         what = f"{subject} {is_or_are} not {tried}: {where}. {it} like {guess.encoding}: "
@@ -138,13 +139,24 @@ def _encoding_advice(
     if not alone:
         return (
             "One --encoding holds for all files, so convert what differs: "
-            f"iconv -f {encoding} -t {tried} {name} > CLEAN."
+            f"iconv -f {encoding} -t {shlex.quote(tried)} {_quoted(name)} > CLEAN."
         )
     if encoding == "utf-8":
         return f"Leave out --encoding {tried}."
     if not is_sure:
         return (
-            f"Look whether it reads well (iconv -f {encoding} -t utf-8 {name} | head), "
-            f"then add --encoding {encoding}."
+            f"Look whether it reads well (iconv -f {encoding} -t utf-8 {_quoted(name)} | "
+            f"head), then add --encoding {encoding}."
         )
     return f"Add --encoding {encoding}."
+
+
+def _quoted(name: str) -> str:
+    r"""A file's name as a shell takes it, whatever it is called.
+
+    >>> _quoted("a.txt"), _quoted("it's $(x).txt"), _quoted("-n"), _quoted("standard input")
+    ('a.txt', '\'it\'"\'"\'s $(x).txt\'', './-n', 'FILE')
+    """
+    if name == shown_name(STDIN):
+        return "FILE"
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)
