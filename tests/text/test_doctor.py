@@ -145,6 +145,22 @@ def test_a_wrong_byte_is_named_with_its_place_also_in_a_later_piece(write: Write
     assert f"iconv -f utf-8 -t utf-8 -c {path}" in finding.advice
 
 
+def test_an_encoding_whose_errors_name_another_is_reported_like_the_rest(
+    write: Write,
+) -> None:
+    path = write(STORY * 2 + "the letter \\xi\n" + STORY * 300)
+    finding = found(check(path, encoding="unicode_escape"), "encoding")
+    assert f"byte 0x5c at offset {len(STORY) * 2 + 11}, line 3" in finding.what
+    assert finding.advice == "Leave out --encoding unicode_escape."
+
+
+def test_half_a_character_is_an_error_with_its_place(write: Write) -> None:
+    report = check(write(STORY * 300 + "+2AA-"), encoding="utf-7")
+    finding = found(report, "half characters")
+    assert "1 half character: U+D800 (1, first in line 301)" in finding.what
+    assert not report.can_train
+
+
 def test_windows_quotes_read_as_latin_1_are_recognised(write: Write) -> None:
     report = check(write((FRENCH * 99).encode("cp1252")), encoding="latin-1")
     finding = found(report, "control characters")
@@ -430,6 +446,11 @@ RECORDS = "".join(f"rain number {n} falls,sad\n" for n in range(200))
         ("a.txt", "é\x81".encode("latin-1") * 3000, {}),
         ("a.txt", "é\x81".encode("latin-1") * 3000, {"encoding": "cp1252"}),
         ("a.txt", "é\x81".encode("latin-1") * 3000, {"encoding": "latin-1"}),
+        ("a.txt", STORY * 99 + "\\n", {"encoding": "unicode_escape"}),
+        ("a.txt", STORY * 99 + "\\xi", {"encoding": "unicode_escape"}),
+        ("a.txt", STORY * 99 + "+2AA-", {"encoding": "utf-7"}),
+        ("a.txt", "+2AA-" * 3000, {"encoding": "utf-7", "tokenizer": "byte"}),
+        ("a.txt", STORY * 99 + "\\ud800", {"encoding": "raw_unicode_escape", "min_count": 2}),
         ("a.csv", "text,label\n" + RECORDS, {"documents": "records"}),
         ("a.csv", "text,label\n" + RECORDS + "sun,\n", {"documents": "records"}),
         ("a.csv", "text\nsun,1\n", {"documents": "records"}),

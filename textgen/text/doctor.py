@@ -37,6 +37,7 @@ from textgen.text.symptoms import (
     REPLACEMENT,
     character_findings,
     form_findings,
+    half_findings,
     rare_codes,
     rarity_findings,
     total,
@@ -259,6 +260,7 @@ def _about_characters(found: Survey) -> Iterator[Finding]:
     yield from _about_mojibake(found)
     # One advice about the encoding is enough.
     encoding = "utf-8" if found.text.mojibake else found.config.encoding
+    yield from half_findings(found.counts, found.text.places, found.config)
     yield from character_findings(found.text.raw, found.text.places, encoding)
     yield from form_findings(found.text.raw, found.text.nfc, found.config.normalize)
     yield from rarity_findings(found.counts, found.config)

@@ -64,7 +64,7 @@ def guess_encoding(start: bytes, sample: bytes, tried: str) -> Guess | None:
     text = sample.decode("utf-8", "surrogateescape")
     num_wrong = _num_wrong(text)
     num_good = len(text.encode("utf-8", "ignore")) - sum(c < "\x80" for c in text)
-    if not num_wrong and not text.isascii() and not _is(tried, "utf-8"):
+    if not num_wrong and not _is(tried, "utf-8"):
         return Guess("utf-8", "all of it is valid UTF-8")
     if _is(tried, "utf-8") and num_good > 8 * num_wrong:
         return Guess(None, "damaged UTF-8", num_wrong)

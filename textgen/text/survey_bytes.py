@@ -10,7 +10,7 @@ from typing import NamedTuple
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.files import HAD_CR, HAD_CRLF, bytes_pieces, shown_name
 from textgen.text.guess import Guess, guess_encoding
-from textgen.text.strict import PieceDecoder
+from textgen.text.strict import PieceDecoder, _without_mark
 
 # How much before and behind a wrong byte is looked at.
 _BEFORE, _BEHIND = 1 << 15, 1 << 17
@@ -142,7 +142,9 @@ class FileBytes:
             return Fault(name, str(error))
         # The decoder saw what it had kept from the pieces before, too.
         offset = self._num_bytes - len(cause.object) + cause.start
-        before = cause.object[: cause.start].decode(cause.encoding, "replace")
+        # Some codecs give a name that Python does not know to what they cannot decode.
+        encoding, _ = _without_mark(self._encoding, self._start)
+        before = cause.object[: cause.start].decode(encoding, "replace")
         line = self._num_lines + before.count("\n") + 1
         guess = guess_encoding(self._start, _sample(cause), self._encoding)
         place = f"byte 0x{_wrong_byte(cause):02x} at offset {offset:,}, line {line:,}"

@@ -13,7 +13,7 @@ from textgen.text.files import shown_name
 from textgen.text.finding import Place
 from textgen.text.repeats import Fingerprint, Repeats
 from textgen.text.stream import PieceNormalizer
-from textgen.text.symptoms import CONTROLS, INVISIBLE, NUM_CODES, REPLACEMENT
+from textgen.text.symptoms import CONTROLS, HALVES, INVISIBLE, NUM_CODES, REPLACEMENT
 
 # UTF-8 read as Windows-1252 or Latin-1: the first byte of a character becomes a letter
 # with an accent, and those behind it signs that hardly ever follow such a letter.
@@ -74,7 +74,7 @@ class RawText:
         self.facts = TextFacts()
         self._is_named = is_named
         self._suspicious = np.zeros(NUM_CODES, bool)
-        self._suspicious[[*CONTROLS, *INVISIBLE, REPLACEMENT]] = True
+        self._suspicious[[*HALVES, *CONTROLS, *INVISIBLE, REPLACEMENT]] = True
         self._held: list[tuple[str, int, str]] = []
         self._num_held = 0
         self._normalizer = PieceNormalizer("nfc")

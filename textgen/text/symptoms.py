@@ -17,6 +17,8 @@ NUM_CODES = 0x110000
 RARE = 5
 """A character seen less often than this has taught a model next to nothing."""
 REPLACEMENT = 0xFFFD
+HALVES = np.arange(0xD800, 0xE000)
+"""Surrogates: two of them are a character in UTF-16; alone none of them is one."""
 _C1 = range(0x80, 0xA0)
 # A tab and a line feed belong to text; the Unicode Standard's category Cc has no others
 # than these and the ones here.
@@ -76,6 +78,26 @@ def rare_codes(counts: np.ndarray, less_than: int = RARE) -> np.ndarray:
     [98]
     """
     return np.flatnonzero((counts > 0) & (counts < less_than))
+
+
+def half_findings(
+    counts: np.ndarray, places: Mapping[int, Place], config: TextConfig
+) -> Iterator[Finding]:
+    """Findings about surrogates, which no tokenizer takes but as unknown characters."""
+    found = HALVES[counts[HALVES] > 0]
+    if not len(found):
+        return
+    # What is folded is in no vocabulary.
+    is_folded = config.tokenizer == "char" and counts[found].max() < config.min_count
+    yield Finding(
+        "warning" if is_folded else "error",
+        "half characters",
+        _counted(counts, found, places, "half character")
+        + ". Each is a lone surrogate, which no text can hold.",
+        f"If the encoding is {config.encoding}, leave them out of the text; else name the "
+        "right one with --encoding.",
+        _data(counts, found, places),
+    )
 
 
 def character_findings(
