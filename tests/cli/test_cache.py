@@ -32,6 +32,18 @@ def test_list_shows_what_is_kept(cache: Cache, capsys: pytest.CaptureFixture[str
     assert shown.err.startswith("2 encoded texts, ")
 
 
+def test_a_name_does_not_control_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a\x1b[31mX\n.txt"
+    path.write_text("a b c " * 100)
+    cache = Cache(tmp_path / "cache")
+    prepare_corpus([str(path)], TextConfig(), 0, cache=cache)
+    assert run(["cache", "list", "--cache-dir", str(cache.folder)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert r"a\x1b[31mX\n.txt" in line
+
+
 def test_clear_frees_it(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     num_bytes = sum(entry.num_bytes for entry in cache.entries())
     assert run(["cache", "clear", "--cache-dir", str(cache.folder)]) == 0

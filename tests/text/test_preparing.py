@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +25,8 @@ from textgen.errors import CorpusError, TokenizerError
 from textgen.text import preparing as preparing_module
 from textgen.text.cache import ENTRY, Cache
 from textgen.text.corpus import read_corpus
-from textgen.text.encoded import EncodedCorpus
-from textgen.text.files import find_files, shown_name, spooled
+from textgen.text.encoded import EncodedCorpus, describe_entry
+from textgen.text.files import find_files, shown_name
 from textgen.text.growing import VocabularyRule
 from textgen.text.preparing import corpus_key, prepare_corpus
 from textgen.text.reading import CorpusReader
@@ -150,8 +151,7 @@ def test_in_passes_it_becomes_what_it_is_at_once(
     assert sum(getattr(found, name).num_chars for name in PARTS) == corpus.num_chars
     sources = [shown_name(names[number]) for number in found.facts.tally.sources]
     assert sources == [name for name, _ in corpus.sources]
-    of_records = config.documents == "records"
-    assert tuple(found.facts.tally.sentences(of_records=of_records)) == corpus.notes
+    assert tuple(found.facts.tally.sentences(of_records=False)) == corpus.notes
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
@@ -303,6 +303,8 @@ def damages() -> Iterator[Any]:
     yield pytest.param(lambda p: edit(p, tokenizer={"kind": "char"}), id="half a tokenizer")
     yield pytest.param(lambda p: edit(p, counts=[[-1, 2**40], [1, 1]]), id="wild counts")
     yield pytest.param(lambda p: edit(p, tally={"quirks": {}, "x": 1}), id="wild tally")
+    yield pytest.param(lambda p: edit(p, num_chars="x"), id="text for a number")
+    yield pytest.param(swap_two_characters, id="another vocabulary")
 
 
 def cut_short(path: Path) -> None:
@@ -316,8 +318,15 @@ def flip_a_bit(path: Path) -> None:
 
 
 def edit(entry: Path, **values: Any) -> None:
-    data = json.loads((entry / ENTRY).read_text())
-    (entry / ENTRY).write_text(json.dumps({**data, **values}))
+    whole = json.loads((entry / ENTRY).read_text())
+    whole["entry"] |= values
+    (entry / ENTRY).write_text(json.dumps(whole))
+
+
+def swap_two_characters(entry: Path) -> None:
+    text = (entry / ENTRY).read_text()
+    (entry / ENTRY).write_text(text.replace('"a", "c"', '"c", "a"'))
+    assert (entry / ENTRY).read_text() != text
 
 
 @pytest.mark.parametrize("damage", list(damages()))
@@ -327,7 +336,7 @@ def test_a_damaged_entry_is_made_anew(
     expected = arrays(prepared(book, cache))
     damage(entry_of(cache))
     assert arrays(prepared(book, cache)) == expected
-    assert json.loads((entry_of(cache) / ENTRY).read_text())["format_version"] == 1
+    assert json.loads((entry_of(cache) / ENTRY).read_text())["entry"]["format_version"] == 1
 
 
 def test_what_a_crash_left_half_written_is_thrown_away(book: Path, cache: Cache) -> None:
@@ -405,6 +414,33 @@ def test_clearing_leaves_what_is_being_written(book: Path, cache: Cache) -> None
     assert cache.clear() > 0
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may look into."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no user ids")
+def test_an_entry_of_another_user_is_named_and_listed(open_folder: Path) -> None:
+    cache, book = Cache(open_folder / "cache"), open_folder / "book.txt"
+    book.write_text(STORY, encoding="utf-8")
+    prepared(book, cache)
+    entry = entry_of(cache)
+    os.chmod(cache.folder, 0o777)
+    is_root = os.geteuid() == 0
+    # Root may read everything; so it is somebody else for a moment.
+    os.seteuid(65534) if is_root else os.chmod(entry, 0)
+    try:
+        with pytest.raises(CorpusError, match="was encoded by another user"):
+            prepared(book, cache)
+        assert describe_entry(entry) == "of another user"
+        assert [found.num_bytes for found in cache.entries()] == [0]
+    finally:
+        os.seteuid(0) if is_root else os.chmod(entry, 0o700)
+
+
 def test_a_cache_that_cannot_be_written_says_how_to_choose_another(
     book: Path, tmp_path: Path
 ) -> None:
@@ -446,12 +482,51 @@ def test_standard_input_is_spooled_once(
     tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
-    with spooled(["-"], cache.ready()) as names:
+    with cache.spooled(["-"]) as names:
         assert shown_name(names[0]) == "standard input"
         found = prepare_corpus(names, TextConfig(), 3, cache=cache)
         again = prepare_corpus(names, TextConfig(tokenizer="byte"), 3, cache=cache)
     assert found.facts.sha256 == again.facts.sha256
     assert [path for path in cache.folder.iterdir() if path.name.startswith("stdin")] == []
+
+
+def test_what_is_spooled_is_not_cleared_away_but_what_a_kill_left_is(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = cache.ready() / "stdin-0123456789abcdef"
+    left.mkdir()
+    (left / "0").write_text("half of a text")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
+    with cache.spooled(["-"]) as names:
+        assert not left.exists()
+        assert Cache(cache.folder).clear() == 0
+        assert Path(names[0]).read_bytes() == STORY.encode()
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_a_full_disk_while_standard_input_is_spooled_is_the_caches_fault(
+    small_disk: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(small_disk(64) / "cache")
+    data = io.BytesIO(STORY.encode() * 100)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data))
+    with (
+        pytest.raises(CorpusError, match=r"cache of encoded text cannot be written \(No"),
+        cache.spooled(["-"]),
+    ):
+        pass
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_records_through_a_pipe_are_known_by_its_name(tmp_path: Path, cache: Cache) -> None:
+    pipe = tmp_path / "weather.csv"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text("text\nSun.\nRain.\n"))
+    writer.start()
+    with cache.spooled([str(pipe)]) as names:
+        writer.join()
+        config = TextConfig(documents="records")
+        assert prepare_corpus(names, config, 3, cache=cache).facts.num_documents == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -460,7 +535,7 @@ def test_a_pipe_is_read_once_and_keeps_its_name(tmp_path: Path, cache: Cache) ->
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_bytes(STORY.encode()))
     writer.start()
-    with spooled([str(pipe)], cache.ready()) as names:
+    with cache.spooled([str(pipe)]) as names:
         writer.join()
         assert shown_name(names[0]) == str(pipe)
         found = prepare_corpus(names, TextConfig(), 3, cache=cache)

@@ -190,6 +190,20 @@ def test_a_text_longer_than_the_csv_module_allows_is_read(tmp_path: Path) -> Non
     assert csv.field_size_limit() == usual
 
 
+def test_a_quote_that_is_never_closed_names_its_record_and_not_all_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textgen.text.records._MOST_CHARS", 1000)
+    data = 'text\nA\n"B\n' + "C\n" * 1000
+    message = message_of(tmp_path, "a.csv", data)
+    assert message.startswith("a.csv: the record in line 3 is broken (field larger than")
+
+
+def test_names_that_are_not_read_are_counted_only_so_far(tmp_path: Path) -> None:
+    lines = "".join(f'{{"text": "A", "key{n}": 1}}\n' for n in range(3000))
+    assert len(read(tmp_path, "a.jsonl", lines).others) < 1100
+
+
 def test_a_broken_table_leaves_the_csv_module_as_it_was(tmp_path: Path) -> None:
     usual = csv.field_size_limit()
     message_of(tmp_path, "a.csv", 'text\n"' + "a" * (usual + 1))

@@ -150,6 +150,13 @@ def test_a_long_document_comes_in_the_pieces_in_which_it_was_read() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["lines", "paragraphs"])
+def test_long_blank_beginnings_wait_and_belong_to_their_line(kind: str) -> None:
+    pieces = [" " * 10] * 300
+    found = list(join_pieces(cut_pieces([[*pieces, "a\n", *pieces, "\nb"]], kind)))
+    assert found == [" " * 3000 + "a", "b"]
+
+
 def test_another_kind_of_document_is_refused() -> None:
     with pytest.raises(ConfigError, match="documents='pages' must be one of whole, lines"):
         cut_pieces([], "pages")

@@ -135,6 +135,13 @@ def test_only_one_mark_is_dropped_at_the_start(sizes: list[int]) -> None:
     assert quirks == ("began with a byte order mark; it was dropped",)
 
 
+def test_a_codec_with_a_name_of_its_own_is_named_as_it_was_asked_for() -> None:
+    with pytest.raises(
+        CorpusError, match=r"byte 0x5c at offset 3 \(line 2\) is not unicode"
+    ):
+        list(decode_pieces([b"ab\n\\xi"], "unicode_escape", "a.tex"))
+
+
 def test_standard_input_is_named_in_words() -> None:
     with pytest.raises(CorpusError, match="standard input: byte 0xff at offset 0"):
         list(decode_pieces([b"\xff"], "utf-8", "-"))

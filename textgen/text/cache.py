@@ -14,23 +14,26 @@ import atexit
 import errno
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.console import say
 from textgen.errors import CheckpointError, CorpusError
 from textgen.lock import locked
+from textgen.text.files import read_once, spooled
 
 ENTRY = "corpus.json"
 ENVIRONMENT = "TEXTGEN_CACHE_DIR"
 LOCKED = ".lock"
 WAIT_SECONDS = 0.2
-_OURS = re.compile(r"[0-9a-f]{64}(\.new|\.lock)?|stdin-\w+")
+SPOOL = "stdin-{}"
+_OURS = re.compile(r"[0-9a-f]{64}(\.new|\.lock)?|stdin-[0-9a-f]{16}(\.lock)?")
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,33 @@ class Cache:
         Raises:
             CorpusError: nothing can be written here.
         """
-        with ExitStack() as stack, cache_errors(self.ready()):
-            if not self._is_held(key, stack):
-                say("Another training encodes this text now; waiting for it.")
-                while not self._is_held(key, stack):
-                    time.sleep(WAIT_SECONDS)
+        with ExitStack() as stack:
+            with cache_errors(self.ready()):
+                if not self._is_held(key, stack):
+                    say("Another training encodes this text now; waiting for it.")
+                    while not self._is_held(key, stack):
+                        time.sleep(WAIT_SECONDS)
             yield
+
+    @contextmanager
+    def spooled(self, names: Sequence[str]) -> Iterator[list[str]]:
+        """Keep what can be read only once here until the block ends; see `files.spooled`.
+
+        Raises:
+            CorpusError: something cannot be read, or nothing be written here.
+        """
+        with ExitStack() as stack:
+            if read_once(names):
+                with cache_errors(self.ready()):
+                    # What a killed training has left.
+                    self._remove([f for f in self._folders() if f.name[:5] == SPOOL[:5]])
+                    key = SPOOL.format(secrets.token_hex(8))
+                    self._is_held(key, stack)
+                    place = self.folder / key
+                    place.mkdir(mode=0o700)
+                    stack.callback(shutil.rmtree, place, ignore_errors=True)
+                    names = stack.enter_context(spooled(names, place))
+            yield list(names)
 
     def entries(self) -> list[CacheEntry]:
         """What is stored, the last used first; also what was left half-written."""
@@ -123,13 +147,16 @@ class Cache:
         Raises:
             CorpusError: something cannot be deleted.
         """
-        num_bytes = 0
         with cache_errors(self.folder, "cleared"):
-            for folder in self._folders():
-                with ExitStack() as stack:
-                    if folder.exists() and self._is_held(folder.stem, stack):
-                        num_bytes += _entry(folder).num_bytes
-                        shutil.rmtree(folder)
+            return self._remove(self._folders())
+
+    def _remove(self, folders: Iterable[Path]) -> int:
+        num_bytes = 0
+        for folder in folders:
+            with ExitStack() as stack:
+                if self._is_held(folder.stem, stack) and folder.exists():
+                    num_bytes += _entry(folder).num_bytes
+                    shutil.rmtree(folder)
         return num_bytes
 
     def _is_held(self, key: str, stack: ExitStack) -> bool:
@@ -166,10 +193,14 @@ def cache_errors(folder: Path, verb: str = "written") -> Iterator[None]:
 
 
 def _entry(folder: Path) -> CacheEntry:
-    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
-    whole = folder / ENTRY
-    used_at = whole.stat().st_mtime if whole.exists() else 0.0
-    return CacheEntry(folder, sum(file.st_size for file in files), used_at)
+    num_bytes, used_at = 0, 0.0
+    # A training may replace or remove it meanwhile, and it may be another user's.
+    with suppress(FileNotFoundError, PermissionError):
+        for path in folder.iterdir():
+            found = path.stat()
+            num_bytes += found.st_size
+            used_at = max(used_at, found.st_mtime if path.name == ENTRY else 0.0)
+    return CacheEntry(folder, num_bytes, used_at)
 
 
 def mark_used(folder: Path) -> None:

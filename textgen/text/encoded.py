@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from textgen.atomic import flush_directory, write_flushed
+from textgen.console import one_line
+from textgen.errors import CorpusError
 from textgen.text.cache import ENTRY
 from textgen.text.code_points import NUM_CODE_POINTS
 from textgen.text.encoding import Encoder
@@ -68,16 +70,16 @@ class PartWriter:
     """Encodes the documents of one part into a file.
 
     Args:
-        path: of the file, which is replaced.
+        file: open for writing, and empty.
         encoder: of this part alone.
     """
 
-    def __init__(self, path: Path, encoder: Encoder) -> None:
+    def __init__(self, file: BinaryIO, encoder: Encoder) -> None:
         self.num_chars = 0
         self.num_documents = 0
         self.num_ids = 0
         self._encoder = encoder
-        self._file = open(path, "wb")  # noqa: SIM115 - closed by `close`
+        self._file = file
         self._crc32 = 0
 
     def add(self, pieces: Sequence[Piece]) -> None:
@@ -93,13 +95,12 @@ class PartWriter:
         if self._encoder.is_full:
             self._write(self._encoder.take())
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Write what is held, and wait until the disk has it."""
         if self.num_documents:
             self._write(self._encoder.flush())
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
 
     def to_dict(self) -> dict[str, Any]:
         """What `corpus.json` keeps of the file."""
@@ -142,8 +143,13 @@ def write_entry(
         "tally": vars(facts.tally),
         "sha256": facts.sha256,
     }
-    write_flushed(folder / ENTRY, json.dumps(data).encode())
+    whole = {"crc32": _crc32_of_entry(data), "entry": data}
+    write_flushed(folder / ENTRY, json.dumps(whole).encode())
     flush_directory(folder)
+
+
+def _crc32_of_entry(data: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(data).encode())
 
 
 # --- reading ---
@@ -152,22 +158,38 @@ def write_entry(
 def describe_entry(folder: Path) -> str:
     """What an entry is, in a few words for a list; nothing but these is read."""
     try:
-        data = json.loads((folder / ENTRY).read_bytes())
+        data = _stored_entry(folder)
         kind = data["tokenizer"]["kind"]
-        return f"{data['name']}: {data['num_chars']:,} characters ({kind})"
+        return one_line(f"{data['name']}: {data['num_chars']:,} characters ({kind})")
+    except PermissionError:
+        return "of another user"
     except DAMAGE:
         return "unfinished or damaged"
 
 
 def read_entry(folder: Path) -> EncodedCorpus | None:
-    """Read an entry of the cache; None where there is none, or it is not as written."""
+    """Read an entry of the cache; None where there is none, or it is not as written.
+
+    Raises:
+        CorpusError: it is another user's.
+    """
     try:
-        data = json.loads((folder / ENTRY).read_bytes())
-        if data["format_version"] != FORMAT_VERSION:
-            return None
-        return _entry_of(folder, data)
+        return _entry_of(folder, _stored_entry(folder))
+    except PermissionError as error:
+        raise CorpusError(
+            f"{folder}: this text was encoded by another user, who alone may read it. "
+            "Choose another place with --cache-dir."
+        ) from error
     except DAMAGE:
         return None
+
+
+def _stored_entry(folder: Path) -> dict[str, Any]:
+    whole = json.loads((folder / ENTRY).read_bytes())
+    data: dict[str, Any] = whole["entry"]
+    if data["format_version"] != FORMAT_VERSION or _crc32_of_entry(data) != whole["crc32"]:
+        raise ValueError(f"{folder} is of another version, or not as it was written")
+    return data
 
 
 def _entry_of(folder: Path, data: Mapping[str, Any]) -> EncodedCorpus:

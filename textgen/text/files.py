@@ -15,9 +15,7 @@ import glob as globbing
 import gzip
 import lzma
 import os
-import shutil
 import sys
-import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -224,42 +222,46 @@ def bytes_pieces(
                 on_bytes(len(data))
 
 
+def read_once(names: Sequence[str]) -> list[str]:
+    """Those names behind which something can be read only once: standard input, pipes.
+
+    >>> read_once(["-", os.devnull])
+    ['-', '/dev/null']
+    """
+    return [name for name in names if not os.path.isfile(name)]
+
+
 @contextmanager
 def spooled(names: Sequence[str], folder: str | Path) -> Iterator[list[str]]:
-    """Put what can be read only once, as standard input and pipes, into files.
+    """Put what can be read only once into files.
 
     Args:
         names: of files, `-` among them perhaps.
-        folder: where those files lie until the block ends; it must exist.
+        folder: where those files lie; it must exist, and its owner removes it.
 
     Yields:
         the same names, with those files' instead of what can be read only once.
 
     Raises:
-        CorpusError: something cannot be read, or `folder` not be written.
-
-    >>> with spooled([os.devnull], os.curdir) as names:
-    ...     os.path.isfile(names[0]), shown_name(names[0]) == os.devnull
-    (True, True)
+        CorpusError: something cannot be read.
+        OSError: `folder` cannot be written.
     """
-    once = [name for name in names if not os.path.isfile(name)]
-    if not once:
-        yield list(names)
-        return
-    with tempfile.TemporaryDirectory(prefix="stdin-", dir=folder) as inner:
-        files = {name: _spool(name, inner, number) for number, name in enumerate(once)}
-        _SPOOLED.update({path: name for name, path in files.items()})
-        try:
-            yield [files.get(name, name) for name in names]
-        finally:
-            for path in files.values():
-                del _SPOOLED[path]
+    once = read_once(names)
+    files = {name: _spool(name, folder, number) for number, name in enumerate(once)}
+    _SPOOLED.update({path: name for name, path in files.items()})
+    try:
+        yield [files.get(name, name) for name in names]
+    finally:
+        for path in files.values():
+            del _SPOOLED[path]
 
 
-def _spool(name: str, folder: str, number: int) -> str:
-    path = os.path.join(folder, str(number))
-    with reading_errors(name), open_bytes(name) as read, open(path, "wb") as file:
-        shutil.copyfileobj(read, file, 1 << 20)
+def _spool(name: str, folder: str | Path, number: int) -> str:
+    # Records are known by the ending of their file.
+    ending = PurePath(decompressed_name(name)).suffix
+    path = os.path.join(folder, f"{number}{ending}")
+    with open(path, "wb") as file:
+        file.writelines(bytes_pieces(name, 1 << 20))
     return path
 
 

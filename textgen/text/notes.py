@@ -14,6 +14,10 @@ MOST_SOURCES = 10
 """How many files a checkpoint names: a corpus may have 100,000."""
 
 
+MOST_NAMES = 1000
+"""How many columns or keys that were not read are told apart."""
+
+
 @dataclass
 class Tally:
     """What was met in the files of a corpus.
@@ -50,7 +54,7 @@ class Tally:
     def add_records(self, num_blank: int, others: Iterable[str]) -> None:
         """Count what a file of records held beside its records."""
         self.num_blank_records += num_blank
-        self.others += [name for name in others if name not in self.others]
+        self.others = list(dict.fromkeys([*self.others, *others]))[:MOST_NAMES]
 
     def sentences(self, *, of_records: bool) -> Iterator[str]:
         """What was changed or left out.

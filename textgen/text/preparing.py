@@ -15,8 +15,9 @@ import json
 import os
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -121,6 +122,8 @@ def corpus_key(content: str, text: TextConfig, seed: int, rule: VocabularyRule) 
     options = {name: value for name, value in to_dict(text).items() if name != "glob"}
     data = {
         "version": FORMAT_VERSION,
+        # The normal form of a character that was assigned since may be another.
+        "unicode": unicodedata.unidata_version,
         "content": content,
         "text": options,
         "seed": None if text.documents == "whole" else seed,
@@ -223,12 +226,13 @@ def _by_document(
 
 def _write_parts(routed: Routed, folder: Path, tokenizer: Tokenizer) -> list[PartWriter]:
     unknown = "error" if tokenizer.unknown_id is None else "token"
-    paths = [part_path(folder, name) for name in PARTS]
-    parts = [PartWriter(path, tokenizer.encoder(unknown)) for path in paths]
-    for number, pieces in routed:
-        parts[number].add(pieces)
-    for part in parts:
-        part.close()
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(part_path(folder, p), "wb")) for p in PARTS]
+        parts = [PartWriter(file, tokenizer.encoder(unknown)) for file in files]
+        for number, pieces in routed:
+            parts[number].add(pieces)
+        for part in parts:
+            part.finish()
     return parts
 
 
@@ -272,14 +276,25 @@ def _bar(
     """A bar for a pass over the files; it counts the bytes that are read."""
     from tqdm import tqdm
 
-    is_plain = all(decompressed_name(name) == name for name in names)
+    is_shown = wanted and sys.stderr.isatty()
     with tqdm(
         desc=what,
-        total=sum(map(os.path.getsize, names)) if is_plain and wanted else None,
+        total=_num_bytes(names) if is_shown else None,
         unit="B",
         unit_scale=True,
         delay=BAR_SECONDS,
         leave=False,
-        disable=not (wanted and sys.stderr.isatty()),
+        disable=not is_shown,
     ) as bar:
         yield bar.update
+
+
+def _num_bytes(names: Sequence[str]) -> int | None:
+    """How much will be read, where that can be known."""
+    if any(decompressed_name(name) != name for name in names):
+        return None
+    num_bytes = 0
+    for name in names:
+        with reading_errors(name):
+            num_bytes += os.path.getsize(name)
+    return num_bytes

@@ -34,8 +34,10 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
 RECORD_GLOBS = tuple(f"*{suffix}" for suffix in (*_DELIMITERS, *_JSON_LINES))
 TEXT, LABEL = "text", "label"
-# The longest field that the csv module can be told of on every system.
-_MOST_CHARS = 2**31 - 1
+# Where a quote is not closed, all the rest of a file is one field.
+_MOST_CHARS = 2**26
+# Names that are not read are only for a note.
+_MOST_NAMES = 1000
 _PIECE_BYTES = 1 << 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -145,7 +147,7 @@ class RecordReader:
     ) -> None:
         if not is_stdin(name) and not holds_records(name):
             raise CorpusError(
-                f"{name}: --documents records reads files that end in "
+                f"{shown_name(name)}: --documents records reads files that end in "
                 f"{', '.join([*_DELIMITERS, *_JSON_LINES])} (also with .gz, .bz2 or .xz). "
                 "Rename or convert it, or choose other --documents."
             )
@@ -171,7 +173,8 @@ class RecordReader:
         data = bytes_pieces(self.name, _PIECE_BYTES, self._on_bytes)
         lines = _whole_lines(self._decoder.decode(data))
         for row in _rows(lines, self.name):
-            self._names |= dict.fromkeys(row.values)
+            if len(self._names) < _MOST_NAMES:
+                self._names |= dict.fromkeys(row.values)
             text = _text_of(row, self.name, self.config)
             if text.strip():
                 yield Record(text, _label_of(row, self.name, self.config), row.line)
@@ -236,13 +239,18 @@ def _where(name: str, line: int) -> str:
 
 def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
     """The lines of a text that comes in pieces, each with its line feed."""
-    held = ""
+    held: list[str] = []
     for piece in pieces:
         # str.splitlines would also cut at U+2028, which JSON allows within strings.
-        *lines, held = (held + piece).split("\n")
-        yield from (line + "\n" for line in lines)
-    if held:
-        yield held
+        first, *others = piece.split("\n")
+        held.append(first)
+        if others:
+            yield "".join(held) + "\n"
+            *whole, last = others
+            yield from (line + "\n" for line in whole)
+            held = [last]
+    if any(held):
+        yield "".join(held)
 
 
 def _rows(lines: Iterator[str], name: str) -> Iterator[_Row]:

@@ -326,21 +326,25 @@ def _file(text: Iterable[str]) -> Iterator[Piece]:
 
 
 def _lines(text: Iterable[str]) -> Iterator[Piece]:
-    held, begun = "", False
+    # A line's blank beginning waits for something that is not blank.
+    blank: list[str] = []
+    begun = False
     for piece in chain(text, _END):
         first, *others = piece.split("\n")
-        held += first
-        if begun or held.strip():
-            yield Piece(held, ends=bool(others))
-            begun, held = not others, ""
+        if begun or first.strip():
+            yield Piece("".join([*blank, first]), ends=bool(others))
+            begun, blank = not others, []
+        else:
+            blank.append(first)
         if others:
-            *whole, held = others
+            *whole, last = others
             # Most lines lie within a piece; these are passed on without Python's help.
             yield from map(Piece, filter(str.strip, whole), repeat(True))
-            begun = False
-            if held.strip():
-                yield Piece(held)
-                begun, held = True, ""
+            begun, blank = bool(last.strip()), []
+            if begun:
+                yield Piece(last)
+            else:
+                blank.append(last)
 
 
 # The last line has no newline behind it, but ends all the same.
@@ -367,15 +371,16 @@ def _line_parts(text: Iterable[str]) -> Iterator[tuple[str, bool, bool]]:
     something follows it.
     """
     begun = False
-    held = ""
+    blank: list[str] = []
     for part, ends in _between_newlines(text):
-        held += part
-        if begun or (held and not held.isspace()):
-            yield held, not begun, ends
-            begun, held = not ends, ""
+        if begun or part.strip():
+            yield "".join([*blank, part]), not begun, ends
+            begun, blank = not ends, []
         elif ends:
             yield "", True, True
-            held = ""
+            blank = []
+        else:
+            blank.append(part)
 
 
 def _between_newlines(text: Iterable[str]) -> Iterator[tuple[str, bool]]:

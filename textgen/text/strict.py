@@ -39,7 +39,7 @@ class PieceDecoder:
     """
 
     def __init__(self, encoding: str, name: str) -> None:
-        self._encoding = encoding
+        self._encoding = self._decoding = encoding
         self._name = shown_name(name)
         self._decoder: codecs.IncrementalDecoder | None = None
         # It is slow, and of use only where there is a CR.
@@ -103,9 +103,9 @@ class PieceDecoder:
         for start, what in _SIGNATURES.items():
             if data.startswith(start):
                 raise CorpusError(f"{self._name} is not plain text: it looks like {what}.")
-        encoding, self._num_bytes = _without_mark(self._encoding, data)
+        self._decoding, self._num_bytes = _without_mark(self._encoding, data)
         try:
-            self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+            self._decoder = codecs.getincrementaldecoder(self._decoding)("strict")
         except LookupError as error:
             raise self._undecodable(error) from error
         return self._num_bytes
@@ -145,7 +145,8 @@ class PieceDecoder:
     def _wrong_byte(self, error: UnicodeDecodeError) -> CorpusError:
         # What the decoder held back from the pieces before lies in front of this one.
         offset = self._num_bytes - len(error.object) + error.start
-        before = error.object[: error.start].decode(error.encoding, "replace")
+        # Not `error.encoding`, which may be a name that only the codec knows.
+        before = error.object[: error.start].decode(self._decoding, "replace")
         line = self._num_lines + before.count("\n") + 1
         hint = _mark_hint(self._start) or (
             f"If the file has another encoding, name it: --encoding "

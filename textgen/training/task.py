@@ -37,7 +37,6 @@ from textgen.text.files import (
     STDIN,
     find_files,
     shown_name,
-    spooled,
     storable_name,
     without_repeats,
 )
@@ -167,7 +166,7 @@ def new_task(
     run.check(overwrite=overwrite)
 
     rule = VocabularyRule(None if start is None else start.tokenizer, grows=bool(start))
-    prepared = _prepare(paths, text, train.seed, rule, reading)
+    prepared = _prepare(paths, text, train.seed, [rule], reading)
     tokenizer = prepared.corpus.tokenizer
     if start is None:
         num_chars = prepared.corpus.train.num_chars
@@ -218,12 +217,11 @@ def resumed_task(
 
     before = stored.facts.get("text", {})
     check = partial(_check_same_text, run, before)
-    # A vocabulary that was learned from this text alone is in the cache as such.
-    rule = VocabularyRule(stored.tokenizer if INIT_FROM in before else None)
-    prepared = _prepare(paths, text, train.seed, rule, reading, check)
-    if prepared.corpus.tokenizer != stored.tokenizer:
-        rule = VocabularyRule(stored.tokenizer)
-        prepared = _prepare(paths, text, train.seed, rule, reading, check)
+    rules = [VocabularyRule(stored.tokenizer)]
+    if INIT_FROM not in before:
+        # A vocabulary that was learned from this text alone is in the cache as such.
+        rules.insert(0, VocabularyRule())
+    prepared = _prepare(paths, text, train.seed, rules, reading, check)
     task = _task(run, text, stored.model, train, prepared)
     kept = {INIT_FROM: before[INIT_FROM]} if INIT_FROM in before else {}
     return replace(task, resumed=state, facts={**task.facts, **kept})
@@ -242,16 +240,19 @@ def _prepare(
     paths: Paths,
     text: TextConfig,
     seed: int,
-    rule: VocabularyRule,
+    rules: Sequence[VocabularyRule],
     reading: Reading,
     check: Callable[[CorpusFacts], None] = lambda facts: None,
 ) -> _Prepared:
+    """Encode a text by the first of some rules that gives the last one's vocabulary."""
     names, notes = without_repeats(find_files(paths, corpus_globs(text)))
     cache = Cache(reading.cache_dir)
-    with spooled(names, cache.ready()) as files:
-        corpus = prepare_corpus(
-            files, text, seed, rule, check=check, cache=cache, progress=reading.progress
-        )
+    options: dict[str, Any] = {"check": check, "progress": reading.progress}
+    with cache.spooled(names) as files:
+        for rule in rules:
+            corpus = prepare_corpus(files, text, seed, rule, cache=cache, **options)
+            if rule == rules[-1] or corpus.tokenizer == rules[-1].base:
+                break
     facts = corpus.facts
     line = summary(
         facts.counts,
@@ -260,7 +261,7 @@ def _prepare(
         quirks=facts.tally.quirks,
         config=text,
         num_train_chars=corpus.train.num_chars,
-        shown_paths=_shown(paths),
+        shown_paths=_shown(paths, text),
     )
     notes.append(line)
     of_records = text.documents == "records"
@@ -269,11 +270,18 @@ def _prepare(
     return _Prepared(corpus, names, tuple(notes))
 
 
-def _shown(paths: Paths) -> str:
-    """What a person named, as it is typed; a word for it where that would not help."""
+def _shown(paths: Paths, text: TextConfig) -> str:
+    """What a person named, as it is typed, with what was said of reading it."""
     named = [paths] if isinstance(paths, str | Path) else paths
     names = [str(path) for path in named]
-    return "PATHS" if STDIN in names or len(names) > 3 else shlex.join(names)
+    # Standard input has gone by, and many names are too long for one line.
+    shown = "PATHS" if STDIN in names or len(names) > 3 else shlex.join(names)
+    flags = [
+        f" --{name.replace('_', '-')} {shlex.quote(str(value))}"
+        for name, value in to_dict(text).items()
+        if value != getattr(TextConfig, name)
+    ]
+    return shown + "".join(flags)
 
 
 def _task(
