@@ -21,11 +21,15 @@ from hypothesis import strategies as st
 from textgen.config import ModelConfig, TextConfig, TrainConfig
 from textgen.errors import TextgenError
 from textgen.run_directory import RunDirectory
+from textgen.text.cache import Cache
 from textgen.text.corpus import read_corpus
 from textgen.text.doctor import Report, examine, summary
+from textgen.text.enough import sizes_of_parts
 from textgen.text.files import HAD_CR, HAD_CRLF
 from textgen.text.finding import Finding
+from textgen.text.preparing import prepare_corpus
 from textgen.text.repeats import Fingerprint, Repeats
+from textgen.text.scan import BlockLengths
 from textgen.text.splitting import split
 from textgen.text.survey import survey
 from textgen.training.task import Reading, new_task
@@ -289,6 +293,22 @@ def test_files_and_documents_that_are_equal_are_found(write: Write, tmp_path: Pa
         assert finding.data["example"][1].endswith("e.txt.gz")
 
 
+def test_blank_files_repeat_nothing(write: Write, tmp_path: Path) -> None:
+    for name, text in (
+        ("a", ""),
+        ("b", ""),
+        ("c", STORY * 200),
+        ("d", " \n"),
+        ("e", " \n"),
+    ):
+        write(text, f"many/{name}.txt")
+    assert "repeated documents" not in topics(check(tmp_path / "many"))
+    write(STORY * 200, "many/f.txt")
+    finding = found(check(tmp_path / "many"), "repeated documents")
+    assert finding.what.startswith("1 of 2 files is equal to an earlier one")
+    assert [name[-5:] for name in finding.data["example"]] == ["c.txt", "f.txt"]
+
+
 def test_equal_lines_are_named_by_their_lines(write: Write) -> None:
     lines = [f"line number {n} of a list\n" for n in range(900)]
     lines[700] = lines[20]
@@ -450,7 +470,8 @@ RECORDS = "".join(f"rain number {n} falls,sad\n" for n in range(200))
         ("a.txt", STORY * 99 + "\\xi", {"encoding": "unicode_escape"}),
         ("a.txt", STORY * 99 + "+2AA-", {"encoding": "utf-7"}),
         ("a.txt", "+2AA-" * 3000, {"encoding": "utf-7", "tokenizer": "byte"}),
-        ("a.txt", STORY * 99 + "\\ud800", {"encoding": "raw_unicode_escape", "min_count": 2}),
+        ("a.txt", f"{STORY * 99}+2AA-", {"encoding": "utf-7", "min_count": 2}),
+        ("a.txt", STORY * 99 + "\\ud800", {"encoding": "raw_unicode_escape"}),
         ("a.csv", "text,label\n" + RECORDS, {"documents": "records"}),
         ("a.csv", "text,label\n" + RECORDS + "sun,\n", {"documents": "records"}),
         ("a.csv", "text\nsun,1\n", {"documents": "records"}),
@@ -497,6 +518,27 @@ def test_the_parts_are_those_of_the_training(
     parts = split(read_corpus(tmp_path / "many", config), config, seed=4)
     expected = [sum(map(len, part)) for part in parts]
     assert [facts["num_train"], facts["num_val"], facts["num_test"]] == expected
+
+
+def test_very_many_documents_are_split_as_training_splits_them(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if so many were very many: blocks of neighbours, and the first few compared.
+    monkeypatch.setattr(BlockLengths.__init__, "__defaults__", (40,))
+    monkeypatch.setattr(Repeats.__init__, "__defaults__", (1,))
+    path = write("".join(f"line {n} {'word ' * (n % 9)}\n" for n in range(333)))
+    config = TextConfig(documents="lines", test_fraction=0.2)
+    cache = Cache(tmp_path / "cache")
+    corpus = prepare_corpus([str(path)], config, seed=4, cache=cache)
+    report = examine(path, config, TrainConfig(batch_size=4, seed=4))
+    assert report.can_train
+    assert report.facts["num_train"] == corpus.train.num_chars
+    assert report.facts["num_val"] == corpus.val.num_chars
+    assert report.facts["num_test"] == corpus.test.num_chars
+    found = survey(path, config)
+    assert (found.lengths.num_documents, found.lengths.block_size) == (333, 16)
+    parts = sizes_of_parts(found.lengths, config, seed=4)
+    assert parts.train_documents == corpus.train.num_documents
 
 
 # --- reading in pieces ---

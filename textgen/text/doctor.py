@@ -25,6 +25,7 @@ from textgen.text.enough import (
     shape_findings,
     size_findings,
     sizes_of_parts,
+    sizes_of_whole,
 )
 from textgen.text.file_findings import MOST_FAULTS, file_findings
 from textgen.text.files import HAD_CR, few, shown_name
@@ -231,9 +232,8 @@ def _parts(found: Survey, seed: int) -> Parts | None:
             "blanks. Name a file with text in it."
         )
     if found.config.documents == "whole":
-        return sizes_of_parts(np.array([found.num_chars]), found.config, seed)
-    lengths = np.frombuffer(found.documents.lengths, np.int64)
-    return sizes_of_parts(lengths, found.config, seed)
+        return sizes_of_whole(found.num_chars, found.config)
+    return sizes_of_parts(found.lengths, found.config, seed)
 
 
 def _facts(found: Survey, parts: Parts | None) -> dict[str, Any]:
@@ -321,7 +321,7 @@ def _about_repeats(found: Survey) -> Iterator[Finding]:
 
 def _places(found: Survey, number: int) -> str:
     if found.config.documents == "whole":
-        return found.read[number]
+        return shown_name(found.filled[number])
     return found.place_of_document(number)
 
 

@@ -11,6 +11,7 @@ from textgen.config import ModelConfig, TextConfig, TrainConfig
 from textgen.errors import CorpusError
 from textgen.text.finding import Finding, count_of, percent
 from textgen.text.lanes import windows
+from textgen.text.scan import BlockLengths
 from textgen.text.splitting import part_ends, parts_of
 from textgen.text.survey import Survey
 
@@ -32,24 +33,37 @@ class Parts(NamedTuple):
     train_documents: int = 1
 
 
-def sizes_of_parts(lengths: np.ndarray, config: TextConfig, seed: int) -> Parts:
-    """How much training would learn from and hold back of documents of these lengths.
-
-    Args:
-        lengths: `(num_documents,)` characters of each; of one whole text its one.
+def sizes_of_whole(num_chars: int, config: TextConfig) -> Parts:
+    """How much training would learn from and hold back of one whole text.
 
     Raises:
-        CorpusError: too little text, or too few documents, for every part to have some.
+        CorpusError: too little text for every part to have some.
 
-    >>> sizes_of_parts(np.array([100]), TextConfig(val_fraction=0.25), seed=0)
+    >>> sizes_of_whole(100, TextConfig(val_fraction=0.25))
     Parts(train=75, val=25, test=0, train_documents=1)
     """
-    if config.documents == "whole":
-        train, val, test = np.diff((0, *part_ends(int(lengths.sum()), config))).tolist()
-        return Parts(train, val, test)
-    part_of = parts_of(lengths, config.documents, config, seed)
-    train, val, test = np.bincount(part_of, weights=lengths, minlength=3).tolist()
-    return Parts(int(train), int(val), int(test), int(np.count_nonzero(part_of == 0)))
+    train, val, test = np.diff((0, *part_ends(num_chars, config))).tolist()
+    return Parts(train, val, test)
+
+
+def sizes_of_parts(lengths: BlockLengths, config: TextConfig, seed: int) -> Parts:
+    """How much training would learn from and hold back of documents of these lengths.
+
+    Raises:
+        CorpusError: too few documents for every part to have some.
+
+    >>> lengths = BlockLengths(most_blocks=4)
+    >>> lengths.add([5] * 7, [True] * 7)
+    >>> sizes_of_parts(lengths, TextConfig(documents="lines"), seed=1)
+    Parts(train=25, val=10, test=0, train_documents=5)
+    """
+    blocks = lengths.total()
+    part_of = parts_of(blocks, config.documents, config, seed)
+    train, val, test = np.bincount(part_of, weights=blocks, minlength=3).tolist()
+    # The last block may have fewer documents than the others.
+    sizes = np.full(len(blocks), lengths.block_size)
+    sizes[-1] -= sizes.sum() - lengths.num_documents
+    return Parts(int(train), int(val), int(test), int(sizes[part_of == 0].sum()))
 
 
 def num_ids(parts: Parts, found: Survey) -> int:

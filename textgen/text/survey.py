@@ -22,6 +22,7 @@ from textgen.text.files import find_files, shown_name, without_repeats
 from textgen.text.normal_form import normalize_text
 from textgen.text.records import LabelRule, Record, RecordReader
 from textgen.text.repeats import Fingerprint, Repeats
+from textgen.text.scan import BlockLengths
 from textgen.text.stream import PIECE_BYTES, PieceNormalizer, cut_pieces
 from textgen.text.survey_bytes import Fault, FileBytes, FileFacts, fault_of_records
 from textgen.text.survey_text import RawText, TextFacts, add_counts, no_counts
@@ -34,7 +35,8 @@ class Survey:
 
     Args:
         names: of all files, in reading order.
-        begun: those that could be opened, and of these `read` the ones without fault.
+        begun: those that could be opened, of these `read` the ones without fault, and of
+            these `filled` the ones with text.
         notes: sentences about the names.
         quirk_names: for each quirk the first file that has it; `ending_names` likewise.
         endings: how many files have which line endings.
@@ -45,6 +47,7 @@ class Survey:
         text: what is known of the text as it stands in the files.
         counts: `(0x110000,)` how often each code point stands in the documents.
         documents: hash and length of each.
+        lengths: of the documents as a training splits them.
         first_document: for each file in `begun`, the number of its first document.
     """
 
@@ -52,6 +55,7 @@ class Survey:
     names: list[str] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
+    filled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)
@@ -65,6 +69,7 @@ class Survey:
     text: TextFacts = field(default_factory=TextFacts)
     counts: np.ndarray = field(default_factory=no_counts)
     documents: Repeats = field(default_factory=Repeats)
+    lengths: BlockLengths = field(default_factory=BlockLengths)
     first_document: list[int] = field(default_factory=list)
     has_labels: bool = False
 
@@ -73,9 +78,13 @@ class Survey:
         """Characters that a model would learn from or be validated on."""
         return int(self.counts.sum())
 
-    def add_file(self, name: str, facts: FileFacts) -> None:
+    def add_file(self, name: str, facts: FileFacts, *, is_blank: bool) -> None:
         """Note what is known of the bytes of one file that was read to its end."""
         self.read.append(name)
+        if is_blank:
+            self.num_blank_files += 1
+        else:
+            self.filled.append(name)
         self.quirks.update(facts.quirks)
         for quirk in facts.quirks:
             self.quirk_names.setdefault(quirk, shown_name(name))
@@ -166,6 +175,7 @@ class _Reader:
         self._on_bytes = on_bytes
         self._held: list[str] = []
         self._num_held = 0
+        self._ended: list[int] = []
         self._last = "\n"
         self._document = Fingerprint()
         self._rule = LabelRule()
@@ -187,9 +197,9 @@ class _Reader:
             self._document.close()
             self._raw.abandon()
             return
-        result.num_blank_files += result.documents.count == result.first_document[-1]
-        result.add_file(name, file.facts())
-        self._raw.end()
+        is_blank = result.documents.count == result.first_document[-1]
+        result.add_file(name, file.facts(), is_blank=is_blank)
+        self._raw.end(is_blank=is_blank)
 
     def read_records(self, name: str) -> None:
         """Read one file of records, each as a document."""
@@ -206,9 +216,10 @@ class _Reader:
         except (CorpusError, TokenizerError) as error:
             result.faults.append(fault_of_records(name, error, config.encoding))
             return
-        result.num_blank_files += result.documents.count == result.first_document[-1]
+        is_blank = result.documents.count == result.first_document[-1]
         # CSV has CRLF by its standard.
-        result.add_file(name, FileFacts(reader.quirks, "", 0, is_narrow=False))
+        facts = FileFacts(reader.quirks, "", 0, is_narrow=False)
+        result.add_file(name, facts, is_blank=is_blank)
 
     def finish(self) -> None:
         """Count what is still held back."""
@@ -253,17 +264,21 @@ class _Reader:
             hashed = Fingerprint.of(text)
         if hashed is not None:
             # Most lines come as a whole.
-            self._result.documents.add(hashed, len(text))
+            self._add_document(hashed, len(text))
         else:
             document.feed(text)
             if self._result.config.documents == "whole" and text:
                 self._join(text)
             if ends:
-                self._result.documents.add(*document.close())
+                self._add_document(*document.close())
         self._held.append(text)
         self._num_held += len(text)
         if self._num_held >= BATCH_CHARS:
             self._count_documents()
+
+    def _add_document(self, hashed: int, num_chars: int) -> None:
+        self._result.documents.add(hashed, num_chars)
+        self._ended.append(num_chars)
 
     def _join(self, text: str) -> None:
         """Give a file that lacks its last line feed one before the next."""
@@ -273,5 +288,7 @@ class _Reader:
 
     def _count_documents(self) -> None:
         """Count all at once, so that NumPy is called seldom."""
+        self._result.lengths.add(self._ended, [True] * len(self._ended))
+        self._ended = []
         add_counts(self._result.counts, "".join(self._held))
         self._held, self._num_held = [], 0

@@ -42,7 +42,7 @@ class TextFacts:
         mojibake: characters that seem to be read in a wrong encoding, and how often.
         mojibake_place: where the first of these stands.
         longest_line: its characters.
-        files: hash and length of the text of each file.
+        files: hash and length of the text of each file that is not blank.
         num_lines: of each file.
     """
 
@@ -108,10 +108,12 @@ class RawText:
         self._line += len(lengths) - 1
         self._tail = lengths[-1]
 
-    def end(self) -> None:
-        """The text ends here."""
+    def end(self, *, is_blank: bool = False) -> None:
+        """The text ends here; one that is blank is not compared with others."""
         self._normal.append(self._normalizer.flush())
-        self.facts.files.add(*self._whole.close())
+        hashed, num_chars = self._whole.close()
+        if not is_blank:
+            self.facts.files.add(hashed, num_chars)
         self.facts.num_lines.append(self._line - (self._tail == 0))
 
     def abandon(self) -> None:
