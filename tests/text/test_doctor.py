@@ -222,6 +222,19 @@ def test_a_file_that_is_read_in_part_is_said_to_be_so(write: Write, tmp_path: Pa
     assert report.facts["num_files"] == 1
 
 
+@pytest.mark.parametrize("start", ["text\n", '{"text": "a"}\n'])
+def test_a_wrong_byte_has_its_place_in_records_too(start: str, write: Write) -> None:
+    suffix = "csv" if start == "text\n" else "jsonl"
+    lines = start * 30
+    path = write(lines.encode() + b"caf\xe9 noir\n" * 9, f"a.{suffix}")
+    finding = found(check(path, documents="records"), "encoding")
+    assert f"byte 0xe9 at offset {len(lines) + 3}, line 31" in finding.what
+    path = write(lines + "a\0b\n", f"n.{suffix}")
+    finding = found(check(path, documents="records"), "NUL bytes")
+    assert f"a NUL byte at offset {len(lines) + 1}" in finding.what
+    assert "tr -d" in finding.advice
+
+
 def test_nul_bytes_in_a_text_can_be_deleted(write: Write) -> None:
     finding = found(check(write(STORY * 50 + "\0" + STORY)), "NUL bytes")
     assert finding.severity == "error"
@@ -248,6 +261,11 @@ def test_commands_that_are_advised_can_be_pasted(
         subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False)
         assert (tmp_path / "CLEAN").read_text("utf-8") == text
     assert not (tmp_path / "made").exists()
+
+
+def test_one_nul_byte_does_not_make_chinese_of_a_text(write: Write) -> None:
+    # As UTF-16 all of it could be printed.
+    assert "NUL bytes" in topics(check(write("text\n" * 30 + "a\0b\n")))
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,14 @@ def guess_encoding(start: bytes, sample: bytes, tried: str) -> Guess | None:
 
 def _guess_wide(sample: bytes, tried: str) -> Guess | None:
     """UTF-16 or UTF-32 without a mark, where the sample has such an order."""
+    if _has_strays(sample):
+        return None
     found = []
     for encoding in _WIDE:
         whole = sample[: len(sample) // 4 * 4]
         text = whole.decode(encoding, "replace")
         text = text[:4000]
-        share = sum(c.isprintable() or c in "\n\r\t" for c in text) / max(1, len(text))
+        share = _share_printable(text)
         # In the wrong order a space or a line feed becomes a rare character.
         common = sum(c < "\x80" for c in text)
         if share > _PRINTABLE and common > len(text) / 100 and not _is(tried, encoding):
@@ -87,6 +89,21 @@ def _guess_wide(sample: bytes, tried: str) -> Guess | None:
         return None
     best = max(found)[2]
     return Guess(best, "its NUL bytes stand as in that encoding, which has no mark here")
+
+
+def _has_strays(sample: bytes) -> bool:
+    """Whether it is a text of single bytes that has a NUL byte here and there.
+
+    Pairs of its letters would make Chinese ones in UTF-16.
+    """
+    if sample.count(0) > len(sample) / 8:
+        return False
+    text = sample.replace(b"\0", b"").decode("utf-8", "surrogateescape")
+    return not _num_wrong(text) and _share_printable(text[:4000]) > _PRINTABLE
+
+
+def _share_printable(text: str) -> float:
+    return sum(c.isprintable() or c in "\n\r\t" for c in text) / max(1, len(text))
 
 
 def _guess_narrow(sample: bytes, tried: str, num_wrong: int) -> Guess | None:

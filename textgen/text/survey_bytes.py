@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.files import HAD_CR, HAD_CRLF, bytes_pieces, shown_name
 from textgen.text.guess import Guess, guess_encoding
+from textgen.text.stream import PIECE_BYTES
 from textgen.text.strict import PieceDecoder, _without_mark
 
 # How much before and behind a wrong byte is looked at.
@@ -52,11 +54,27 @@ class FileFacts(NamedTuple):
 def fault_of_records(name: str, error: TextgenError, encoding: str) -> Fault:
     """What is said of an error that ended the reading of a file of records."""
     cause = error.__cause__
+    is_decoding = isinstance(cause, UnicodeDecodeError)
+    if os.path.isfile(name) and (is_decoding or "NUL byte" in str(error)):
+        found = _fault_of_bytes(name, encoding)
+        if found is not None and found.message == str(error):
+            return found
     if not isinstance(cause, UnicodeDecodeError):
         return Fault(shown_name(name), str(error))
     sample = _sample(cause)
     guess = guess_encoding(sample[:64], sample, encoding)
     return Fault(shown_name(name), str(error), guess, f"byte 0x{_wrong_byte(cause):02x}")
+
+
+def _fault_of_bytes(name: str, encoding: str) -> Fault | None:
+    """What is wrong with the bytes of a file, whatever it holds."""
+    file = FileBytes(name, encoding, PIECE_BYTES, None)
+    try:
+        for _ in file.texts():
+            pass
+    except CorpusError as error:
+        return file.fault(error)
+    return None
 
 
 def _sample(cause: UnicodeDecodeError) -> bytes:
