@@ -16,7 +16,7 @@ import numpy as np
 
 from textgen.config import TextConfig
 from textgen.errors import CorpusError, TokenizerError
-from textgen.text.code_points import BATCH_CHARS
+from textgen.text.code_points import CodePointCounts
 from textgen.text.corpus import corpus_globs
 from textgen.text.files import find_files, shown_name, without_repeats
 from textgen.text.normal_form import normalize_text
@@ -25,8 +25,10 @@ from textgen.text.repeats import Fingerprint, Repeats
 from textgen.text.scan import BlockLengths
 from textgen.text.stream import PIECE_BYTES, PieceNormalizer, cut_pieces
 from textgen.text.survey_bytes import Fault, FileBytes, FileFacts, fault_of_records
-from textgen.text.survey_text import RawText, TextFacts, add_counts, no_counts
+from textgen.text.survey_text import RawText, TextFacts, no_counts
 from textgen.text.vocabulary import check_labels, check_num_labels, gathered_labels
+
+_MOST_ENDED = 1 << 14
 
 
 @dataclass
@@ -173,8 +175,7 @@ class _Reader:
         self._raw = RawText(is_named=len(result.names) > 1)
         self._piece_bytes = piece_bytes
         self._on_bytes = on_bytes
-        self._held: list[str] = []
-        self._num_held = 0
+        self._counts = CodePointCounts()
         self._ended: list[int] = []
         self._last = "\n"
         self._document = Fingerprint()
@@ -223,7 +224,8 @@ class _Reader:
 
     def finish(self) -> None:
         """Count what is still held back."""
-        self._count_documents()
+        self._result.counts = self._counts.total()
+        self._note_lengths()
         self._raw.flush()
         self._result.text = self._raw.facts
 
@@ -271,24 +273,21 @@ class _Reader:
                 self._join(text)
             if ends:
                 self._add_document(*document.close())
-        self._held.append(text)
-        self._num_held += len(text)
-        if self._num_held >= BATCH_CHARS:
-            self._count_documents()
+        self._counts.add(text)
 
     def _add_document(self, hashed: int, num_chars: int) -> None:
         self._result.documents.add(hashed, num_chars)
         self._ended.append(num_chars)
+        if len(self._ended) == _MOST_ENDED:
+            self._note_lengths()
 
     def _join(self, text: str) -> None:
         """Give a file that lacks its last line feed one before the next."""
         if self._last != "\n" and self._document.num_chars == len(text):
-            self._held.append("\n")
+            self._counts.add("\n")
         self._last = text[-1]
 
-    def _count_documents(self) -> None:
-        """Count all at once, so that NumPy is called seldom."""
+    def _note_lengths(self) -> None:
+        """Note many at once, so that NumPy is called seldom."""
         self._result.lengths.add(self._ended, [True] * len(self._ended))
         self._ended = []
-        add_counts(self._result.counts, "".join(self._held))
-        self._held, self._num_held = [], 0

@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from textgen.text.code_points import BATCH_CHARS, code_bytes, code_points
+from textgen.text.code_points import (
+    BATCH_CHARS,
+    NUM_CODE_POINTS,
+    CodePointCounts,
+    code_bytes,
+    code_points,
+)
 from textgen.text.files import shown_name
 from textgen.text.finding import Place
 from textgen.text.repeats import Fingerprint, Repeats
 from textgen.text.stream import PieceNormalizer
-from textgen.text.symptoms import CONTROLS, HALVES, INVISIBLE, NUM_CODES, REPLACEMENT
+from textgen.text.symptoms import CONTROLS, HALVES, INVISIBLE, REPLACEMENT
 
 # UTF-8 read as Windows-1252 or Latin-1: the first byte of a character becomes a letter
 # with an accent, and those behind it signs that hardly ever follow such a letter.
@@ -28,7 +34,7 @@ _MOJIBAKE_LEADS = np.array([ord(c) for c in "ÂÃÐÑâãäåæçè"])
 
 def no_counts() -> np.ndarray:
     """`(0x110000,)` zeros."""
-    return np.zeros(NUM_CODES, np.int64)
+    return np.zeros(NUM_CODE_POINTS, np.int64)
 
 
 @dataclass
@@ -73,12 +79,12 @@ class RawText:
     def __init__(self, *, is_named: bool) -> None:
         self.facts = TextFacts()
         self._is_named = is_named
-        self._suspicious = np.zeros(NUM_CODES, bool)
+        self._suspicious = np.zeros(NUM_CODE_POINTS, bool)
         self._suspicious[[*HALVES, *CONTROLS, *INVISIBLE, REPLACEMENT]] = True
         self._held: list[tuple[str, int, str]] = []
         self._num_held = 0
         self._normalizer = PieceNormalizer("nfc")
-        self._normal: list[str] = []
+        self._normal = CodePointCounts()
         self._whole = Fingerprint()
         self._name, self._line, self._tail = "", 1, 0
 
@@ -91,7 +97,7 @@ class RawText:
         """Take a piece of it."""
         self._whole.feed(text)
         self._held.append((self._name, self._line, text))
-        self._normal.append(self._normalizer.feed(text))
+        self._normal.add(self._normalizer.feed(text))
         self._num_held += len(text)
         self._measure_lines(text)
         if self._num_held >= BATCH_CHARS:
@@ -110,7 +116,7 @@ class RawText:
 
     def end(self, *, is_blank: bool = False) -> None:
         """The text ends here; one that is blank is not compared with others."""
-        self._normal.append(self._normalizer.flush())
+        self._normal.add(self._normalizer.flush())
         hashed, num_chars = self._whole.close()
         if not is_blank:
             self.facts.files.add(hashed, num_chars)
@@ -118,21 +124,23 @@ class RawText:
 
     def abandon(self) -> None:
         """The text cannot be read any further."""
-        self._normal.append(self._normalizer.flush())
+        self._normal.add(self._normalizer.flush())
         self._whole.close()
         self.facts.num_lines.append(0)
 
     def flush(self) -> None:
         """Count what is held back, and look for places of what is suspicious."""
-        found = add_counts(self.facts.raw, "".join(text for _, _, text in self._held))
-        add_counts(self.facts.nfc, "".join(self._normal))
+        held = "".join(text for _, _, text in self._held)
+        found = np.bincount(code_points(code_bytes(held)))
+        self.facts.raw[: len(found)] += found
+        self.facts.nfc = self._normal.total()
         codes = np.flatnonzero(found)
         for code in codes[self._suspicious[codes]].tolist():
             if code not in self.facts.places:
                 self.facts.places[code] = self._place_of(chr(code))
         if np.isin(_MOJIBAKE_LEADS, codes).any():
             self._look_for_mojibake()
-        self._held, self._normal, self._num_held = [], [], 0
+        self._held, self._num_held = [], 0
 
     def _place_of(self, character: str) -> Place:
         for name, line, text in self._held:
@@ -174,14 +182,3 @@ def mended(text: str) -> str | None:
         except UnicodeError:
             continue
     return None
-
-
-def add_counts(counts: np.ndarray, text: str) -> np.ndarray:
-    """Add how often each code point occurs in `text` to `counts`; return that alone."""
-    if text.isascii():
-        data = np.frombuffer(text.encode("ascii"), np.uint8)
-    else:
-        data = code_points(code_bytes(text))
-    found = np.bincount(data)
-    counts[: len(found)] += found
-    return found

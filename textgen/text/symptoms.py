@@ -13,7 +13,6 @@ import numpy as np
 from textgen.config import TextConfig
 from textgen.text.finding import Finding, Place, count_of, percent
 
-NUM_CODES = 0x110000
 RARE = 5
 """A character seen less often than this has taught a model next to nothing."""
 REPLACEMENT = 0xFFFD
@@ -72,7 +71,7 @@ def total(counts: np.ndarray, codes: np.ndarray) -> int:
 def rare_codes(counts: np.ndarray, less_than: int = RARE) -> np.ndarray:
     """The characters that occur, but less often than `less_than` times.
 
-    >>> counts = np.zeros(NUM_CODES, np.int64)
+    >>> counts = np.zeros(0x110000, np.int64)
     >>> counts[[97, 98]] = 100, 2
     >>> rare_codes(counts).tolist()
     [98]
