@@ -23,6 +23,7 @@ from textgen.__main__ import run
 from textgen.checkpoint import load_checkpoint
 from textgen.generation.generator import Generator
 from textgen.text.corpus import read_text
+from textgen.text.decoding import StreamDecoder
 from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
 Find = Callable[[str], Path]
@@ -103,12 +104,24 @@ def test_every_text_trains_samples_and_scores(
     assert 0 < bits < 32
 
 
-def test_a_stream_never_shows_half_a_character(trained: Path, text: Path) -> None:
+def test_a_stream_never_shows_half_a_character(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    feed = StreamDecoder.feed
+
+    def noted(decoder: StreamDecoder, id: int) -> str:
+        drawn.append(id)
+        return feed(decoder, id)
+
+    monkeypatch.setattr(StreamDecoder, "feed", noted)
     generator = Generator.load(trained)
     options = {"length": 300, "seed": 1, "temperature": 1.0}
     pieces = list(generator.stream("人", unknown="skip", **options))
-    for piece in pieces:
-        assert piece.encode("utf-8").decode("utf-8") == piece
+    assert all(pieces)
+    # All ids at once: a character cut in two would be two signs of damage here.
+    assert "".join(pieces) == generator.tokenizer.decode(drawn)
+    assert set("".join(pieces)) - {*map(chr, range(128)), "\ufffd"}
     assert "".join(pieces) == generator.generate("人", unknown="skip", **options)
 
 
