@@ -183,7 +183,7 @@ def test_a_bar_shows_how_far_it_is_on_a_terminal_and_nowhere_else(
     place: type[io.StringIO], model: Path, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # By name, `textgen.cli.score` is the command, not its module.
-    monkeypatch.setattr(sys.modules["textgen.cli.score"], "BAR_SECONDS", 0)
+    monkeypatch.setattr("textgen.text.progress.BAR_SECONDS", 0)
     errors = place()
     monkeypatch.setattr("sys.stderr", errors)
     assert run(["score", str(model), str(story)]) == 0

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any, NoReturn
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
 import click
 
@@ -18,8 +17,6 @@ from textgen.config import ModelConfig, TextConfig, TrainConfig, from_dict, pick
 from textgen.console import say
 from textgen.training.size import SIZES, size_options
 
-BAR_SECONDS = 1.0
-"""A bar comes into view only when reading takes longer."""
 # What else than the text decides whether there is enough of it.
 SIZE_FLAGS = ("num_layers", "units", "batch_size", "seq_length", "seed")
 
@@ -99,6 +96,7 @@ def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: An
     The exit code is 0 where train would take the text, and 1 where it would refuse it.
     """
     from textgen.text.doctor import examine
+    from textgen.text.progress import reading_bar
 
     chosen = given(options)
     text = from_dict(TextConfig, pick(TextConfig, chosen))
@@ -115,48 +113,16 @@ def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: An
             from_dict(ModelConfig, {**usual, "vocab_size": vocab_size}),
         )
 
-    with _bar() as (on_start, on_bytes):
+    with ExitStack() as stack:
+        bars: list[Callable[[int], object]] = []
         report = examine(
-            paths, text, train, choose_model, on_start=on_start, on_bytes=on_bytes
+            paths,
+            text,
+            train,
+            choose_model,
+            on_start=lambda names: bars.append(stack.enter_context(reading_bar(names))),
+            on_bytes=lambda num_bytes: bars[0](num_bytes),
         )
     data = report.to_dict()
     click.echo(fit_to_show(json.dumps(data)) if as_json else report.as_text())
     return 0 if report.can_train else 1
-
-
-Told = tuple[Callable[[list[str]], object], Callable[[int], object]]
-
-
-@contextmanager
-def _bar() -> Iterator[Told]:
-    """A progress bar on stderr, where that is a terminal: who is told of what is read."""
-    from tqdm import tqdm
-
-    with ExitStack() as stack:
-        bars: list[tqdm[NoReturn]] = []
-
-        def start(names: Sequence[str]) -> None:
-            is_shown = sys.stderr.isatty()
-            bar: tqdm[NoReturn] = tqdm(
-                total=_num_bytes(names) if is_shown else None,
-                unit="B",
-                unit_scale=True,
-                delay=BAR_SECONDS,
-                leave=False,
-                disable=not is_shown,
-            )
-            bars.append(stack.enter_context(bar))
-
-        yield start, lambda num_bytes: bars[0].update(num_bytes)
-
-
-def _num_bytes(names: Sequence[str]) -> int | None:
-    """Bytes that will be read, where they can be known."""
-    from textgen.text.files import decompressed_name
-
-    if any(decompressed_name(name) != name for name in names):
-        return None
-    try:
-        return sum(os.path.getsize(name) for name in names)
-    except OSError:
-        return None  # Standard input, or a file that is gone.

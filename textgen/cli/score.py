@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,9 +25,6 @@ FIGURES = {"bits_per_char": 4, "bits_per_byte": 4, "nats_per_char": 4, "perplexi
 
 READ_BYTES = 1 << 14
 """Bytes of the file that are read at once: little enough for a bar that moves."""
-
-BAR_SECONDS = 1
-"""How long scoring may take without a bar."""
 
 
 @click.command()
@@ -161,10 +156,11 @@ def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Sco
     """Score without learning; without a `copy` the weights are used up."""
     from textgen.generation.network import Network
     from textgen.generation.scoring import score
+    from textgen.text.progress import reading_bar
 
     saved = text.saved
     network = Network(saved.model, saved.weights, copy=copy)
-    with _progress(text.file) as on_bytes:
+    with reading_bar([text.file]) as on_bytes:
         pieces = text.pieces(on_bytes)
         return score(network, saved.tokenizer, pieces, window=window, label=text.label)
 
@@ -172,6 +168,7 @@ def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Sco
 def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     from textgen.generation.network import Network
     from textgen.generation.scoring import Tally, surprises
+    from textgen.text.progress import reading_bar
 
     saved = text.saved
     network, tally = Network(saved.model, saved.weights, copy=False), Tally()
@@ -179,7 +176,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     if in_colour:
         say(legend(coloured=sys.stderr.isatty()), styled=True)
     # A bar in the middle of the text would be no help.
-    with _progress(text.file, wanted=not sys.stdout.isatty()) as on_bytes:
+    with reading_bar([text.file], wanted=not sys.stdout.isatty()) as on_bytes:
         found = surprises(
             network,
             saved.tokenizer,
@@ -238,27 +235,3 @@ def _protocol(result: Score) -> str:
     if result.window is None:
         return result.protocol
     return f"{result.protocol}, a cold start every {result.window:,}"
-
-
-@contextmanager
-def _progress(file: str, *, wanted: bool = True) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, for what takes long; it counts the bytes read."""
-    from tqdm import tqdm
-
-    with tqdm(
-        total=_size(file),
-        unit="B",
-        unit_scale=True,
-        delay=BAR_SECONDS,
-        leave=False,
-        disable=not (wanted and sys.stderr.isatty()),
-    ) as bar:
-        yield bar.update
-
-
-def _size(file: str) -> int | None:
-    """Bytes that will be read, where they can be known."""
-    from textgen.text.files import decompressed_name
-
-    is_plain = os.path.isfile(file) and decompressed_name(file) == file
-    return os.path.getsize(file) if is_plain else None

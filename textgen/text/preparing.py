@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,20 +39,19 @@ from textgen.text.encoded import (
     write_entry,
 )
 from textgen.text.files import (
-    decompressed_name,
     few,
     reading_errors,
     shown_name,
     storable_name,
 )
 from textgen.text.growing import VocabularyRule
+from textgen.text.progress import reading_bar
 from textgen.text.reading import CorpusReader
 from textgen.text.scan import CorpusFacts, Scan, scan
 from textgen.text.splitting import PARTS, part_ends, parts_of
 from textgen.text.stream import Piece, batches
 from textgen.text.tokenizer import Tokenizer
 
-BAR_SECONDS = 1.0
 LEARN = VocabularyRule()
 
 
@@ -86,7 +84,7 @@ def prepare_corpus(
     """
     cache = cache or Cache()
     before = _signature(names)
-    with _bar("Reading", names, progress) as on_bytes:
+    with reading_bar(names, "Reading", wanted=progress) as on_bytes:
         content = files_digest(names, on_bytes)
     key = corpus_key(content, text, seed, rule)
     place = cache.ready() / key
@@ -141,7 +139,7 @@ def _encode(
     folder: Path,
     progress: bool,
 ) -> None:
-    with _bar("Counting", names, progress) as on_bytes:
+    with reading_bar(names, "Counting", wanted=progress) as on_bytes:
         reader = CorpusReader(names, text, on_bytes)
         found = scan(reader)
     check(found.facts)
@@ -149,7 +147,7 @@ def _encode(
     tokenizer = rule.tokenizer(found.facts, text)
     # What is in its normal form already need not be looked at again.
     again = replace(text, normalize="none") if reader.is_normal else text
-    with _bar("Encoding", names, progress) as on_bytes:
+    with reading_bar(names, "Encoding", wanted=progress) as on_bytes:
         routed = route(CorpusReader(names, again, on_bytes))
         parts = _write_parts(routed, folder, tokenizer)
     name = storable_name(few(list(map(shown_name, names))))
@@ -267,34 +265,3 @@ def _changed(names: Sequence[str]) -> CorpusError:
         f"{few(list(map(shown_name, names)))}: changed while the text was read. Start "
         "again when nothing writes to it."
     )
-
-
-@contextmanager
-def _bar(
-    what: str, names: Sequence[str], wanted: bool
-) -> Iterator[Callable[[int], object]]:
-    """A bar for a pass over the files; it counts the bytes that are read."""
-    from tqdm import tqdm
-
-    is_shown = wanted and sys.stderr.isatty()
-    with tqdm(
-        desc=what,
-        total=_num_bytes(names) if is_shown else None,
-        unit="B",
-        unit_scale=True,
-        delay=BAR_SECONDS,
-        leave=False,
-        disable=not is_shown,
-    ) as bar:
-        yield bar.update
-
-
-def _num_bytes(names: Sequence[str]) -> int | None:
-    """How much will be read, where that can be known."""
-    if any(decompressed_name(name) != name for name in names):
-        return None
-    num_bytes = 0
-    for name in names:
-        with reading_errors(name):
-            num_bytes += os.path.getsize(name)
-    return num_bytes
