@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -48,6 +48,13 @@ class RunDirectory:
         return any(
             os.path.exists(self.path / name / file) for name in FINISHED for file in FILES
         )
+
+    def saved_at(self) -> int | None:
+        """When `last` was written, in nanoseconds since 1970; None where there is none."""
+        try:
+            return os.stat(self.last).st_mtime_ns
+        except OSError:
+            return None
 
     def check(self, *, overwrite: bool = False) -> None:
         """Refuse a directory in which a new run would lose somebody's file.
@@ -89,6 +96,23 @@ class RunDirectory:
             with self._errors_named():
                 is_locked = stack.enter_context(locked(self.path))
             yield is_locked
+
+    def begin(self, save_last: Callable[[], None], *, overwrite: bool = False) -> None:
+        """Save a new run here; of one that it may replace nothing is lost before.
+
+        The old `best` stays until the first evaluation of the new run replaces it.
+
+        Args:
+            save_last: writes `last`; where it cannot, the old run is still whole.
+
+        Raises:
+            CheckpointError: as `check`, or the directory cannot be written.
+        """
+        self.check(overwrite=overwrite)
+        with self._errors_named():
+            make_directory(self.path)
+            save_last()
+            self._remove_history()
 
     def claim(self, *, overwrite: bool = False) -> None:
         """Make the directory ready for a new run; a run it may replace is removed.

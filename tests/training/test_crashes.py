@@ -29,6 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 BACKEND = wanted_backend()
 # JAX starts in a second when it has compiled the same before, TensorFlow in three.
+STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 NUM_KILLS = 50 if BACKEND == "jax" else 6
 
 # Every kind of dropout that has a generator; lanes enough for two devices.
@@ -140,7 +141,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
             time.sleep(rng.uniform(0, 0.06))
         else:
             time.sleep(rng.uniform(0, 1))
-        number = rng.choice([signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT])
+        number = rng.choice([signal.SIGKILL] * 3 + STOPS)
         os.kill(process, number)
         code = processes.wait(process)
         assert code in (-number, 130, 0), log.read_text()

@@ -410,6 +410,19 @@ def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
     assert load_checkpoint(run)
 
 
+def test_overwrite_on_a_full_disk_keeps_the_old_run(
+    book: Path, trained: Path, tmp_path: Path, small_disk: Callable[[int], Path]
+) -> None:
+    run = small_disk(400) / "run"
+    shutil.copytree(trained, run)
+    before = (run / "best" / "model.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        textgen.train(book, run, overwrite=True, **{**SMALL, "units": 128})
+    assert (run / "best" / "model.safetensors").read_bytes() == before
+    assert load_checkpoint(run / "last").model.units == SMALL["units"]
+    assert (run / "history.csv").exists()
+
+
 def test_training_stops_when_validation_no_longer_improves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,12 @@ from textgen.training.size import SIZES
     default="auto",
     help="Layers, units and dropout by the amount of text; their own flags win.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in --out; only how long, how often it saves and what it shows "
+    "may differ from before.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
 @click.option(
     "--init-from",

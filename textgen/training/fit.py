@@ -109,9 +109,8 @@ class _Fit:
         if self.task.resumed is not None:
             run.clear_rests()
         else:
-            run.claim(overwrite=self.task.overwrite)
             # Shows at once whether the place can be written, and marks it as a run.
-            self.keeper.save_last()
+            run.begin(self.keeper.save_last, overwrite=self.task.overwrite)
         with stop_requests(quiet=self.quiet) as wants_stop:
             # Said only now: it promises what a stop request does.
             self.say(self._introduction())
@@ -129,6 +128,12 @@ class _Fit:
                     f"Stopped at step {self.state.step:,}; all is saved in {run.last}."
                 )
                 raise KeyboardInterrupt from None
+            except KeyboardInterrupt:
+                self.say(
+                    f"Stopped at once, at step {self.state.step:,}; saved is step "
+                    f"{self.keeper.kept_step:,}."
+                )
+                raise
             finally:
                 for callback in callbacks:
                     if isinstance(callback, Report):

@@ -37,6 +37,9 @@ class Keeper:
     Args:
         model: compiled, with a built optimizer.
         state: how far the run has come; changes as training goes.
+
+    Attributes:
+        kept_step: the step that `last` holds, or None while it holds nothing.
     """
 
     def __init__(self, task: Task, model: Any, state: RunState) -> None:
@@ -45,7 +48,7 @@ class Keeper:
         self.state = state
         self.backend = keras.backend.backend()
         self.begun_on = self.backend
-        self._kept_step: int | None = None if task.resumed is None else state.step
+        self.kept_step: int | None = None if task.resumed is None else state.step
 
     # --- writing ---
 
@@ -63,7 +66,7 @@ class Keeper:
         checkpoint = self._checkpoint()
         training = TrainingState(values, self._arrays())
         save_checkpoint(self.task.run.last, checkpoint, training, self._advice())
-        self._kept_step = self.state.step
+        self.kept_step = self.state.step
 
     def save_evaluation(self) -> None:
         """Keep everything after an evaluation, and its row for a person to see."""
@@ -91,10 +94,10 @@ class Keeper:
         save_checkpoint(self.task.run.best, scored, advice=self._advice())
 
     def _advice(self) -> str:
-        if self._kept_step is None:
+        if self.kept_step is None:
             return ADVICE
         return (
-            f"What was saved at step {self._kept_step:,} is kept: free some space, then go "
+            f"What was saved at step {self.kept_step:,} is kept: free some space, then go "
             "on with --resume."
         )
 

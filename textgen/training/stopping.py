@@ -9,32 +9,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# A closed terminal; Windows has no such signal.
+HANGUP = getattr(signal, "SIGHUP", None)
+TERMINATION = (signal.SIGTERM,) if HANGUP is None else (signal.SIGTERM, HANGUP)
+STOPPING = b"\nStopping after this step (or evaluation); once more stops at once.\n"
+
 
 @contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, so that what was begun is tidied up.
+def signals_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal raise KeyboardInterrupt, to tidy up what was begun.
 
     Signals belong to the main thread; elsewhere nothing is changed.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with _handled(interrupt, *TERMINATION):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def stop_requests(
     *, quiet: bool = False, patient: bool = False
 ) -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and SIGTERM into a question that training asks after each step.
+    """Turn Ctrl-C, SIGTERM and a closed terminal into a question asked after each step.
 
     The first one ends training after the step that runs; a second one does not wait.
     The answer still holds when the signals are heard as before. Signals belong to the
@@ -52,15 +51,32 @@ def stop_requests(
         asked.set()
         if not quiet:
             # Not through Python's buffered stderr: training may be writing to it now.
-            os.write(2, b"\nStopping after this step; once more stops at once.\n")
+            os.write(2, STOPPING)
 
+    with _handled(ask, signal.SIGINT, *TERMINATION):
+        yield asked.is_set
+
+
+@contextmanager
+def _handled(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, ask) for number in numbers}
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+
+    def handle(number: int, frame: Any) -> None:
+        if number == HANGUP:
+            # Whatever is written to a terminal that has gone would be an error.
+            for terminal in terminals:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
+        handler(number, frame)
+
+    # `nohup` asks that a closed terminal be ignored.
+    is_ignored = HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_IGN
+    heard = [number for number in numbers if number != HANGUP or not is_ignored]
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
-        yield asked.is_set
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)

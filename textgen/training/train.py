@@ -12,7 +12,7 @@ from textgen.errors import ConfigError
 from textgen.run_directory import RunDirectory
 from textgen.training.backend import check_backend, wanted_backend
 from textgen.training.process import num_cores, num_shares, tune_process
-from textgen.training.stopping import sigterm_as_ctrl_c, stop_requests
+from textgen.training.stopping import signals_as_ctrl_c, stop_requests
 from textgen.training.task import Paths, Reading, Task, default_out, new_task, resumed_task
 
 
@@ -80,7 +80,8 @@ def train(
     reading = Reading(cache_dir, progress=not quiet)
     run = RunDirectory(out or default_out(paths))
     # Before anything is read: what another training writes would be read half.
-    with sigterm_as_ctrl_c(), run.locked() as is_locked:
+    with signals_as_ctrl_c(), run.locked() as is_locked:
+        saved_before = run.saved_at()
         if not is_locked and not quiet:
             say(f"{run.path} cannot be locked here: start no second training into it.")
         if resume:
@@ -109,7 +110,9 @@ def train(
                 raise KeyboardInterrupt
             return fit(task, quiet=quiet)
         except KeyboardInterrupt:
-            if not quiet and run.holds_run():
+            # A run that was to be replaced may still be the old one.
+            is_begun = resume or run.saved_at() != saved_before
+            if not quiet and is_begun and run.holds_run():
                 say(f"Go on with:  textgen {_again(paths, run)}")
             raise
 
