@@ -121,18 +121,14 @@ class _Fit:
                 )
             callbacks = self._callbacks(wants_stop)
             try:
-                self._fit(callbacks)
-            except Interrupted:
-                self.keeper.save_last()
-                self.say(
-                    f"Stopped at step {self.state.step:,}; all is saved in {run.last}."
-                )
-                raise KeyboardInterrupt from None
+                self._fit_or_save(callbacks)
             except KeyboardInterrupt:
-                self.say(
-                    f"Stopped at once, at step {self.state.step:,}; saved is step "
-                    f"{self.keeper.kept_step:,}."
-                )
+                if self.keeper.kept_step != self.state.step:
+                    # Not even the saving was waited for.
+                    self.say(
+                        f"Stopped at once, at step {self.state.step:,}; saved is step "
+                        f"{self.keeper.kept_step:,}."
+                    )
                 raise
             finally:
                 for callback in callbacks:
@@ -142,6 +138,17 @@ class _Fit:
         return run.path
 
     # --- the rounds of fit ---
+
+    def _fit_or_save(self, callbacks: list[Any]) -> None:
+        try:
+            self._fit(callbacks)
+        except Interrupted:
+            self.keeper.save_last()
+            self.say(
+                f"Stopped at step {self.state.step:,}; all is saved in "
+                f"{self.task.run.last}."
+            )
+            raise KeyboardInterrupt from None
 
     def _fit(self, callbacks: list[Any]) -> None:
         """Run fit, evaluating each `eval_every` steps, also when resumed in between."""
