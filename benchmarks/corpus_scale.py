@@ -28,10 +28,10 @@ from typing import Any
 import click
 import numpy as np
 
-from textgen.config import TextConfig
-from textgen.text.cache import Cache
-from textgen.text.files import find_files
-from textgen.text.preparing import prepare_corpus
+from textgen.config.text import TextConfig
+from textgen.text.encoded.cache import Cache
+from textgen.text.encoded.prepare import prepare_corpus
+from textgen.text.reading.sources import find_files
 
 MB = 1_000_000
 ALPHABETS = {
@@ -129,11 +129,11 @@ def encode(path: str, cache: str, documents: str) -> dict[str, float]:
 
 def train(path: str, cache: str, documents: str) -> dict[str, float]:
     """Begin a training, and stop it after a few steps."""
-    from textgen.run_directory import RunDirectory
+    from textgen.checkpoint.runs import RunDirectory
 
     # Loads Keras, which is not what is measured.
-    from textgen.training import fit as fit_module
-    from textgen.training.task import Reading, new_task
+    from textgen.training.loop import fit as fit_module
+    from textgen.training.task.task import Reading, new_task
 
     times = [0.0]
 

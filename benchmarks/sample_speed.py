@@ -29,11 +29,11 @@ from typing import Any
 import click
 import numpy as np
 
-from textgen.checkpoint import Checkpoint, save_checkpoint
-from textgen.config import ModelConfig
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
+from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
-from textgen.text.tokenizer import CharTokenizer
-from textgen.training.backend import load_keras
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.training.backend.keras import load_keras
 
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
 WINDOW = 40  # characters that the usual Keras recipe reads again for each new one

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 import textgen
-from textgen.training.size import SIZES
+from textgen.config.sizes import SIZES
 
 
 @click.command()

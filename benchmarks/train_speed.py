@@ -31,16 +31,17 @@ from typing import Any
 import click
 import numpy as np
 
-from textgen.config import ModelConfig, TrainConfig
-from textgen.console import say
-from textgen.text.lanes import Windows, windows
-from textgen.text.tokenizer import CharTokenizer
-from textgen.training.process import (
+from textgen.config.model import ModelConfig
+from textgen.config.train import TrainConfig
+from textgen.text.encoded.windows import Windows, windows
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.training.backend.process import (
     keep_memory,
     num_cores,
     processor_flags,
     set_environment,
 )
+from textgen.wording import say
 
 # "tuned": every worker, also those of the peers, keeps its memory as `textgen train` does.
 ALLOCATORS = ("tuned", "default")
@@ -531,19 +532,13 @@ def make_job(shape: Shape, corpus: Path, dtype: str = "float32") -> Job:
 def textgen_steps(job: Job) -> RunSteps:
     """What `textgen train` does between two evaluations."""
     set_environment()
-    from textgen.training.callbacks import (
-        Budget,
-        CarryState,
-        Clock,
-        LearningRate,
-        RunState,
-        StopOnNan,
-    )
-    from textgen.training.compiling import compile_model
-    from textgen.training.devices import data_parallel
-    from textgen.training.feed import endless
-    from textgen.training.model import build_model
-    from textgen.training.schedule import WarmupCosine
+    from textgen.training.backend.devices import data_parallel
+    from textgen.training.loop.callbacks import CarryState, Clock, LearningRate, StopOnNan
+    from textgen.training.loop.datasets import endless
+    from textgen.training.loop.run_state import Budget, RunState
+    from textgen.training.loop.schedule import WarmupCosine
+    from textgen.training.model.build import build_model
+    from textgen.training.model.compiling import compile_model
 
     train = job.train
     with data_parallel(train.batch_size):
@@ -577,7 +572,7 @@ def keras_steps(job: Job) -> RunSteps:
     """What someone who knows Keras writes, with Keras' defaults; no state is carried."""
     import keras
 
-    from textgen.training.feed import endless
+    from textgen.training.loop.datasets import endless
 
     config, train = job.model, job.train
     recurrent = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[config.cell]

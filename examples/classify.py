@@ -46,7 +46,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from textgen import Generator, read_corpus
-from textgen.text.bundled import bundled_corpus
+from textgen.corpora.bundled import bundled_corpus
 
 NUM_HELD_OUT = 5
 PASSAGE_CHARS = 400

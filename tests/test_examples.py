@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import untrained
-from textgen.text.bundled import bundled_corpus
-from textgen.text.corpus import read_corpus
-from textgen.text.tokenizer import CharTokenizer
+from textgen.corpora.bundled import bundled_corpus
+from textgen.text.reading.corpus import read_corpus
+from textgen.text.tokenizers.char import CharTokenizer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -20,11 +20,12 @@ import pytest
 
 from tests.cli.helpers import untrained
 from textgen.__main__ import run
-from textgen.checkpoint import load_checkpoint
+from textgen.checkpoint.format import load_checkpoint
 from textgen.generation.generator import Generator
-from textgen.text.corpus import read_text
-from textgen.text.decoding import StreamDecoder
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.text.reading.corpus import read_text
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.tokenizers.streaming import StreamDecoder
 
 Find = Callable[[str], Path]
 TEXTS = ("udhr_multiscript.txt", "hongloumeng_zh.txt", "lunyu_zh.txt")

@@ -3,8 +3,8 @@
     path = textgen.train("my_book.txt")
     print(textgen.Generator.load(path).generate("It was ", length=400))
 
-Names are loaded when they are first used: `import textgen` costs nothing, and only
-training imports Keras.
+Names are loaded on first use: `import textgen` costs nothing, and only training imports
+Keras. `docs/api.md` has a page about each of them.
 """
 
 from __future__ import annotations
@@ -12,59 +12,52 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from textgen.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from textgen.checkpoint import load_checkpoint
-    from textgen.config import ModelConfig, SamplingConfig, TextConfig, TrainConfig
-    from textgen.errors import TextgenError
-    from textgen.generation.generator import Generator
-    from textgen.text.corpus import read_corpus
-    from textgen.text.lanes import windows
-    from textgen.text.splitting import split
-    from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-    from textgen.training.compiling import compile_model
-    from textgen.training.model import build_model, load_model
-    from textgen.training.train import train
+    # For type checkers and editors; `as` marks a name as public.
+    from textgen.checkpoint.format import load_checkpoint as load_checkpoint
+    from textgen.config.model import ModelConfig as ModelConfig
+    from textgen.config.sampling import SamplingConfig as SamplingConfig
+    from textgen.config.text import TextConfig as TextConfig
+    from textgen.config.train import TrainConfig as TrainConfig
+    from textgen.errors import TextgenError as TextgenError
+    from textgen.generation.decoding.sample import Sample as Sample
+    from textgen.generation.generator import Generator as Generator
+    from textgen.generation.scoring.score import Score as Score
+    from textgen.text.encoded.splitting import split as split
+    from textgen.text.encoded.windows import windows as windows
+    from textgen.text.reading.corpus import read_corpus as read_corpus
+    from textgen.text.tokenizers.byte import ByteTokenizer as ByteTokenizer
+    from textgen.text.tokenizers.char import CharTokenizer as CharTokenizer
+    from textgen.training.model.build import build_model as build_model
+    from textgen.training.model.build import load_model as load_model
+    from textgen.training.model.compiling import compile_model as compile_model
+    from textgen.training.train import train as train
 
+# Every public name and the module it is loaded from.
 _HOMES = {
-    "train": "textgen.training.train",
-    "load_model": "textgen.training.model",
-    "build_model": "textgen.training.model",
-    "compile_model": "textgen.training.compiling",
+    "ByteTokenizer": "textgen.text.tokenizers.byte",
+    "CharTokenizer": "textgen.text.tokenizers.char",
     "Generator": "textgen.generation.generator",
-    "load_checkpoint": "textgen.checkpoint",
-    "read_corpus": "textgen.text.corpus",
-    "split": "textgen.text.splitting",
-    "windows": "textgen.text.lanes",
-    "CharTokenizer": "textgen.text.tokenizer",
-    "ByteTokenizer": "textgen.text.tokenizer",
-    "TextConfig": "textgen.config",
-    "ModelConfig": "textgen.config",
-    "TrainConfig": "textgen.config",
-    "SamplingConfig": "textgen.config",
+    "ModelConfig": "textgen.config.model",
+    "Sample": "textgen.generation.decoding.sample",
+    "SamplingConfig": "textgen.config.sampling",
+    "Score": "textgen.generation.scoring.score",
+    "TextConfig": "textgen.config.text",
     "TextgenError": "textgen.errors",
+    "TrainConfig": "textgen.config.train",
+    "build_model": "textgen.training.model.build",
+    "compile_model": "textgen.training.model.compiling",
+    "load_checkpoint": "textgen.checkpoint.format",
+    "load_model": "textgen.training.model.build",
+    "read_corpus": "textgen.text.reading.corpus",
+    "split": "textgen.text.encoded.splitting",
+    "train": "textgen.training.train",
+    "windows": "textgen.text.encoded.windows",
 }
 
-__all__ = [
-    "ByteTokenizer",
-    "CharTokenizer",
-    "Generator",
-    "ModelConfig",
-    "SamplingConfig",
-    "TextConfig",
-    "TextgenError",
-    "TrainConfig",
-    "__version__",
-    "build_model",
-    "compile_model",
-    "load_checkpoint",
-    "load_model",
-    "read_corpus",
-    "split",
-    "train",
-    "windows",
-]
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

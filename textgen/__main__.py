@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from textgen.cli import cli
-from textgen.console import one_line, say
 from textgen.errors import ConfigError, TextgenError
+from textgen.wording import one_line, say
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C; SIGTERM ends a training the same way
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import STORY, untrained
-from textgen.text.tokenizer import CharTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 
 
 @pytest.fixture

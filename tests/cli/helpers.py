@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from textgen.checkpoint import Checkpoint, save_checkpoint
-from textgen.config import ModelConfig
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
+from textgen.config.model import ModelConfig
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 
 STORY = "Kit went to sea and said nothing.\n"
 

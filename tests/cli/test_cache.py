@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from textgen.__main__ import run
-from textgen.config import TextConfig
-from textgen.text.cache import ENTRY, Cache
-from textgen.text.preparing import prepare_corpus
+from textgen.config.text import TextConfig
+from textgen.text.encoded.cache import ENTRY, Cache
+from textgen.text.encoded.prepare import prepare_corpus
 
 
 @pytest.fixture

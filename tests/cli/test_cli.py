@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.helpers import STORY, textgen
 from textgen.__main__ import run
-from textgen.text.public import PUBLIC_CORPORA
+from textgen.corpora.public import PUBLIC_CORPORA
 
 # --- help ---
 

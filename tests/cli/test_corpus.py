@@ -96,7 +96,7 @@ def test_results_go_to_stdout_and_no_bar_to_a_pipe() -> None:
 def test_a_terminal_shows_a_bar_when_reading_takes_long(
     story: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    monkeypatch.setattr("textgen.text.progress.BAR_SECONDS", 0)
+    monkeypatch.setattr("textgen.text.reading.progress.BAR_SECONDS", 0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert run(["corpus", "check", str(story)]) == 0
     assert "/6.80k [" in capsys.readouterr().err

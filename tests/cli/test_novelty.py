@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from textgen.__main__ import run
-from textgen.checkpoint import Checkpoint, save_checkpoint
-from textgen.config import ModelConfig
-from textgen.text.corpus import read_corpus
-from textgen.text.tokenizer import CharTokenizer
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
+from textgen.config.model import ModelConfig
+from textgen.text.reading.corpus import read_corpus
+from textgen.text.tokenizers.char import CharTokenizer
 
 BOOK = "Kit went to sea.\nHe said nothing, and the sea said nothing.\n"
 PAGE = "And then\nthe sea said nothing to Kit.\n"

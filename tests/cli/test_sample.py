@@ -13,7 +13,8 @@ import pytest
 
 from tests.cli.helpers import textgen, untrained
 from textgen.__main__ import run
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 
 
 def test_sample_shows_prompt_and_new_text_on_stdout_alone(

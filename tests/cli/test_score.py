@@ -19,10 +19,12 @@ import pytest
 
 from tests.cli.helpers import STORY, untrained
 from textgen.__main__ import run
-from textgen.checkpoint import load_checkpoint, save_checkpoint
-from textgen.cli.surprise import coloured, json_lines, legend
-from textgen.generation.scoring import Surprise
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from textgen.checkpoint.format import load_checkpoint, save_checkpoint
+from textgen.cli.per_char import coloured, json_lines, legend
+from textgen.generation.scoring.score import Surprise
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.tokenizers.serialization import Tokenizer
 
 LETTERS = "".join(sorted(set(STORY)))
 FIGURES = {
@@ -183,7 +185,7 @@ def test_a_bar_shows_how_far_it_is_on_a_terminal_and_nowhere_else(
     place: type[io.StringIO], model: Path, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # By name, `textgen.cli.score` is the command, not its module.
-    monkeypatch.setattr("textgen.text.progress.BAR_SECONDS", 0)
+    monkeypatch.setattr("textgen.text.reading.progress.BAR_SECONDS", 0)
     errors = place()
     monkeypatch.setattr("sys.stderr", errors)
     assert run(["score", str(model), str(story)]) == 0

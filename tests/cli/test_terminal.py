@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from tests.cli.helpers import textgen
-from textgen.checkpoint import CONFIG, Checkpoint, save_checkpoint
-from textgen.config import ModelConfig
-from textgen.console import one_line, visible
-from textgen.text.tokenizer import CharTokenizer
+from textgen.checkpoint.format import CONFIG, Checkpoint, save_checkpoint
+from textgen.config.model import ModelConfig
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.wording import one_line, visible
 
 # Clears the screen; a C1 control; turns the order of a line around; goes back in it.
 HOSTILE = "\x1b[2J\x9b2J\u202e\r\x07\x7f"

@@ -20,7 +20,7 @@ import atheris
 
 with atheris.instrument_imports(include=["textgen"]):
     from tests.fuzz.targets import TOKENIZERS, Target
-    from textgen.checkpoint import FILES
+    from textgen.checkpoint.format import FILES
 
 UNKNOWN = ("skip", "error", "token")
 # Names, and beginnings of what a file may hold: what chance alone would hardly find.

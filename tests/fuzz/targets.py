@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from textgen.checkpoint import (
+from textgen.checkpoint.describe import as_text, describe
+from textgen.checkpoint.format import (
     FILES,
     TRAINING,
     TRAINING_WEIGHTS,
@@ -19,12 +20,13 @@ from textgen.checkpoint import (
     load_training_state,
     save_checkpoint,
 )
-from textgen.config import ModelConfig
-from textgen.console import one_line
-from textgen.describe import as_text, describe
+from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, TextgenError
 from textgen.generation.generator import Generator
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.wording import one_line
 
 TOKENIZERS: tuple[Tokenizer, ...] = (
     CharTokenizer("ab é\n😀"),

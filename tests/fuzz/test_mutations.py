@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from tests.fuzz.targets import TOKENIZERS, Target
-from textgen.checkpoint import CONFIG, TOKENIZER, TRAINING, TRAINING_WEIGHTS, WEIGHTS
+from textgen.checkpoint.format import CONFIG, TOKENIZER, TRAINING, TRAINING_WEIGHTS, WEIGHTS
 
 JSON_FILES = (CONFIG, TOKENIZER, TRAINING)
 ARRAY_FILES = (WEIGHTS, TRAINING_WEIGHTS)

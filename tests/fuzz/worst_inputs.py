@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from textgen.checkpoint import (
+from textgen.checkpoint.format import (
     CONFIG,
     TOKENIZER,
     TRAINING,
@@ -33,8 +33,9 @@ from textgen.checkpoint import (
     TrainingState,
     save_checkpoint,
 )
-from textgen.config import ModelConfig
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.config.model import ModelConfig
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 
 SIZE = 1_000_000
 MOST_MEMORY = 200 * 2**20
@@ -267,8 +268,8 @@ def _measure_here(folder: Path) -> None:
 
 def read_everything(path: Path) -> str:
     """Load a checkpoint in each way there is; "loaded", or the first error."""
-    from textgen.checkpoint import load_checkpoint, load_training_state
-    from textgen.describe import as_text, describe
+    from textgen.checkpoint.describe import as_text, describe
+    from textgen.checkpoint.format import load_checkpoint, load_training_state
     from textgen.errors import CheckpointError
     from textgen.generation.generator import Generator
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from textgen.config import ModelConfig
+from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 
 Tokenizer = CharTokenizer | ByteTokenizer
 ABC = CharTokenizer("\nabc")

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from tests.generation.models import ABC, LETTERS, chain_model, random_model, writes
-from textgen.checkpoint import Checkpoint, save_checkpoint
-from textgen.config import ModelConfig
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
+from textgen.config.model import ModelConfig
 from textgen.errors import ConfigError, TokenizerError
 from textgen.generation.generator import Generator, UnknownCharacterWarning
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 
 
 def greedy(generator: Generator, ids: list[int], length: int) -> str:
@@ -332,7 +333,7 @@ def test_a_loaded_checkpoint_writes_what_the_model_in_memory_writes(
 
 def test_generating_needs_no_keras() -> None:
     code = (
-        "import sys, textgen.generation.generator, textgen.checkpoint\n"
+        "import sys, textgen.generation.generator, textgen.checkpoint.format\n"
         "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
     )
     result = subprocess.run(

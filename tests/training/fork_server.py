@@ -69,7 +69,7 @@ def serve() -> None:
 
     import textgen.generation.generator  # noqa: F401
     from textgen.__main__ import run
-    from textgen.training import fit  # noqa: F401
+    from textgen.training.loop import fit  # noqa: F401
 
     num_threads = len(os.listdir("/proc/self/task"))
     assert num_threads == 1, f"{num_threads} threads cannot be forked soundly"

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from tests.training.fork_server import Processes
-from textgen.checkpoint import load_checkpoint, load_training_state
+from textgen.checkpoint.format import load_checkpoint, load_training_state
+from textgen.checkpoint.runs import RunDirectory
 from textgen.generation.generator import Generator
-from textgen.run_directory import RunDirectory
-from textgen.training.backend import wanted_backend
+from textgen.training.backend.keras import wanted_backend
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="forking is sound where /proc counts the threads"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from textgen.checkpoint import Checkpoint
-from textgen.config import ModelConfig
+from textgen.checkpoint.format import Checkpoint
+from textgen.config.model import ModelConfig
 from textgen.errors import (
     CheckpointError,
     ConfigError,
@@ -17,10 +17,11 @@ from textgen.errors import (
     TokenizerError,
     TrainingError,
 )
-from textgen.generation.network import Network
-from textgen.generation.scoring import Score, score
-from textgen.text.stream import Piece
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from textgen.generation.network.network import Network
+from textgen.generation.scoring.score import Score, score
+from textgen.text.reading.documents import Piece
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 from textgen.training.dynamic import default_rate, dynamic_score
 
 Tokenizer = CharTokenizer | ByteTokenizer

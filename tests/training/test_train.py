@@ -57,7 +57,7 @@ def test_the_command_tunes_the_process_for_the_model_that_it_trains(
 def test_no_tune_leaves_the_process_alone(
     tmp_path: Path, tuned: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from textgen.training import fit as fit_module
+    from textgen.training.loop import fit as fit_module
 
     trained = []
     monkeypatch.setattr(fit_module, "fit", lambda task, **_: trained.append(task))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import click
 
-from textgen import __version__
 from textgen.cli.cache import cache
 from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
@@ -18,6 +17,7 @@ from textgen.cli.novelty import novelty
 from textgen.cli.sample import sample
 from textgen.cli.score import score
 from textgen.cli.train import train
+from textgen.version import __version__
 
 
 @click.group(

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from textgen.console import say
+from textgen.wording import say
 
 FOLDER = click.option(
     "--cache-dir",
@@ -34,8 +34,8 @@ def cache() -> None:
 @FOLDER
 def list_entries(cache_dir: str | None) -> None:
     """Show what is kept: size, when it was last used, and what it is."""
-    from textgen.text.cache import Cache
-    from textgen.text.encoded import describe_entry
+    from textgen.text.encoded.cache import Cache
+    from textgen.text.encoded.entry import describe_entry
 
     found = Cache(cache_dir)
     entries = found.entries()
@@ -52,7 +52,7 @@ def list_entries(cache_dir: str | None) -> None:
 @FOLDER
 def clear_entries(cache_dir: str | None) -> None:
     """Delete all of it, but for what a training is writing now."""
-    from textgen.text.cache import Cache
+    from textgen.text.encoded.cache import Cache
 
     found = Cache(cache_dir)
     num_bytes = found.clear()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from textgen.console import MARKS, one_line, say, visible
+from textgen.wording import MARKS, one_line, say, visible
 
 
 def write_text(
@@ -48,7 +48,7 @@ def fit_to_show(line: str) -> str:
 
 def find(checkpoint: str | None = None) -> Path:
     """Find a checkpoint; name it on stderr when nobody did."""
-    from textgen.run_directory import find_checkpoint
+    from textgen.checkpoint.runs import find_checkpoint
 
     path = find_checkpoint(checkpoint)
     if checkpoint is None:

@@ -13,9 +13,12 @@ import click
 
 from textgen.cli.common import fit_to_show
 from textgen.cli.options import CONFIGS, Command, Option, config_options, given
-from textgen.config import ModelConfig, TextConfig, TrainConfig, from_dict, pick
-from textgen.console import say
-from textgen.training.size import SIZES, size_options
+from textgen.config.fields import from_dict, pick
+from textgen.config.model import ModelConfig
+from textgen.config.sizes import SIZES, size_options
+from textgen.config.text import TextConfig
+from textgen.config.train import TrainConfig
+from textgen.wording import say
 
 # What else than the text decides whether there is enough of it.
 SIZE_FLAGS = ("num_layers", "units", "batch_size", "seq_length", "seed")
@@ -37,7 +40,7 @@ def corpus() -> None:
 @corpus.command("list")
 def list_corpora() -> None:
     """Show the corpora that can be fetched by name."""
-    from textgen.text.public import PUBLIC_CORPORA
+    from textgen.corpora.public import PUBLIC_CORPORA
 
     width = max(len(entry.name) for entry in PUBLIC_CORPORA)
     for entry in PUBLIC_CORPORA:
@@ -52,7 +55,7 @@ def list_corpora() -> None:
 @click.option("--to", "folder", default="corpora", metavar="DIR", show_default=True)
 def fetch_corpus(name: str, folder: str) -> None:
     """Download the corpus NAME, check it, and print where it is."""
-    from textgen.text.public import fetch, file_sha256, public_corpus
+    from textgen.corpora.public import fetch, file_sha256, public_corpus
 
     path = fetch(name, folder, progress=sys.stderr.isatty())
     if public_corpus(name).sha256 is None:
@@ -95,8 +98,8 @@ def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: An
 
     The exit code is 0 where train would take the text, and 1 where it would refuse it.
     """
-    from textgen.text.doctor import examine
-    from textgen.text.progress import reading_bar
+    from textgen.checking.report import examine
+    from textgen.text.reading.progress import reading_bar
 
     chosen = given(options)
     text = from_dict(TextConfig, pick(TextConfig, chosen))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from textgen.cli.common import write_text
-from textgen.console import say
+from textgen.wording import say
 
 
 @click.command()
@@ -19,8 +19,8 @@ def demo(out: str) -> None:
 
     The run in --out is replaced each time.
     """
+    from textgen.corpora.bundled import bundled_corpus
     from textgen.generation.generator import Generator
-    from textgen.text.bundled import bundled_corpus
     from textgen.training.train import train as train_on
 
     book = bundled_corpus("little_harbour.txt")

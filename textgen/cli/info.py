@@ -20,8 +20,8 @@ def info(checkpoint: str | None, as_json: bool) -> None:
       textgen info
       textgen info my_book --json
     """
-    from textgen.checkpoint import load_checkpoint
-    from textgen.describe import as_text, describe
+    from textgen.checkpoint.describe import as_text, describe
+    from textgen.checkpoint.format import load_checkpoint
 
     path = find(checkpoint)
     description = describe(load_checkpoint(path), path)

@@ -13,12 +13,13 @@ import click
 
 from textgen.cli.common import find
 from textgen.cli.options import given
-from textgen.config import TextConfig, from_dict, pick
-from textgen.console import say
+from textgen.config.fields import from_dict, pick
+from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
+from textgen.wording import say
 
 if TYPE_CHECKING:
-    from textgen.text.novelty import Novelty, Overlap
+    from textgen.checking.novelty import Novelty, Overlap
 
 MOST_SHOWN = 200
 """Characters of a long piece that are printed; `--json` has all."""
@@ -79,9 +80,9 @@ def novelty(
     *named, file = arguments
     if file == "-" and "-" in paths:
         raise click.UsageError("TEXT and --corpus cannot both be stdin.")
-    from textgen.checkpoint import load_checkpoint
-    from textgen.text.novelty import checked_lengths, read_sources
-    from textgen.text.novelty import novelty as measure
+    from textgen.checking.novelty import checked_lengths, read_sources
+    from textgen.checking.novelty import novelty as measure
+    from textgen.checkpoint.format import load_checkpoint
 
     lengths = checked_lengths(_whole_numbers(pieces))
     path = find(*named)
@@ -103,8 +104,8 @@ def novelty(
 
 def _read(file: str, config: TextConfig) -> str:
     """The text of a file; of a file of records, their texts, one below the other."""
-    from textgen.text.corpus import read_text
-    from textgen.text.records import holds_records, read_records
+    from textgen.text.reading.corpus import read_text
+    from textgen.text.reading.records import holds_records, read_records
 
     if file == "-" or not holds_records(file):
         return read_text(file, config)

@@ -8,8 +8,11 @@ from typing import Any
 
 import click
 
-from textgen.config import ModelConfig, SamplingConfig, TextConfig, TrainConfig
-from textgen.training.size import SIZES
+from textgen.config.model import ModelConfig
+from textgen.config.sampling import SamplingConfig
+from textgen.config.sizes import SIZES
+from textgen.config.text import TextConfig
+from textgen.config.train import TrainConfig
 
 CONFIGS = {
     "Text": TextConfig,

@@ -8,8 +8,10 @@ import click
 
 from textgen.cli.common import find, write_json, write_text
 from textgen.cli.options import NUMBERS, Command, config_options, given
-from textgen.config import SamplingConfig, TextConfig, to_dict
-from textgen.console import say
+from textgen.config.fields import to_dict
+from textgen.config.sampling import SamplingConfig
+from textgen.config.text import TextConfig
+from textgen.wording import say
 
 
 @config_options("Sampling")
@@ -97,7 +99,7 @@ def sample(
     settings = SamplingConfig(**given(options))
     generator = _load(checkpoints, mix)
     if interactive:
-        from textgen.cli.interactive import converse
+        from textgen.cli.interactive.conversation import converse
 
         converse(
             generator, settings, seed=seed, label=label, unknown=unknown, echo=not no_echo
@@ -158,7 +160,7 @@ def _read_prompts(
 ) -> list[str]:
     if not prompt_file and not prompts_file:
         return [prompt]
-    from textgen.text.corpus import read_text
+    from textgen.text.reading.corpus import read_text
 
     config = TextConfig(encoding=encoding, normalize="none")
     if prompt_file:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from textgen.cli.common import find, fit_to_show, write_text
-from textgen.cli.surprise import coloured, colours_wanted, json_lines, legend
-from textgen.config import TextConfig
-from textgen.console import say
+from textgen.cli.per_char import coloured, colours_wanted, json_lines, legend
+from textgen.config.text import TextConfig
+from textgen.wording import say
 
 if TYPE_CHECKING:
-    from textgen.checkpoint import Checkpoint
-    from textgen.generation.scoring import Score
-    from textgen.text.stream import Piece
+    from textgen.checkpoint.format import Checkpoint
+    from textgen.generation.scoring.score import Score
+    from textgen.text.reading.documents import Piece
 
 FIGURES = {"bits_per_char": 4, "bits_per_byte": 4, "nats_per_char": 4, "perplexity": 3}
 """What is shown of a score, with how many decimals."""
@@ -95,7 +95,7 @@ def score(
     *checkpoint, file = arguments
     # Nonsense is refused before anything is loaded.
     TextConfig(encoding=encoding)
-    from textgen.checkpoint import load_checkpoint
+    from textgen.checkpoint.format import load_checkpoint
 
     text = _Text(load_checkpoint(find(*checkpoint)), file, encoding, label)
     if dynamic:
@@ -120,7 +120,7 @@ class _Text:
         """The documents of the file, a piece at a time."""
         if self.held is not None:
             return iter(self.held)
-        from textgen.text.stream import stream_documents
+        from textgen.text.reading.documents import stream_documents
 
         # The model's own normal form comes later, with its tokenizer.
         config = TextConfig(
@@ -131,7 +131,7 @@ class _Text:
         )
 
     def _kind(self) -> str:
-        from textgen.text.records import holds_records
+        from textgen.text.reading.records import holds_records
 
         kind = str(self.saved.facts.get("text", {}).get("documents", "whole"))
         # A plain text is one document to a model of records.
@@ -154,9 +154,9 @@ def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
 
 def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Score:
     """Score without learning; without a `copy` the weights are used up."""
-    from textgen.generation.network import Network
-    from textgen.generation.scoring import score
-    from textgen.text.progress import reading_bar
+    from textgen.generation.network.network import Network
+    from textgen.generation.scoring.score import score
+    from textgen.text.reading.progress import reading_bar
 
     saved = text.saved
     network = Network(saved.model, saved.weights, copy=copy)
@@ -166,9 +166,9 @@ def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Sco
 
 
 def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
-    from textgen.generation.network import Network
-    from textgen.generation.scoring import Tally, surprises
-    from textgen.text.progress import reading_bar
+    from textgen.generation.network.network import Network
+    from textgen.generation.scoring.score import Tally, surprises
+    from textgen.text.reading.progress import reading_bar
 
     saved = text.saved
     network, tally = Network(saved.model, saved.weights, copy=False), Tally()

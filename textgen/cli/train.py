@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from textgen.cli.options import Command, config_options, given
-from textgen.console import say
-from textgen.training.size import SIZES
+from textgen.config.sizes import SIZES
+from textgen.wording import say
 
 
 @config_options("Text", "Model", "Training")

@@ -13,29 +13,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from textgen.config import (
-    ModelConfig,
-    SamplingConfig,
-    TextConfig,
-    check_setting,
-    from_dict,
-)
+from textgen.config.fields import from_dict
+from textgen.config.model import ModelConfig
+from textgen.config.sampling import SamplingConfig, check_setting
+from textgen.config.text import TextConfig
 from textgen.errors import ConfigError
-from textgen.generation.beam import search
-from textgen.generation.choosing import make_choosers
-from textgen.generation.mixture import Mixture
-from textgen.generation.network import Floats, Network, State
-from textgen.generation.pattern import make_automaton, permitted_ids
-from textgen.generation.penalties import make_penalties
-from textgen.generation.sampling import draw
-from textgen.generation.writing import Plan, Sample, Text, write
-from textgen.text.corpus import cut_documents, normalize_text
-from textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
-from textgen.text.vocabulary import list_of
+from textgen.generation.decoding.beam import search
+from textgen.generation.decoding.loop import write
+from textgen.generation.decoding.plan import Plan
+from textgen.generation.decoding.sample import Sample
+from textgen.generation.decoding.text import Text
+from textgen.generation.network.mixture import Mixture
+from textgen.generation.network.network import Floats, Network, State
+from textgen.generation.patterns.automaton import make_automaton
+from textgen.generation.patterns.characters import permitted_ids
+from textgen.generation.sampling.fast import make_choosers
+from textgen.generation.sampling.filters import draw
+from textgen.generation.sampling.penalties import make_penalties
+from textgen.text.reading.corpus import cut_documents, normalize_text
+from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.wording import list_of
 
 if TYPE_CHECKING:
-    from textgen.generation.scoring import Score
-    from textgen.text.stream import Piece
+    from textgen.generation.scoring.score import Score
+    from textgen.text.reading.documents import Piece
 
 
 class UnknownCharacterWarning(UserWarning):
@@ -96,8 +99,8 @@ class Generator:
             CheckpointError: missing, damaged, or from a newer version.
         """
         # Here, so that a model made in memory needs no file formats.
-        from textgen.checkpoint import load_checkpoint
-        from textgen.run_directory import find_checkpoint
+        from textgen.checkpoint.format import load_checkpoint
+        from textgen.checkpoint.runs import find_checkpoint
 
         saved = load_checkpoint(find_checkpoint(path))
         documents = saved.facts.get("text", {}).get("documents", "whole")
@@ -296,7 +299,7 @@ class Generator:
 
         Args:
             text: one text, or several documents, which are taken as they are, or the
-                pieces of `textgen.text.stream`, for texts larger than memory.
+                pieces of `textgen.text.reading.documents`, for texts larger than memory.
             documents: how one text is cut into documents: "whole", "lines",
                 "paragraphs", "files" or "records" (the last two leave it as it is); by
                 default, as the training text was.
@@ -320,7 +323,7 @@ class Generator:
         if isinstance(text, str):
             text = cut_documents([text], kind)
         # Here, so that the first character does not wait for what judges texts.
-        from textgen.generation.scoring import score
+        from textgen.generation.scoring.score import score
 
         return score(self._network, self._tokenizer, text, window=window, label=label)
 
@@ -342,7 +345,7 @@ class Generator:
         >>> Generator(config, weights, CharTokenizer("ab")).encode(["abba", ""]).tolist()
         [[0.0, 0.0], [0.0, 0.0]]
         """
-        from textgen.generation.vectors import encode
+        from textgen.generation.scoring.vectors import encode
 
         return encode(self._network, self._tokenizer, texts)
 
@@ -358,7 +361,7 @@ class Generator:
         >>> round(Generator(config, weights, CharTokenizer("ab")).similarity("a", "b"), 3)
         1.0
         """
-        from textgen.generation.vectors import similarity
+        from textgen.generation.scoring.vectors import similarity
 
         return similarity(*self.encode([a, b]))
 

@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from textgen.checkpoint import Checkpoint
-from textgen.config import ModelConfig
+from textgen.checkpoint.format import Checkpoint
+from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, ConfigError, TrainingError
-from textgen.generation.scoring import Score, Tally
-from textgen.generation.segments import Documents, Segment, segments
-from textgen.text.lanes import Window
-from textgen.training.backend import load_keras
-from textgen.training.model import build_model, set_weights
+from textgen.generation.scoring.score import Score, Tally
+from textgen.generation.scoring.segments import Documents, Segment, segments
+from textgen.text.encoded.windows import Window
+from textgen.training.backend.keras import load_keras
+from textgen.training.model.build import build_model, set_weights
 
 keras = load_keras()
 
@@ -69,7 +69,7 @@ def dynamic_score(
 
     Args:
         documents: one text, or several that follow each other, or pieces of them as
-            `textgen.text.stream` gives: then the text may be larger than memory.
+            `textgen.text.reading.documents` gives: then the text may be larger than memory.
         seq_length: ids (characters; bytes for a model that reads those) from one step
             of learning to the next; gradients stop there, the state is carried on.
         learning_rate: about how far a step moves each weight; by default what
@@ -91,7 +91,7 @@ def dynamic_score(
         CheckpointError: the stored weights are no numbers, or do not fit.
         TrainingError: what the model has learned makes its predictions no numbers.
 
-    >>> from textgen.text.tokenizer import CharTokenizer
+    >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
     >>> weights = {k: np.zeros(s, "float32") for k, s in config.weight_shapes().items()}
     >>> checkpoint = Checkpoint(config, CharTokenizer("abcd"), weights)

@@ -7,13 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from textgen.console import say
+from textgen.checkpoint.runs import RunDirectory
 from textgen.errors import ConfigError
-from textgen.run_directory import RunDirectory
-from textgen.training.backend import check_backend, wanted_backend
-from textgen.training.process import num_cores, num_shares, tune_process
-from textgen.training.stopping import signals_as_ctrl_c, stop_requests
-from textgen.training.task import Paths, Reading, Task, default_out, new_task, resumed_task
+from textgen.training.backend.keras import check_backend, wanted_backend
+from textgen.training.backend.process import num_cores, num_shares, tune_process
+from textgen.training.loop.signals import signals_as_ctrl_c, stop_requests
+from textgen.training.task.resume import resumed_task
+from textgen.training.task.task import Paths, Reading, Task, default_out, new_task
+from textgen.wording import say
 
 
 def train(
@@ -104,7 +105,7 @@ def train(
             _tune(task)
         # Libraries that load break when they are interrupted.
         with stop_requests(quiet=True, patient=True) as wants_stop:
-            from textgen.training.fit import fit
+            from textgen.training.loop.fit import fit
         try:
             if wants_stop():
                 raise KeyboardInterrupt

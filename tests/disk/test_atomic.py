@@ -1,0 +1,311 @@
+"""What is written, replaced or removed is seen whole or not at all."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from textgen.checkpoint.format import (
+    CONFIG,
+    FILES,
+    Checkpoint,
+    TrainingState,
+    checkpoint_directory,
+    load_checkpoint,
+    load_training_state,
+    save_checkpoint,
+)
+from textgen.checkpoint.runs import RunDirectory, find_checkpoint
+from textgen.config.model import ModelConfig
+from textgen.disk.atomic import (
+    holding,
+    make_directory,
+    read_settled,
+    remove_directory,
+    write_file,
+)
+from textgen.errors import CheckpointError
+from textgen.text.tokenizers.char import CharTokenizer
+
+
+def make(num_letters: int) -> Checkpoint:
+    """A checkpoint none of whose files fits one with another number of letters."""
+    config = ModelConfig(vocab_size=num_letters, num_layers=1, units=2, embedding_dim=2)
+    shapes = config.weight_shapes().items()
+    weights = {name: np.full(shape, num_letters, np.float32) for name, shape in shapes}
+    return Checkpoint(config, CharTokenizer("abcdefgh"[:num_letters]), weights)
+
+
+@pytest.fixture
+def replaced(tmp_path: Path) -> Iterator[Path]:
+    """A run whose `best` is replaced all the time."""
+    save_checkpoint(tmp_path / "best", make(2))
+    is_over = threading.Event()
+
+    def replace_it() -> None:
+        while not is_over.is_set():
+            for num_letters in (3, 4, 5):
+                save_checkpoint(tmp_path / "best", make(num_letters))
+
+    thread = threading.Thread(target=replace_it)
+    thread.start()
+    yield tmp_path
+    is_over.set()
+    thread.join()
+
+
+# --- reading while somebody writes ---
+
+
+def test_a_reader_never_sees_files_of_two_versions(replaced: Path) -> None:
+    seen = set()
+    for _ in range(300):
+        read = load_checkpoint(find_checkpoint(replaced))
+        num_letters = read.tokenizer.vocab_size
+        assert read.weights["output.bias"].tolist() == [num_letters] * num_letters
+        seen.add(read.model.vocab_size)
+    assert len(seen) > 1
+
+
+def test_a_reader_never_sees_training_states_of_two_versions(tmp_path: Path) -> None:
+    def save(number: int) -> None:
+        state = TrainingState({"step": number}, {"step": np.float32(number)})
+        save_checkpoint(tmp_path / "last", make(2), state)
+
+    save(0)
+    is_over = threading.Event()
+
+    def replace_it() -> None:
+        number = 0
+        while not is_over.is_set():
+            save(number := number + 1)
+
+    thread = threading.Thread(target=replace_it)
+    thread.start()
+    try:
+        seen = [load_training_state(tmp_path / "last") for _ in range(300)]
+    finally:
+        is_over.set()
+        thread.join()
+    steps = [state.values["step"] for state in seen]
+    assert steps == [state.arrays["step"] for state in seen]
+    assert len(set(steps)) > 1
+
+
+def test_what_is_replaced_is_never_missing(replaced: Path) -> None:
+    assert {checkpoint_directory(replaced / "best").name for _ in range(2000)} <= {
+        "best",
+        ".best.old",
+    }
+
+
+def test_a_directory_replaced_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    place, steps = tmp_path / "best", iter(range(3, 9))
+    save_checkpoint(place, make(2))
+
+    def read(directory: Path) -> str:
+        found = (directory / CONFIG).read_text()
+        if (num_letters := next(steps)) < 6:
+            save_checkpoint(place, make(num_letters))
+        return found
+
+    found = read_settled(lambda: checkpoint_directory(place), read)
+    assert '"vocab_size": 5' in found
+
+
+def test_a_directory_renamed_away_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    place, old = tmp_path / "best", tmp_path / ".best.old"
+    save_checkpoint(place, make(2))
+
+    def read(directory: Path) -> str:
+        if directory == place and not old.exists():
+            place.rename(old)
+        return (directory / CONFIG).read_text()
+
+    assert '"vocab_size": 2' in read_settled(lambda: checkpoint_directory(place), read)
+
+
+def test_a_real_fault_is_told_at_once(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "best", make(2))
+    (tmp_path / "best" / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: this file .* is missing"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_directory_that_never_settles_is_an_error(tmp_path: Path) -> None:
+    place = tmp_path / "best"
+    save_checkpoint(place, make(2))
+    with pytest.raises(CheckpointError, match="replaced again and again while it was read"):
+        read_settled(lambda: place, lambda _: save_checkpoint(place, make(3)))
+
+
+def test_the_name_of_a_moment_leads_to_the_new_directory(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "best", make(2))
+    old = tmp_path / ".best.old"
+    assert holding(old, FILES) == tmp_path / "best"
+    assert load_checkpoint(old).model.vocab_size == 2
+    assert holding(tmp_path / ".other.old", FILES) is None
+
+
+# --- kills ---
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("left", ["nothing", ".best.old", ".best.new"])
+def test_a_kill_at_any_call_leaves_the_old_or_the_new(tmp_path: Path, left: str) -> None:
+    """Each time the system is called once more before the kill."""
+    seen = []
+    for moment in range(200):
+        run = tmp_path / str(moment)
+        save_checkpoint(run / "best", make(2))
+        (run / "best" / "notes.txt").write_text("mine")
+        if left != "nothing":  # of another kill before
+            save_checkpoint(run / left, make(5))
+        child = os.fork()
+        if not child:
+            _kill_at_call(moment)
+            save_checkpoint(run / "best", make(3))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        seen.append(load_checkpoint(run / "best").model.vocab_size)
+        save_checkpoint(run / "best", make(4))
+        assert load_checkpoint(run / "best").model.vocab_size == 4
+        assert (run / "best" / "notes.txt").read_text() == "mine"
+        assert os.listdir(run) == ["best"]
+        if status == 0:
+            break
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    assert seen == sorted(seen)
+    assert set(seen) == {2, 3}
+    assert 20 < moment < 199
+
+
+def _kill_at_call(number: int) -> None:
+    """Let this process be killed when it asks the file system for something again."""
+    left = number
+
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*values: Any, **options: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*values, **options)
+
+        return wrapped
+
+    for name in ("mkdir", "rename", "unlink", "rmdir", "fsync"):
+        setattr(os, name, counted(getattr(os, name)))
+    builtins.open = counted(open)  # type: ignore[assignment]
+
+
+# --- what cannot be written ---
+
+
+class FullDisk:
+    """Makes the disk full once so many files and names are flushed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, num_files: int) -> None:
+        self.left = num_files
+        flush = os.fsync
+
+        def fail(descriptor: int) -> None:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            flush(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fail)
+
+
+@pytest.mark.parametrize("num_flushed", range(5))
+def test_whatever_cannot_be_written_takes_no_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_flushed: int
+) -> None:
+    save_checkpoint(tmp_path / "best", make(2))
+    with monkeypatch.context() as patch:
+        FullDisk(patch, num_flushed)
+        with pytest.raises(CheckpointError, match=r"No space left on device"):
+            save_checkpoint(tmp_path / "best", make(3))
+        with pytest.raises(CheckpointError, match=r"history.csv: cannot write this file"):
+            write_file(tmp_path / "history.csv", b"step")
+    # Only the last flush, of the names, comes when the new one is in its place.
+    assert load_checkpoint(tmp_path).model.vocab_size == (3 if num_flushed > 3 else 2)
+    assert [entry.name for entry in tmp_path.iterdir() if ".new" in entry.name] == []
+
+
+def test_a_failed_renaming_puts_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path / "best", make(2))
+    rename = os.rename
+
+    def fail(source: Any, target: Any) -> None:
+        if Path(source).name == ".best.new":
+            raise OSError(errno.EIO, "Input/output error")
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", fail)
+        with pytest.raises(CheckpointError, match="Input/output error"):
+            save_checkpoint(tmp_path / "best", make(3))
+    assert os.listdir(tmp_path) == ["best"]
+    assert load_checkpoint(tmp_path / "best").model.vocab_size == 2
+
+
+# --- making and removing ---
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows flushes no directories")
+def test_the_names_of_new_directories_are_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+    monkeypatch.setattr("textgen.disk.atomic.flush_directory", flushed.append)
+    place = tmp_path / "a" / "b"
+    assert make_directory(place) == [place, tmp_path / "a"]
+    assert set(flushed) == {tmp_path, tmp_path / "a"}
+    assert make_directory(place) == []
+
+
+@pytest.mark.parametrize("name", [".last.gone", "last", ".last.old"])
+def test_a_removal_cut_short_anywhere_is_never_half_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each time one more step of the removal is done before the crash."""
+    calls = {"rename": os.rename, "unlink": os.unlink, "rmdir": os.rmdir}
+    for moment in range(100):
+        run = RunDirectory(tmp_path / str(moment))
+        save_checkpoint(run.path / name, make(2))
+        (run.path / name / "notes.txt").write_text("mine")
+        left = moment
+
+        def crash(call: str, *values: Any, **options: Any) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            calls[call](*values, **options)
+
+        with monkeypatch.context() as patch:
+            for call in calls:
+                patch.setattr(os, call, lambda *v, call=call, **o: crash(call, *v, **o))
+            try:
+                remove_directory(run.last, FILES)
+            except KeyboardInterrupt:
+                if any((run.last / file).exists() for file in FILES):
+                    assert load_checkpoint(run.last).model.vocab_size == 2
+            else:
+                break
+        remove_directory(run.last, FILES)
+        assert [path.name for path in run.path.rglob("*")] == ["last", "notes.txt"]
+    assert moment > 3

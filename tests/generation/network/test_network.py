@@ -1,0 +1,354 @@
+"""The fast network against a slow, clear twin, and its promises about state."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
+from textgen.config.model import ModelConfig
+from textgen.generation.network import network as network_module
+from textgen.generation.network.network import CHUNK_CHARS, Network
+from textgen.text.tokenizers.char import CharTokenizer
+
+VOCAB_SIZE = 7
+CELLS = ("lstm", "gru", "rnn")
+
+
+def random_weights(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        name: rng.standard_normal(shape).astype(np.float32) * np.float32(0.6)
+        for name, shape in config.weight_shapes().items()
+    }
+
+
+def make(**options: Any) -> Network:
+    config = ModelConfig(
+        **{"vocab_size": VOCAB_SIZE, "units": 5, "embedding_dim": 4, **options}
+    )
+    return Network(config, random_weights(config))
+
+
+# --- the slow twin: the textbook's equations, one character, float64 ---
+
+
+def sigmoid(a: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-a)))
+
+
+def twin_cell(
+    kind: str, x: np.ndarray, kept: list[np.ndarray], w: dict[str, np.ndarray], name: str
+) -> list[np.ndarray]:
+    kernel, recurrent = w[f"{name}.kernel"], w[f"{name}.recurrent_kernel"]
+    bias = w[f"{name}.bias"]
+    h = kept[0]
+    if kind == "rnn":
+        return [np.tanh(x @ kernel + h @ recurrent + bias)]
+    if kind == "lstm":
+        i, f, c, o = np.split(x @ kernel + h @ recurrent + bias, 4)
+        cell = sigmoid(f) * kept[1] + sigmoid(i) * np.tanh(c)
+        return [sigmoid(o) * np.tanh(cell), cell]
+    x_z, x_r, x_h = np.split(x @ kernel + bias[0], 3)
+    h_z, h_r, h_h = np.split(h @ recurrent + bias[1], 3)
+    z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
+    return [z * h + (1 - z) * np.tanh(x_h + r * h_h)]
+
+
+def twin_logits(
+    config: ModelConfig, weights: dict[str, np.ndarray], ids: list[int]
+) -> np.ndarray:
+    w = {name: value.astype(np.float64) for name, value in weights.items()}
+    num_vectors = 2 if config.cell == "lstm" else 1
+    kept = [[np.zeros(config.units)] * num_vectors for _ in range(config.num_layers)]
+    rows = []
+    for one in ids:
+        x = w["embedding"][one]
+        for layer in range(config.num_layers):
+            name = f"layers.{layer}"
+            kept[layer] = twin_cell(config.cell, x, kept[layer], w, name)
+            y = kept[layer][0]
+            if config.layer_norm:
+                y = (y - y.mean()) / np.sqrt(y.var() + 1e-3)
+                y = y * w[f"{name}.norm_scale"] + w[f"{name}.norm_offset"]
+            x = x + y if config.is_residual(layer) else y
+        if config.has_projection:
+            x = x @ w["projection.kernel"]
+        matrix = w["embedding"].T if config.tie_embeddings else w["output.kernel"]
+        rows.append(x @ matrix + w["output.bias"])
+    return np.array(rows)
+
+
+SHAPES = [
+    {"num_layers": layers, "units": units, "embedding_dim": dim}
+    for layers, units, dim in [(1, 5, 4), (2, 4, 4), (3, 3, 6), (1, 1, 1)]
+]
+EVERY_MODEL = [
+    {"cell": cell, "layer_norm": norm, "residual": residual, "tie_embeddings": tie, **shape}
+    for cell, norm, residual, tie, shape in itertools.product(
+        CELLS, (False, True), (False, True), (False, True), SHAPES
+    )
+]
+
+
+def name_of(options: dict[str, Any]) -> str:
+    return "-".join(k if v is True else f"{v}" for k, v in options.items() if v)
+
+
+@pytest.mark.parametrize("options", EVERY_MODEL, ids=name_of)
+def test_every_model_computes_the_textbook_equations(options: dict[str, Any]) -> None:
+    config = ModelConfig(vocab_size=VOCAB_SIZE, **options)
+    weights = random_weights(config)
+    network = Network(config, weights)
+    ids = [0, 3, 6, 6, 1, 2, 5, 4, 0, 0, 1]
+    expected = twin_logits(config, weights, ids)
+
+    state = network.initial_state()
+    stepped = []
+    for one in ids:
+        logits, state = network.step([one], state)
+        stepped.append(logits[0])
+    read, after = network.read(ids, network.initial_state())
+
+    np.testing.assert_allclose(stepped, expected, atol=2e-5)
+    np.testing.assert_allclose(read, expected, atol=2e-5)
+    np.testing.assert_allclose(after, state, atol=2e-6)
+
+
+@given(
+    ids=st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=30),
+    cell=st.sampled_from(CELLS),
+    cut=st.integers(0, 30),
+)
+def test_reading_in_two_halves_equals_reading_at_once(
+    ids: list[int], cell: str, cut: int
+) -> None:
+    network = make(cell=cell, layer_norm=True, residual=True)
+    whole, end = network.read(ids, network.initial_state())
+    first, state = network.read(ids[:cut], network.initial_state())
+    second, state = network.read(ids[cut:], state)
+    np.testing.assert_allclose(np.concatenate([first, second]), whole, atol=1e-5)
+    np.testing.assert_allclose(state, end, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("num_chars", [CHUNK_CHARS - 1, CHUNK_CHARS, CHUNK_CHARS * 2 + 1])
+def test_a_text_of_several_chunks_is_read_as_by_steps(cell: str, num_chars: int) -> None:
+    network = make(cell=cell)
+    ids = np.random.default_rng(1).integers(0, VOCAB_SIZE, num_chars)
+    state = network.initial_state()
+    for one in ids:
+        logits, state = network.step([one], state)
+    read, after = network.read(ids, network.initial_state())
+    assert read.shape == (num_chars, VOCAB_SIZE)
+    np.testing.assert_allclose(read[-1], logits[0], atol=1e-5)
+    np.testing.assert_allclose(after, state, atol=1e-5)
+
+
+def test_no_chunk_is_longer_than_promised() -> None:
+    network = make()
+    chunks = network.read_chunks(np.zeros(1300, np.uint8), network.initial_state())
+    assert [len(logits) for logits, _ in chunks] == [512, 512, 276]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_each_row_of_a_batch_is_as_it_would_be_alone(cell: str) -> None:
+    network = make(cell=cell, layer_norm=True, residual=True, embedding_dim=5)
+    texts = np.random.default_rng(2).integers(0, VOCAB_SIZE, (6, 4))
+    together = network.initial_state(batch_size=4)
+    for ids in texts:
+        logits, together = network.step(ids, together)
+    for row in range(4):
+        alone = network.initial_state()
+        for ids in texts:
+            single, alone = network.step(ids[row : row + 1], alone)
+        np.testing.assert_allclose(logits[row], single[0], atol=1e-5)
+        np.testing.assert_allclose(together[:, :, row], alone[:, :, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_old_state_stays_valid_so_that_texts_can_branch(
+    cell: str, batch_size: int
+) -> None:
+    network = make(cell=cell)
+    _, start = network.step([1] * batch_size, network.initial_state(batch_size))
+    before = start.copy()
+    first, after_first = network.step([2] * batch_size, start)
+    first_logits, first_state = first.copy(), after_first.copy()
+    other, _ = network.step([3] * batch_size, start)
+
+    np.testing.assert_array_equal(start, before)
+    np.testing.assert_array_equal(first, first_logits)
+    np.testing.assert_array_equal(after_first, first_state)
+    assert not np.allclose(first, other)
+    again, _ = network.step([2] * batch_size, start)
+    np.testing.assert_array_equal(again, first)
+
+
+def test_reading_leaves_the_given_state_alone_and_returns_another() -> None:
+    network = make()
+    _, start = network.read([1, 2], network.initial_state())
+    before = start.copy()
+    _, after = network.read([3], start)
+    np.testing.assert_array_equal(start, before)
+    assert not np.shares_memory(start, after)
+
+
+def test_reading_nothing_gives_no_logits_and_an_equal_state_of_its_own() -> None:
+    network = make()
+    _, start = network.read([1, 2], network.initial_state())
+    logits, after = network.read([], start)
+    assert logits.shape == (0, VOCAB_SIZE)
+    np.testing.assert_array_equal(after, start)
+    assert not np.shares_memory(after, start)
+
+
+def test_everything_is_float32() -> None:
+    network = make(layer_norm=True, residual=True, tie_embeddings=True)
+    for method in (network.step, network.read):
+        logits, state = method([1], network.initial_state())
+        assert logits.dtype == state.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int64])
+def test_ids_of_every_integer_type_are_read(dtype: type) -> None:
+    network = make()
+    expected, _ = network.step([1, 6], network.initial_state(2))
+    found, _ = network.step(np.array([1, 6], dtype), network.initial_state(2))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_state_for_another_batch_size_is_refused_not_spread() -> None:
+    network = make(num_layers=1)
+    message = (
+        r"shape \(1, 2, 1, 5\) does not fit, \(1, 2, 3, 5\) was expected.*batch_size=3"
+    )
+    with pytest.raises(ValueError, match=message):
+        network.step([1, 2, 3], network.initial_state())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_vocabulary_too_large_for_a_table_gives_the_same(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_table = make(cell=cell)
+    monkeypatch.setattr(network_module, "MAX_TABLE_BYTES", 0)
+    without = make(cell=cell)
+    ids = [1, 2, 3]
+    expected, _ = with_table.read(ids, with_table.initial_state())
+    found, _ = without.read(ids, without.initial_state())
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    expected, _ = with_table.step(ids, with_table.initial_state(3))
+    found, _ = without.step(ids, without.initial_state(3))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_weights_given_are_not_changed() -> None:
+    config = ModelConfig(vocab_size=VOCAB_SIZE, units=5, embedding_dim=4, layer_norm=True)
+    weights = random_weights(config)
+    for array in weights.values():
+        array.flags.writeable = False
+    before = {name: array.copy() for name, array in weights.items()}
+    network = Network(config, weights)
+    network.step([1], network.initial_state())
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_large_weights_saturate_the_gates_and_stay_finite() -> None:
+    config = ModelConfig(vocab_size=VOCAB_SIZE, units=5, embedding_dim=4)
+    weights = {k: v * np.float32(1e4) for k, v in random_weights(config).items()}
+    network = Network(config, weights)
+    logits, state = network.read([1, 2, 3] * 20, network.initial_state())
+    assert np.isfinite(logits).all()
+    assert np.isfinite(state).all()
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    network = make(units=64, num_layers=2)
+    texts = np.random.default_rng(3).integers(0, VOCAB_SIZE, (4, 300))
+    expected = [network.read(ids, network.initial_state())[0] for ids in texts]
+    found: list[Any] = [None] * len(texts)
+
+    def work(number: int) -> None:
+        found[number] = network.read(texts[number], network.initial_state())[0]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(len(texts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for mine, alone in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, alone, atol=1e-6)
+
+
+def test_weights_stay_as_they_are_unless_no_copy_is_wanted() -> None:
+    config = ModelConfig(vocab_size=5, units=3, embedding_dim=2, cell="gru")
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    before = {name: array.copy() for name, array in weights.items()}
+    copied, _ = Network(config, weights).read(
+        [1, 2, 3], Network(config, weights).initial_state()
+    )
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, before[name])
+    taken = Network(config, weights, copy=False)
+    own, _ = taken.read([1, 2, 3], taken.initial_state())
+    np.testing.assert_array_equal(own, copied)
+
+
+def test_a_loaded_model_holds_its_weights_once(tmp_path: Path) -> None:
+    config = ModelConfig(vocab_size=5, units=3, embedding_dim=2, tie_embeddings=True)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    save_checkpoint(tmp_path / "model", Checkpoint(config, CharTokenizer("abcde"), weights))
+    loaded = load_checkpoint(tmp_path / "model").weights
+    for name, array in weights.items():
+        np.testing.assert_array_equal(loaded[name], array)
+    network = Network(config, loaded, copy=False)
+    for number, layer in enumerate(network._layers):
+        for name in ("kernel", "recurrent_kernel", "bias"):
+            assert np.shares_memory(getattr(layer, name), loaded[f"layers.{number}.{name}"])
+    assert np.shares_memory(network._embedding, loaded["embedding"])
+
+
+@pytest.mark.parametrize("order", ["recurrent kernel first", "one view twice", "columns"])
+def test_kernels_that_lie_otherwise_in_one_array_are_read_as_they_are(order: str) -> None:
+    config = ModelConfig(vocab_size=5, units=3, embedding_dim=3, num_layers=1)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in config.weight_shapes().items()
+    }
+    both = rng.standard_normal((6, 24)).astype(np.float32)
+    narrow = both[:, :12].copy()
+    kernel, recurrent_kernel = {
+        "recurrent kernel first": (narrow[3:], narrow[:3]),
+        "one view twice": (narrow[:3], narrow[:3]),
+        "columns": (both[:3, :12], both[3:, :12]),
+    }[order]
+    views = weights | {
+        "layers.0.kernel": kernel,
+        "layers.0.recurrent_kernel": recurrent_kernel,
+    }
+    copies = {name: array.copy() for name, array in views.items()}
+    for ids in ([0], [1, 2, 3]):
+        found, _ = Network(config, views).read(ids, Network(config, views).initial_state())
+        expected, _ = Network(config, copies).read(
+            ids, Network(config, copies).initial_state()
+        )
+        np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,454 @@
+"""Penalties on hand-written logits, and against slow, clear twins of each."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textgen.config.sampling import SamplingConfig
+from textgen.errors import ConfigError
+from textgen.generation.sampling.penalties import (
+    LARGEST_PENALTY,
+    CountPenalty,
+    Dry,
+    Memory,
+    NoRepeatNgram,
+    Penalty,
+    RepetitionPenalty,
+    make_penalties,
+)
+
+GONE = -math.inf
+ALL: list[Penalty] = [
+    RepetitionPenalty(1.5),
+    CountPenalty(0.5, 0.25),
+    Dry(1.0, base=2.0, allowed_length=2),
+    NoRepeatNgram(2),
+]
+each_penalty = pytest.mark.parametrize("penalty", ALL, ids=lambda p: type(p).__name__)
+few_ids = st.lists(st.integers(0, 3), max_size=40)
+
+
+def remember(
+    penalty: Penalty, prompt: Sequence[int], text: Iterable[int] = (), vocab_size: int = 4
+) -> Memory:
+    """The memory of a text so far."""
+    memory = penalty.begin(vocab_size, prompt)
+    for each in text:
+        memory.add(each)
+    return memory
+
+
+def costs(
+    penalty: Penalty, prompt: Sequence[int], text: Iterable[int] = (), vocab_size: int = 4
+) -> list[float]:
+    """What is taken from each id's logit."""
+    return (-remember(penalty, prompt, text, vocab_size)(np.zeros(vocab_size))).tolist()
+
+
+# --- repetition_penalty ---
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [
+        (2.0, [2, -8, 0, 4, -4]),
+        (0.5, [8, -2, 0, 4, -4]),
+        (1.0, [4, -4, 0, 4, -4]),
+        (1, [4, -4, 0, 4, -4]),
+    ],
+)
+def test_ids_of_prompt_and_text_get_less_likely_whatever_their_sign(
+    factor: float, expected: list[float]
+) -> None:
+    memory = remember(RepetitionPenalty(factor), [0, 1], [2, 1], vocab_size=5)
+    assert memory(np.array([4.0, -4, 0, 4, -4])).tolist() == expected
+
+
+def test_the_repetition_penalty_counts_an_id_once() -> None:
+    memory = remember(RepetitionPenalty(2.0), [0, 0], [0, 0])
+    assert memory(np.array([4.0, 0, 0, 0]))[0] == 2
+
+
+def test_an_id_that_was_removed_stays_removed() -> None:
+    for penalty in ALL:
+        memory = remember(penalty, [0, 1, 0, 1], [0, 1, 0])
+        assert memory(np.array([GONE, GONE, 1.0, 2.0]))[:2].tolist() == [GONE, GONE]
+
+
+# --- frequency_penalty and presence_penalty ---
+
+
+@given(
+    text=few_ids,
+    frequency=st.floats(-2, 2),
+    presence=st.floats(-2, 2),
+    logits=st.lists(st.floats(-50, 50), min_size=4, max_size=4),
+)
+def test_counts_cost_what_the_openai_api_documents(
+    text: list[int], frequency: float, presence: float, logits: list[float]
+) -> None:
+    memory = remember(CountPenalty(frequency, presence), [1, 2], text)
+    expected = [
+        logit - text.count(i) * frequency - (text.count(i) > 0) * presence
+        for i, logit in enumerate(logits)
+    ]
+    # Adding a number up to 40 times rounds otherwise than multiplying by 40.
+    assert memory(np.array(logits)).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_prompt_does_not_count_for_frequency_and_presence() -> None:
+    assert costs(CountPenalty(1.0, 1.0), [0, 1, 1]) == [0, 0, 0, 0]
+
+
+# --- no_repeat_ngram_size ---
+
+
+def banned_by_brute_force(ids: Sequence[int], size: int, vocab_size: int) -> list[int]:
+    """Ids that would make the last `size` of the text equal to some `size` before."""
+    stood = {tuple(ids[i : i + size]) for i in range(len(ids) - size + 1)}
+    last = tuple(ids[len(ids) - size + 1 :])
+    return [i for i in range(vocab_size) if (*last, i) in stood and len(last) == size - 1]
+
+
+@given(prompt=few_ids, text=few_ids, size=st.integers(1, 5))
+def test_no_sequence_of_the_size_is_written_twice(
+    prompt: list[int], text: list[int], size: int
+) -> None:
+    found = remember(NoRepeatNgram(size), prompt, text)(np.arange(4.0))
+    banned = banned_by_brute_force(prompt + text, size, 4)
+    assert found.tolist() == [GONE if i in banned else i for i in range(4)]
+
+
+def test_a_size_of_one_allows_each_id_once_counting_the_prompt() -> None:
+    assert costs(NoRepeatNgram(1), [0], [2]) == [math.inf, 0, math.inf, 0]
+
+
+def test_a_text_shorter_than_the_size_bans_nothing() -> None:
+    assert costs(NoRepeatNgram(3), [0], [0]) == [0, 0, 0, 0]
+
+
+# --- DRY ---
+
+
+def repeated(ids: Sequence[int], place: int, breakers: frozenset[int]) -> int:
+    """How many ids that end before `place` are also those at the end, breakers apart."""
+    length = 0
+    while length < place and ids[place - 1 - length] == ids[-1 - length]:
+        if ids[-1 - length] in breakers:
+            break
+        length += 1
+    return length
+
+
+def dry_by_brute_force(penalty: Dry, ids: Sequence[int], vocab_size: int) -> list[float]:
+    """Costs by the definition: at each place of the text, how much of the end stood there.
+
+    The id at a place costs by the longest sequence before it that is also the end of
+    the text.
+    """
+    found = [0.0] * vocab_size
+    for place in range(1, len(ids)):
+        length = repeated(ids, place, penalty.breakers)
+        if length >= penalty.allowed_length and ids[place] not in penalty.breakers:
+            cost = penalty.multiplier * penalty.base ** (length - penalty.allowed_length)
+            found[ids[place]] = max(found[ids[place]], cost)
+    return found
+
+
+@given(
+    prompt=few_ids,
+    text=few_ids,
+    allowed=st.integers(1, 5),
+    base=st.sampled_from([1.0, 1.5, 2.0]),
+    breakers=st.frozensets(st.integers(0, 3), max_size=2),
+)
+def test_dry_costs_what_its_definition_says(
+    prompt: list[int], text: list[int], allowed: int, base: float, breakers: frozenset[int]
+) -> None:
+    penalty = Dry(0.75, base, allowed, breakers)
+    expected = dry_by_brute_force(penalty, prompt + text, 4)
+    assert costs(penalty, prompt, text) == pytest.approx(expected, rel=1e-12)
+
+
+def test_dry_follows_a_long_text_character_by_character() -> None:
+    rng = np.random.default_rng(3)
+    # A thousand ids with long repeated stretches, and a breaker now and then.
+    stretch = rng.integers(0, 3, 40).tolist()
+    ids = [i for _ in range(20) for i in (*stretch[rng.integers(0, 20) :], 4)]
+    ids += rng.integers(0, 5, 400).tolist() + stretch * 3
+    assert len(ids) > 1000
+    penalty = Dry(0.5, 1.01, allowed_length=3, breakers=frozenset([4]))
+    memory = penalty.begin(5, ids[:100])
+    for end in range(100, len(ids)):
+        memory.add(ids[end])
+        if end % 50 == 0 or end > len(ids) - 30:
+            expected = dry_by_brute_force(penalty, ids[: end + 1], 5)
+            found = (-memory(np.zeros(5))).tolist()
+            assert found == pytest.approx(expected, rel=1e-12)
+    # The last three stretches are two repetitions, one upon the other.
+    assert max(expected) == pytest.approx(penalty.cost(80))
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(2, 0.8), (3, 0.8 * 1.75), (7, 0.8 * 1.75**5)]
+)
+def test_dry_grows_with_each_id_from_the_allowed_length_on(
+    length: int, expected: float
+) -> None:
+    penalty = Dry(0.8, base=1.75, allowed_length=2)
+    assert penalty.cost(length) == pytest.approx(expected)
+    sequence = list(range(length))
+    found = costs(penalty, [*sequence, 9], sequence, vocab_size=10)
+    assert found == pytest.approx([0] * 9 + [expected])
+
+
+def test_a_sequence_shorter_than_allowed_costs_nothing() -> None:
+    assert costs(Dry(1.0, allowed_length=3), [0, 1, 2], [0, 1]) == [0, 0, 0, 0]
+
+
+def test_of_several_places_the_longest_counts_for_each_follower() -> None:
+    penalty = Dry(1.0, base=2.0, allowed_length=1)
+    # After 0 stood 2 and 3; after (1, 0) stood 2 only.
+    assert costs(penalty, [1, 0, 2, 3, 0, 3, 0, 2], [1, 0]) == [0, 0, 2, 1]
+
+
+def test_a_repetition_may_overlap_itself() -> None:
+    penalty = Dry(1.0, base=2.0, allowed_length=2)
+    assert costs(penalty, [], [1, 1, 1, 1]) == [0, 2, 0, 0]
+    assert costs(penalty, [], [0, 1, 0, 1, 0, 1]) == [4, 0, 0, 0]
+
+
+def test_no_repeated_sequence_crosses_a_breaker() -> None:
+    ids = [0, 1, 2, 3, 0, 1, 2]
+    plain = Dry(1.0, base=2.0, allowed_length=1)
+    broken = Dry(1.0, base=2.0, allowed_length=1, breakers=frozenset([1]))
+    assert costs(plain, ids) == [0, 0, 0, 4]
+    assert costs(broken, ids) == [0, 0, 0, 1]
+    assert costs(broken, ids[:-1]) == [0, 0, 0, 0]
+
+
+def test_a_breaker_itself_costs_nothing_as_in_llama_cpp() -> None:
+    # Else the newline after a repeated line would be avoided, and the line go on.
+    penalty = Dry(1.0, allowed_length=2, breakers=frozenset([3]))
+    assert costs(penalty, [0, 1, 3, 0, 1]) == [0, 0, 0, 0]
+
+
+def test_dry_counts_the_prompt() -> None:
+    penalty = Dry(1.0, allowed_length=1)
+    assert costs(penalty, [0, 1, 0]) == costs(penalty, [], [0, 1, 0]) == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "base"), [(1.0, 1.75), (1e300, 2.0), (1.0, 1e300), (1e308, 1e308)]
+)
+def test_dry_never_bans_however_long_the_repetition(multiplier: float, base: float) -> None:
+    penalty = Dry(multiplier, base, allowed_length=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = costs(penalty, [0] * 2000)
+    assert found[0] == pytest.approx(LARGEST_PENALTY, rel=1e-6)
+    assert math.isfinite(penalty.cost(10**9))
+
+
+@pytest.mark.parametrize("multiplier", [0, 0.0])
+def test_a_multiplier_of_zero_changes_nothing(multiplier: float) -> None:
+    assert costs(Dry(multiplier, 2.0, 1), [0] * 300) == [0, 0, 0, 0]
+
+
+# --- what all of them promise ---
+
+
+@each_penalty
+def test_the_logits_given_are_left_as_they_are(penalty: Penalty) -> None:
+    logits = np.array([3.0, -1.0, 0.0, 2.0])
+    before = logits.copy()
+    found = remember(penalty, [0, 1, 0, 1], [0])(logits)
+    assert found.tolist() != before.tolist()
+    assert logits.tolist() == before.tolist()
+
+
+@each_penalty
+def test_asking_twice_changes_nothing(penalty: Penalty) -> None:
+    memory = remember(penalty, [0, 1, 0], [1, 0])
+    logits = np.array([3.0, -1.0, 0.0, 2.0])
+    assert memory(logits).tolist() == memory(logits).tolist()
+
+
+@each_penalty
+def test_texts_remember_apart_from_each_other(penalty: Penalty) -> None:
+    one, other = penalty.begin(4, [0, 1, 0]), penalty.begin(4, [0, 1, 0])
+    for each in (1, 0, 2, 1, 0):
+        one.add(each)
+    logits = np.array([3.0, -1.0, 0.5, 2.0])
+    fresh = penalty.begin(4, [0, 1, 0])
+    assert other(logits).tolist() == fresh(logits).tolist()
+    assert one(logits).tolist() != fresh(logits).tolist()
+
+
+@each_penalty
+def test_a_copy_goes_its_own_way(penalty: Penalty) -> None:
+    memory = remember(penalty, [0, 1], [0, 1])
+    twin = copy.deepcopy(memory)
+    for each in (0, 2, 0):
+        twin.add(each)
+    logits = np.array([3.0, -1.0, 0.5, 2.0])
+    assert memory(logits).tolist() == remember(penalty, [0, 1], [0, 1])(logits).tolist()
+    expected = remember(penalty, [0, 1], [0, 1, 0, 2, 0])(logits)
+    assert twin(logits).tolist() == expected.tolist()
+
+
+@each_penalty
+def test_nothing_written_and_no_prompt_costs_nothing(penalty: Penalty) -> None:
+    logits = np.array([3.0, -1.0, 0.5, 2.0])
+    assert penalty.begin(4, [])(logits).tolist() == logits.tolist()
+
+
+@each_penalty
+def test_a_vocabulary_of_one(penalty: Penalty) -> None:
+    assert remember(penalty, [0], [0, 0], vocab_size=1)(np.array([2.0]))[0] < 2
+
+
+@each_penalty
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_number_stays_visible(penalty: Penalty, value: float) -> None:
+    memory = remember(penalty, [0, 1, 0], [1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = memory(np.array([1.0, 2.0, value, 3.0]))
+    np.testing.assert_equal(found[2], value)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+@each_penalty
+def test_a_prompt_may_be_any_sequence_of_ids(penalty: Penalty, kind: Any) -> None:
+    assert costs(penalty, kind([0, 1, 0])) == costs(penalty, [0, 1, 0])
+
+
+# --- settings ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        (
+            RepetitionPenalty,
+            0,
+            r"repetition_penalty=0 must be a finite number in 0.000001 to 1000000; 1",
+        ),
+        (RepetitionPenalty, -1.0, r"repetition_penalty=-1.0 must be a finite number in"),
+        (RepetitionPenalty, math.nan, r"repetition_penalty=nan must be a finite number"),
+        (RepetitionPenalty, True, r"repetition_penalty=True must be a finite number"),
+        (
+            CountPenalty,
+            math.inf,
+            r"frequency_penalty=inf must be a finite number in -1000000 to 1000000; 0 chan",
+        ),
+        (
+            CountPenalty,
+            "1",
+            r"frequency_penalty='1' must be a finite number in -1000000 to 1000000",
+        ),
+        (NoRepeatNgram, 0, r"no_repeat_ngram_size=0 must be a whole number of at least 1"),
+        (NoRepeatNgram, 2.0, r"no_repeat_ngram_size=2.0 must be a whole number of at le"),
+        (Dry, -0.1, r"dry_multiplier=-0.1 must be a finite number of at least 0; 0 ch"),
+        (Dry, math.nan, r"dry_multiplier=nan must be a finite number of at least 0"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(kind: Any, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        kind(value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"base": 0.9}, r"dry_base=0.9 must be a finite number of at least 1\."),
+        ({"allowed_length": 0}, r"dry_allowed_length=0 must be a whole number of at lea"),
+    ],
+)
+def test_the_other_settings_of_dry_are_checked_too(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Dry(1.0, **options)
+    with pytest.raises(ConfigError, match=r"presence_penalty=nan must be a finite number"):
+        CountPenalty(0.0, math.nan)
+
+
+@pytest.mark.parametrize(
+    ("numpy_made", "plain"),
+    [
+        (RepetitionPenalty(np.float32(1.5)), RepetitionPenalty(1.5)),  # type: ignore[arg-type]
+        (CountPenalty(np.float64(0.5), np.int64(1)), CountPenalty(0.5, 1)),  # type: ignore[arg-type]
+        (NoRepeatNgram(np.int32(2)), NoRepeatNgram(2)),  # type: ignore[arg-type]
+        (NoRepeatNgram(np.uint8(2)), NoRepeatNgram(2)),  # type: ignore[arg-type]
+        (Dry(1, 2, np.uint8(2)), Dry(1, 2, 2)),  # type: ignore[arg-type]
+        (Dry(np.float32(0.5), np.float64(2), np.int8(2)), Dry(0.5, 2, 2)),  # type: ignore[arg-type]
+    ],
+)
+def test_numbers_of_numpy_do_as_well(numpy_made: Penalty, plain: Penalty) -> None:
+    ids = [0, 1, 0, 1, 0]
+    logits = np.array([3.0, -1.0, 0.5, 2.0])
+    found = remember(numpy_made, ids)(logits)
+    assert found.dtype == np.float64
+    assert found.tolist() == remember(plain, ids)(logits).tolist()
+
+
+# --- make_penalties ---
+
+
+def test_penalties_stand_in_a_fixed_order_whatever_is_asked_for() -> None:
+    config = SamplingConfig(
+        no_repeat_ngram_size=4,
+        dry_multiplier=0.8,
+        presence_penalty=0.2,
+        frequency_penalty=0.1,
+        repetition_penalty=1.2,
+    )
+    assert make_penalties(config, frozenset([7])) == (
+        RepetitionPenalty(1.2),
+        CountPenalty(0.1, 0.2),
+        Dry(0.8, config.dry_base, config.dry_allowed_length, frozenset([7])),
+        NoRepeatNgram(4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ()),
+        ({"frequency_penalty": 0.1}, (CountPenalty(0.1, 0.0),)),
+        ({"presence_penalty": 0.1}, (CountPenalty(0.0, 0.1),)),
+        (
+            {"dry_multiplier": 1.0, "dry_base": 3.0, "dry_allowed_length": 5},
+            (Dry(1.0, 3.0, 5),),
+        ),
+    ],
+)
+def test_only_what_was_asked_for_is_made(options: dict[str, Any], expected: Any) -> None:
+    assert make_penalties(SamplingConfig(**options)) == expected
+
+
+def test_the_order_matters_and_is_the_documented_one() -> None:
+    # 4 is halved and then lowered by 1; the other way round it would be 1.5.
+    config = SamplingConfig(repetition_penalty=2.0, presence_penalty=1.0)
+    logits = np.array([4.0, 4.0])
+    for penalty in make_penalties(config):
+        logits = remember(penalty, [], [0], vocab_size=2)(logits)
+    assert logits.tolist() == [1.0, 4.0]
+
+
+def test_dry_reads_a_long_prompt_of_one_character() -> None:
+    memory = Dry(1.0, base=1.01, allowed_length=2).begin(3, prompt=[1] * 50_000)
+    filtered = memory(np.zeros(3))
+    assert filtered[1] < -1
+    assert filtered[[0, 2]].tolist() == [0, 0]

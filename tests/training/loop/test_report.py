@@ -1,0 +1,47 @@
+"""What a person reads while a model learns."""
+
+from __future__ import annotations
+
+import pytest
+
+from textgen.training.loop.report import Report, Speed
+from textgen.training.loop.run_state import Budget, RunState
+
+
+def test_speed_counts_from_the_second_step_and_survives_a_pause() -> None:
+    speed = Speed(window_chars=100)
+    speed.add(now=10.0, step=1)
+    assert speed.chars_per_second == 0
+    speed.add(now=12.0, step=5)
+    assert speed.chars_per_second == 200
+    speed.restart()
+    speed.add(now=50.0, step=6)
+    assert speed.chars_per_second == 200
+    speed.add(now=51.0, step=7)
+    assert speed.chars_per_second == 100
+
+
+def test_without_a_terminal_each_evaluation_is_one_plain_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"train_bits_per_char": 2.5, "val_bits_per_char": 2.25}
+    state = RunState(step=30, seconds=60.0, best_step=30, rows=[row])
+    budget = Budget(total_steps=40)
+    report = Report(
+        state,
+        budget,
+        window_chars=100,
+        ids_per_char=1.0,
+        steps_per_pass=20,
+        preview=lambda: "two\nlines",
+    )
+    report.on_train_begin()
+    report.on_epoch_end(0)
+    report.close()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == (
+        "epoch 1.5/2  train 2.500  val 2.250 bits/char  0 chars/s  0:00 left  best so far\n"
+        "    | two\n"
+        "    | lines\n"
+    )

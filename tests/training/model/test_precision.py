@@ -1,0 +1,66 @@
+"""Which type the products are made in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from textgen.config.model import ModelConfig
+from textgen.config.train import TrainConfig
+from textgen.training.model import precision
+from textgen.training.model.precision import choose_dtype
+
+MODEL = ModelConfig(vocab_size=10, units=16)
+AUTO = TrainConfig()
+
+
+@pytest.fixture
+def products_take(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, float]], None]:
+    """Let the products take given times, on a processor that knows bfloat16."""
+
+    def fake(seconds: dict[str, float]) -> None:
+        monkeypatch.setattr(precision, "has_device", lambda: True)
+        monkeypatch.setattr(precision, "processor_flags", lambda: {"avx512_bf16"})
+        monkeypatch.setattr(precision, "product_loop", lambda dtype, *sizes: dtype)
+        monkeypatch.setattr(precision, "repeat", lambda dtype, **_: [seconds[dtype]])
+
+    return fake
+
+
+def test_auto_is_float32_on_a_processor_without_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(precision, "processor_flags", lambda: {"avx2"})
+    monkeypatch.setattr(precision, "product_loop", None)  # nothing is timed
+    assert choose_dtype(MODEL, AUTO) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "chosen"), [(0.5, "bfloat16"), (0.9, "float32"), (2.0, "float32")]
+)
+def test_auto_takes_bfloat16_only_where_it_is_much_faster(
+    products_take: Callable[[dict[str, float]], None], bfloat16: float, chosen: str
+) -> None:
+    products_take({"float32": 1.0, "bfloat16": bfloat16})
+    assert choose_dtype(MODEL, AUTO) == chosen
+
+
+def test_a_named_type_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_device", lambda: True)
+    for dtype in ("float32", "bfloat16"):
+        assert choose_dtype(MODEL, TrainConfig(compute_dtype=dtype)) == dtype
+
+
+def test_where_no_kernel_runs_nothing_is_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = TrainConfig(compute_dtype="bfloat16")
+    dropped = ModelConfig(vocab_size=10, recurrent_dropout=0.1)
+    assert choose_dtype(dropped, train) == "float32"
+    monkeypatch.setattr(precision, "has_device", lambda: False)
+    assert choose_dtype(MODEL, train) == "float32"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_products_can_be_timed(dtype: str) -> None:
+    loop = precision.product_loop(dtype, 16, 8, 32)
+    loop()

@@ -1,0 +1,1 @@
+"""Judging texts: what would hurt a training, and how much of a text is copied."""

@@ -1,0 +1,58 @@
+"""What the doctor says: findings, from errors down to remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+SEVERITIES = ("error", "warning", "remark")
+
+
+class Place(NamedTuple):
+    """Where something stands: the file's name as messages have it, and the line.
+
+    The name is empty where there is one file only.
+    """
+
+    name: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.name}, line {self.line:,}".removeprefix(", ")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is worth knowing about a text.
+
+    Args:
+        severity: "error" where training would be refused, "warning" where it would
+            suffer, "remark" where it is good to know.
+        topic: what it is about, in a word or two.
+        what: one or two sentences: what was found, and where.
+        advice: what to do, with the exact flag or command; may be empty.
+        data: the same in numbers, for JSON.
+
+    >>> print(Finding("remark", "mark", "It has one.", "Nothing to do."))
+    remark: mark: It has one. Nothing to do.
+    """
+
+    severity: str
+    topic: str
+    what: str
+    advice: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.topic}: {self.what} {self.advice}".rstrip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as plain data for JSON."""
+        return {
+            "severity": self.severity,
+            "topic": self.topic,
+            "what": self.what,
+            "advice": self.advice,
+            **self.data,
+        }

@@ -1,0 +1,146 @@
+"""What a checkpoint is, as data and as a page of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from textgen.checkpoint.format import Checkpoint
+from textgen.config.fields import to_dict
+from textgen.config.model import GATES, ModelConfig
+from textgen.wording import one_line, shown
+
+# How many labels the page names; the JSON data name them all.
+MOST_LABELS = 20
+
+
+def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
+    """Everything there is to know about a checkpoint, as JSON data.
+
+    Args:
+        path: where it lies.
+
+    Returns:
+        `path`, `model` (the configuration), `num_parameters`, `layers`, `tokenizer`,
+        `text`, `train`, `score`. Scores are in bits per character.
+    """
+    tokenizer = checkpoint.tokenizer
+    return {
+        "path": str(path),
+        "model": to_dict(checkpoint.model),
+        "num_parameters": checkpoint.model.num_parameters,
+        "layers": describe_layers(checkpoint.model),
+        "tokenizer": {
+            "kind": tokenizer.kind,
+            "vocab_size": tokenizer.vocab_size,
+            "normalize": tokenizer.normalize,
+            "labels": list(tokenizer.labels),
+        },
+        **{name: checkpoint.facts.get(name, {}) for name in ("text", "train", "score")},
+    }
+
+
+def describe_layers(config: ModelConfig) -> list[dict[str, Any]]:
+    """Name, weights and parameter count of each layer; recurrent ones gate by gate.
+
+    >>> layer = describe_layers(ModelConfig(vocab_size=65, units=128))[1]
+    >>> layer["name"], layer["num_parameters"], list(layer["weights"])[3:6]
+    ('layers.0', 98816, ['forget.kernel', 'forget.recurrent_kernel', 'forget.bias'])
+    """
+    layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in config.weight_shapes().items():
+        layer, _, weight = name.rpartition(".")
+        layers.setdefault(layer or name, {})[weight] = shape
+    return [
+        {
+            "name": layer,
+            "num_parameters": sum(math.prod(shape) for shape in weights.values()),
+            "weights": _by_gate(config, weights),
+        }
+        for layer, weights in layers.items()
+    ]
+
+
+def _by_gate(
+    config: ModelConfig, weights: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    if "recurrent_kernel" not in weights:
+        return dict(weights)
+    gated = ("kernel", "recurrent_kernel", "bias")
+    by_gate = {
+        f"{gate}.{name}": (*weights[name][:-1], config.units)
+        for gate in GATES[config.cell]
+        for name in gated
+    }
+    return by_gate | {name: shape for name, shape in weights.items() if name not in gated}
+
+
+def as_text(description: Mapping[str, Any]) -> str:
+    """The description as a page for a person."""
+    tokenizer, model = description["tokenizer"], description["model"]
+    options = ", ".join(f"{k}={v}" for k, v in model.items() if k != "vocab_size")
+    lines = [
+        one_line(str(description["path"])),
+        "",
+        *_score_lines(description["score"]),
+        *_text_lines(description["text"]),
+        f"symbols {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
+        f"normalize {tokenizer['normalize']})",
+        *_label_lines(tokenizer["labels"], description["text"]),
+        f"model   {options}",
+        "",
+    ]
+    for layer in description["layers"]:
+        lines.append(f"{layer['name']:<40}{layer['num_parameters']:>14,} parameters")
+        lines += [
+            f"    {name:<36}{' x '.join(map(str, shape)):>14}"
+            for name, shape in layer["weights"].items()
+        ]
+    lines.append(f"{'total':<40}{description['num_parameters']:>14,} parameters")
+    return "\n".join(lines)
+
+
+# Facts are what a checkpoint says of itself: any may be missing, or be nonsense, or try
+# to control the terminal.
+
+
+def _score_lines(score: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, where in (("val", "held-out"), ("test", "test")):
+        bits = score.get(f"{name}_bits_per_char")
+        if _is_number(bits):
+            lines.append(f"score   {bits:.4f} bits per character on {where} text")
+    step, epoch = score.get("step"), score.get("epoch")
+    if lines and _is_number(step) and _is_number(epoch):
+        lines[0] += f", step {step:,}, epoch {epoch:.1f}"
+    return lines
+
+
+def _text_lines(text: Mapping[str, Any]) -> list[str]:
+    num_chars, num_documents = text.get("num_chars"), text.get("num_documents")
+    if not (_is_number(num_chars) and _is_number(num_documents)):
+        return []
+    sources = text.get("sources")
+    names = ", ".join(map(str, sources)) if isinstance(sources, list) else "unknown"
+    where = f"{num_documents:,} document(s): {one_line(names)}"
+    return [f"text    {num_chars:,} characters in {where}"]
+
+
+def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
+    if not labels:
+        return []
+    counts = text.get("labels")
+    counts = counts if isinstance(counts, Mapping) else {}
+    shown = [_with_count(label, counts.get(label)) for label in labels[:MOST_LABELS]]
+    more = f" and {len(labels) - MOST_LABELS:,} more" * (len(labels) > MOST_LABELS)
+    return [f"labels  {len(labels):,}, with their documents: {', '.join(shown)}{more}"]
+
+
+def _with_count(label: str, count: object) -> str:
+    return f"{shown(label)} ({count:,})" if _is_number(count) else shown(label)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)

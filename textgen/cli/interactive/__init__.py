@@ -1,0 +1,1 @@
+"""`textgen sample --interactive`: a conversation with a model."""

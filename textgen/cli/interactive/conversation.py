@@ -1,0 +1,218 @@
+"""`textgen sample --interactive`: prompts typed in, text streamed, settings changed.
+
+On a terminal, lines are edited with a history and completion (prompt_toolkit); where
+a pipe is read instead, they are plain lines. Text goes to stdout, all else to stderr.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from textgen.cli.common import write_text
+from textgen.cli.interactive.commands import (
+    ACTIONS,
+    SETTINGS,
+    as_commands,
+    default_value,
+    read_value,
+    show_help,
+    split_command,
+    unknown_command,
+)
+from textgen.cli.interactive.terminal import (
+    Reader,
+    completer,
+    find_terminal,
+    piped_lines,
+    typed_lines,
+)
+from textgen.config.sampling import SamplingConfig
+from textgen.errors import ConfigError, TextgenError
+from textgen.wording import say
+
+if TYPE_CHECKING:
+    from textgen.generation.generator import Generator
+
+
+def converse(
+    generator: Generator,
+    settings: SamplingConfig,
+    *,
+    seed: int | None,
+    label: str | None = None,
+    unknown: str = "skip",
+    echo: bool = True,
+) -> None:
+    """Answer lines from stdin until they end: prompts with text, commands with notes.
+
+    A mistake is one line on stderr and changes nothing. Ctrl-C stops a text, and on a
+    terminal nothing but that.
+
+    Args:
+        settings, seed, label: what holds until a command changes it.
+        unknown: what becomes of unknown characters of a prompt, see `Generator.stream`.
+        echo: show the prompt before its text.
+
+    Raises:
+        ConfigError: the settings make no sense for this model.
+        TokenizerError: the model does not know the label.
+        click.exceptions.Exit: code 1 at the end of a pipe of which some line failed.
+    """
+    values = {**dataclasses.asdict(settings), "seed": seed, "label": label}
+    conversation = _Conversation(generator, values, unknown, echo)
+    terminal = find_terminal()
+    if terminal is not None:
+        say("Type how a text begins; an empty line goes on, /help lists, Ctrl-D ends.")
+        read = typed_lines(terminal, completer(generator.tokenizer.labels))
+        _answer_all(conversation, read, is_typed=True)
+    elif not _answer_all(conversation, piped_lines(), is_typed=False):
+        raise click.exceptions.Exit(1)
+
+
+def _answer_all(conversation: _Conversation, read: Reader, *, is_typed: bool) -> bool:
+    """Returns whether no line was a mistake."""
+    is_all_well = True
+    while True:
+        try:
+            conversation.answer(read())
+        except EOFError:
+            return is_all_well
+        except TextgenError as error:
+            say(f"Error: {error}")
+            is_all_well = False
+        except KeyboardInterrupt:
+            # Nobody types into a pipe: there, Ctrl-C means the program.
+            if not is_typed:
+                raise
+
+
+class _Conversation:
+    """The settings and the text so far; each line changes one of them or fails whole.
+
+    Args:
+        values: the keywords of `Generator.stream`: `SamplingConfig`, seed and label.
+    """
+
+    def __init__(
+        self, generator: Generator, values: dict[str, Any], unknown: str, echo: bool
+    ) -> None:
+        self._generator = generator
+        self._unknown = unknown
+        self._echo = echo
+        self._values = self._checked(values)
+        self._prompt: str | None = None
+        self._text = ""
+        self._seed = 0
+        self._num_continued = 0
+
+    def answer(self, line: str) -> None:
+        """Do what a line asks for.
+
+        Raises:
+            TextgenError: it cannot be done; nothing has changed.
+            EOFError: it says that it was the last.
+        """
+        if not line:
+            self._go_on()
+        elif line.startswith("//"):
+            self._begin(line[1:])
+        elif line.startswith("/"):
+            self._obey(*split_command(line))
+        else:
+            self._begin(line)
+
+    def _obey(self, name: str, value: str) -> None:
+        if name in SETTINGS:
+            self._change(name, value)
+        elif name not in ACTIONS:
+            raise unknown_command(name)
+        elif value:
+            raise ConfigError(f"/{name} takes no value. Leave out {value!r}.")
+        elif name == "quit":
+            raise EOFError
+        else:
+            {"again": self._again, "settings": self._settings, "help": show_help}[name]()
+
+    def _change(self, name: str, value: str) -> None:
+        key = str(SETTINGS[name].name)
+        if value:
+            changed = read_value(name, value, self._values[key])
+            self._values = self._checked({**self._values, key: changed})
+        for line in as_commands(name, self._values[key]):
+            say(line)
+        if name == "seed" and self._values["seed"] is None and self._prompt is not None:
+            say(f"The last text began with /seed {self._seed}")
+
+    def _settings(self) -> None:
+        lines: list[str] = []
+        for name, option in SETTINGS.items():
+            value = self._values[str(option.name)]
+            if value != default_value(option):
+                lines += as_commands(name, value)
+        say("\n".join(lines) or "All settings have their defaults.")
+
+    def _again(self) -> None:
+        if self._prompt is None:
+            raise ConfigError("there is no prompt to take again. Type one.")
+        self._begin(self._prompt)
+
+    def _begin(self, prompt: str) -> None:
+        from textgen.generation.generator import checked_seed
+
+        seed = checked_seed(self._values["seed"])
+        # Python would warn once; a person who types it again wants to hear it again.
+        pieces = self._stream(prompt, seed, "always")
+        self._prompt = self._text = prompt
+        self._seed, self._num_continued = seed, 0
+        self._show(prompt if self._echo else "", pieces)
+
+    def _go_on(self) -> None:
+        if self._prompt is None:
+            self._begin("")
+            return
+        seed = self._seed if self._values["seed"] is None else self._values["seed"]
+        # The same random numbers again would lead back to the same words.
+        number = self._num_continued + 1
+        # What is unknown was named when it was new.
+        pieces = self._stream(self._text, seed + number, "ignore")
+        self._seed, self._num_continued = seed, number
+        self._show("", pieces)
+
+    def _stream(
+        self, prompt: str, seed: int, warn: Literal["always", "ignore"]
+    ) -> Iterator[str]:
+        choices = {**self._values, "seed": seed, "unknown": self._unknown}
+        with warnings.catch_warnings():
+            warnings.simplefilter(warn)
+            return self._generator.stream(prompt, **choices)
+
+    def _show(self, prompt: str, pieces: Iterator[str]) -> None:
+        """Write the text as it comes, and remember what was written of it."""
+        new: list[str] = []
+        try:
+            write_text(chain([prompt], _noted(pieces, new)))
+        except (KeyboardInterrupt, TextgenError):
+            click.echo()
+            raise
+        finally:
+            self._text += "".join(new)
+        if not new:
+            say("Nothing was added: with these settings, the text ends here.")
+
+    def _checked(self, values: dict[str, Any]) -> dict[str, Any]:
+        # Some settings make sense alone but not with this model, as an unknown label
+        # does. A text that is begun, but never written, finds all of that out.
+        self._generator.stream("", **values)
+        return values
+
+
+def _noted(pieces: Iterator[str], noted: list[str]) -> Iterator[str]:
+    for piece in pieces:
+        noted.append(piece)
+        yield piece

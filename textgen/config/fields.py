@@ -1,0 +1,154 @@
+"""Fields of a configuration: default, help and check side by side.
+
+Every field is at the same time a keyword of `textgen.train` or `Generator.stream`
+and, with dashes for underscores, a flag of the command.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, asdict, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textgen.errors import ConfigError
+from textgen.wording import shown
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
+
+MOST = 2**63 - 1
+"""The largest whole number that a checkpoint may hold."""
+
+
+def option(default: Any = MISSING, help: str = "", choices: Iterable[str] = ()) -> Any:
+    """A dataclass field that also knows how the command line shows it."""
+    return field(default=default, metadata={"help": help, "choices": tuple(choices)})
+
+
+def to_dict(config: DataclassInstance) -> dict[str, Any]:
+    """The configuration as plain data for JSON."""
+    return asdict(config)
+
+
+def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build a configuration, and name what it does not know or misses.
+
+    Raises:
+        ConfigError: an unknown name (the nearest known one is offered), a missing
+            one, or a value that the configuration refuses.
+
+    >>> from textgen.config.train import TrainConfig
+    >>> from_dict(TrainConfig, {"epoch": 3})
+    Traceback (most recent call last):
+    textgen.errors.ConfigError: unknown option 'epoch'. Did you mean 'epochs'?
+    """
+    check_names(values, kind)
+    missing = [
+        f.name for f in fields(kind) if f.default is MISSING and f.name not in values
+    ]
+    if missing:
+        raise ConfigError(f"{kind.__name__} lacks {', '.join(missing)}.")
+    return kind(**values)
+
+
+def check_names(values: Iterable[str], *kinds: type) -> None:
+    """Refuse names that are a field of none of `kinds`."""
+    known = [f.name for kind in kinds for f in fields(kind)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+            raise ConfigError(f"unknown option {shown(name)}. {hint}")
+
+
+def option_choices(kind: type, name: str) -> tuple[str, ...]:
+    """The values that a field of a configuration may have.
+
+    >>> from textgen.config.model import ModelConfig
+    >>> option_choices(ModelConfig, "cell")
+    ('lstm', 'gru', 'rnn')
+    """
+    choices: tuple[str, ...] = kind.__dataclass_fields__[name].metadata["choices"]  # type: ignore[attr-defined]
+    return choices
+
+
+def pick(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that are fields of `kind`."""
+    names = {f.name for f in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "int | None": (int, type(None)),
+    "float | None": (int, float, type(None)),
+    "str | None": (str, type(None)),
+    "tuple[str, ...]": (tuple,),
+    "float | tuple[float, ...]": (int, float, tuple),
+}
+
+
+def check_types_and_choices(config: Any) -> None:
+    """Refuse a field of another type, a number that is not finite, an unknown choice."""
+    for f in fields(config):
+        value = getattr(config, f.name)
+        _check_type(f, value)
+        choices = f.metadata.get("choices")
+        if choices and value is not None and value not in choices:
+            raise ConfigError(
+                f"{f.name}={shown(value)} must be one of {', '.join(choices)}."
+            )
+
+
+def _check_type(f: Field[Any], value: Any) -> None:
+    allowed = _PYTHON_TYPES[str(f.type)]
+    # bool is an int to Python, but `units=True` is a mistake.
+    wrong_bool = isinstance(value, bool) and bool not in allowed
+    if wrong_bool or not isinstance(value, allowed):
+        raise ConfigError(
+            f"{f.name}={shown(value)} must be {f.type}, not {type(value).__name__}."
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{f.name}={value} must be a finite number.")
+    # Only such numbers can be stored in a checkpoint and read again.
+    if isinstance(value, int) and abs(value) > MOST and "tuple" not in str(f.type):
+        raise ConfigError(f"{f.name}={shown(value)} must be at most {MOST:,}.")
+
+
+def check_at_least(config: Any, least: int, *names: str) -> None:
+    """Refuse fields below `least`; None is no number and passes."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise ConfigError(f"{name}={value} must be at least {least}.")
+
+
+def check_at_most(config: Any, most: Mapping[str, int]) -> None:
+    """Refuse fields above their limits."""
+    for name, limit in most.items():
+        value = getattr(config, name)
+        if value > limit:
+            raise ConfigError(f"{name}={shown(value)} must be at most {limit:,}.")
+
+
+def check_above_zero(config: Any, *names: str) -> None:
+    """Refuse fields that are zero or negative; None passes."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value <= 0:
+            raise ConfigError(f"{name}={value} must be above 0.")
+
+
+def check_fraction(config: Any, *names: str) -> None:
+    """Refuse fields outside [0, 1)."""
+    for name in names:
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            raise ConfigError(f"{name}={value} must be at least 0 and below 1.")

@@ -1,0 +1,1 @@
+"""Files: atomic writing, locks, and strict reading of what may be hostile."""

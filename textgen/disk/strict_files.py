@@ -1,0 +1,86 @@
+"""Files from a stranger: opened only if regular, not linked and not too large."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from textgen.errors import CheckpointError
+
+# --- files -------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(path: Path, max_bytes: int | None = None) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a plain file of a checkpoint; what goes wrong while it is read names it.
+
+    Args:
+        max_bytes: no byte of a larger file is read.
+
+    Yields:
+        The file and its size in bytes.
+
+    Raises:
+        CheckpointError: missing, no plain file, too large, or not to be read; also in
+            place of a `ValueError` or `MemoryError` of the body.
+
+    >>> with opened(Path("nowhere/config.json")):
+    ...     pass
+    Traceback (most recent call last):
+    textgen.errors.CheckpointError: nowhere/config.json: this file ... is missing. ...
+    """
+    try:
+        # A pipe or device is not even opened: that alone can wait, or do something.
+        _check_plain(path, os.lstat(path).st_mode)
+        # O_NOFOLLOW and O_NONBLOCK: it may have been replaced since.
+        flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+        mode = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags)
+        with os.fdopen(os.open(path, mode), "rb") as file:
+            found = os.fstat(file.fileno())
+            _check_plain(path, found.st_mode)
+            if max_bytes is not None and found.st_size > max_bytes:
+                limit = f"{found.st_size:,} bytes are more than {max_bytes:,}"
+                raise CheckpointError(f"{path}: refused ({limit}). {_GET_ANOTHER}")
+            yield file, found.st_size
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path}: this file of the checkpoint is missing. Copy the whole directory, "
+            "or train again."
+        ) from error
+    except OSError as error:
+        why = error.strerror or error
+        raise CheckpointError(
+            f"{path}: cannot be read ({why}). Check its permissions."
+        ) from error
+    except MemoryError as error:
+        raise CheckpointError(
+            f"{path}: too large for the memory of this machine."
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(damaged(path, error)) from error
+
+
+_GET_ANOTHER = "Ask for a copy that textgen itself has written."
+
+
+def _check_plain(path: Path, mode: int) -> None:
+    if stat.S_ISLNK(mode):
+        raise CheckpointError(
+            f"{path}: refused (a symbolic link, which may lead out of the checkpoint). "
+            f"{_GET_ANOTHER}"
+        )
+    if not stat.S_ISREG(mode):
+        raise CheckpointError(f"{path}: refused (not a plain file). {_GET_ANOTHER}")
+
+
+def damaged(path: Path, why: object) -> str:
+    """The message for a file that cannot be what was written.
+
+    >>> damaged(Path("config.json"), "it is empty")
+    'config.json: damaged or cut short (it is empty). Copy it again, or train again.'
+    """
+    return f"{path}: damaged or cut short ({why}). Copy it again, or train again."

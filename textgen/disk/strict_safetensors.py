@@ -1,0 +1,122 @@
+"""Safetensors files from a stranger: their parts cover the file, each byte once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, BinaryIO, NamedTuple
+
+from textgen.disk.strict_json import is_count, parse_json
+from textgen.wording import shown
+
+MAX_HEADER_BYTES = 4 * 2**20
+MAX_DIMENSIONS = 8
+
+# Bytes of each safetensors type that stands for whole bytes.
+ITEM_BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
+    **dict.fromkeys(("I32", "U32", "F32"), 4),
+    **dict.fromkeys(("I64", "U64", "F64"), 8),
+}
+
+_PLAIN_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
+
+
+# --- safetensors -------------------------------------------------------------------
+
+
+class Stored(NamedTuple):
+    """Where an array lies in a safetensors file, in bytes from its beginning."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def read_layout(file: BinaryIO, size: int) -> dict[str, Stored]:
+    """The names, types, shapes and places of the arrays of a safetensors file.
+
+    Args:
+        file: at its beginning.
+        size: of the file, in bytes.
+
+    Raises:
+        ValueError: the header is not strict JSON, or it does not describe just this
+            file: arrays that overlap, leave gaps, are of another size than their type
+            and shape say, or do not end where the file ends.
+
+    >>> import io
+    >>> header = b'{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
+    >>> data = len(header).to_bytes(8, "little") + header + b"xy"
+    >>> read_layout(io.BytesIO(data), len(data))
+    {'a': Stored(dtype='U8', shape=(2,), begin=61, end=63)}
+    """
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > size - 8:
+        raise ValueError(f"{size:,} bytes are too few for its header")
+    if length > MAX_HEADER_BYTES:
+        raise ValueError(f"a header of {length:,} bytes")
+    header = file.read(length)
+    if not header.startswith(b"{"):
+        raise ValueError("its header is no JSON object")
+    entries = parse_json(header)
+    _check_metadata(entries.pop("__metadata__", {}))
+    layout = {name: _stored(name, entry, 8 + length) for name, entry in entries.items()}
+    _check_cover(layout, 8 + length, size)
+    return layout
+
+
+def fill(file: BinaryIO, stored: Stored, buffer: Any) -> None:
+    """Read the bytes of an array into memory that has just its size.
+
+    Raises:
+        ValueError: the file has become shorter.
+    """
+    file.seek(stored.begin)
+    # `readinto` is there for every file that is open for reading in binary.
+    if file.readinto(buffer) != stored.end - stored.begin:  # type: ignore[attr-defined]
+        raise ValueError("it ends before its header says")
+
+
+def _check_metadata(metadata: object) -> None:
+    if not isinstance(metadata, dict) or not all(
+        isinstance(value, str) for value in metadata.values()
+    ):
+        raise ValueError("its __metadata__ is not made of strings")
+
+
+def _stored(name: str, entry: object, data_begin: int) -> Stored:
+    # Nothing like `..` or `/etc`; no such name could become one of a file.
+    if len(name) > 200 or not _PLAIN_NAME.fullmatch(name):
+        raise ValueError(f"{shown(name)} is no name of an array")
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"{name} needs a dtype, a shape and data_offsets, and no more")
+    dtype, shape = entry["dtype"], entry["shape"]
+    if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
+        raise ValueError(f"{name} has the unknown type {shown(dtype)}")
+    if not _are_sizes(shape) or len(shape) > MAX_DIMENSIONS:
+        raise ValueError(f"{name} has the impossible shape {shown(shape)}")
+    offsets = entry["data_offsets"]
+    if not _are_sizes(offsets) or len(offsets) != 2:
+        raise ValueError(f"{name} has the impossible data_offsets {shown(offsets)}")
+    begin, end = offsets
+    if end - begin != math.prod(shape) * ITEM_BYTES[dtype]:
+        raise ValueError(f"{name} has {end - begin} bytes, which do not fit its shape")
+    return Stored(dtype, tuple(shape), data_begin + begin, data_begin + end)
+
+
+def _are_sizes(values: object) -> bool:
+    return isinstance(values, list) and all(map(is_count, values))
+
+
+def _check_cover(layout: Mapping[str, Stored], begin: int, size: int) -> None:
+    places = sorted((stored.begin, stored.end, name) for name, stored in layout.items())
+    for start, end, name in places:
+        if start != begin:
+            raise ValueError(f"before {name} arrays overlap or leave a gap")
+        begin = end
+    if begin != size:
+        raise ValueError(f"its arrays end at byte {begin:,} of {size:,}")

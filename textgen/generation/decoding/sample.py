@@ -1,0 +1,57 @@
+"""A generated text and what is known about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that was written, and how.
+
+    Args:
+        text: the new text, without the prompt.
+        finish_reason: what ended it: "length", "stop", "until", "document" (the model
+            ended the document), "pattern" (the text matches and cannot go on), or
+            "no_choice" (`no_repeat_ngram_size` left no character).
+        logprob: log-probability in nats of the text, and of its document's end where
+            that was written, under the model alone, before temperature and filters.
+            NaN where it was not asked for.
+        logprobs: one entry for each id of the text: `id`, `symbol`, `logprob`, and
+            `top`, the likeliest symbols with theirs. Empty where not asked for.
+        label: what the text was to be like, asked for or drawn; None for a model
+            without labels.
+    """
+
+    number: int
+    seed: int
+    prompt: str
+    text: str
+    finish_reason: str
+    logprob: float = math.nan
+    logprobs: tuple[Mapping[str, Any], ...] = ()
+    label: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The sample for JSON; what was not asked for is left out.
+
+        >>> Sample(0, 7, "a", "bc", "length").to_dict()["finish_reason"]
+        'length'
+        """
+        data: dict[str, Any] = {
+            "number": self.number,
+            "seed": self.seed,
+            "prompt": self.prompt,
+            "text": self.text,
+            "finish_reason": self.finish_reason,
+        }
+        if self.label is not None:
+            data["label"] = self.label
+        if not math.isnan(self.logprob):
+            data["logprob"] = self.logprob
+        if self.logprobs:
+            data["logprobs"] = [dict(entry) for entry in self.logprobs]
+        return data

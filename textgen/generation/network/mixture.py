@@ -1,0 +1,103 @@
+"""Several models that write together: their chances are averaged at every character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from textgen.errors import ConfigError
+from textgen.generation.network.network import Floats, Ids, Network, State
+from textgen.generation.sampling.filters import log_softmax
+
+
+class Mixture:
+    """A weighted mean of the probabilities of several networks, as one network.
+
+    Linear interpolation (Jelinek & Mercer 1980): `p = sum(share * p_of_the_network)`.
+    The state holds those of all networks, laid side by side in `(1, 1, batch, width)`.
+
+    Args:
+        networks: with one vocabulary.
+        shares: one for each network, above 0; only their ratios matter.
+
+    Raises:
+        ConfigError: no networks, vocabularies of different sizes, or shares that do
+            not fit.
+    """
+
+    def __init__(self, networks: Sequence[Network], shares: Sequence[float]) -> None:
+        _check(networks, shares)
+        self.config = networks[0].config
+        self._networks = tuple(networks)
+        total = sum(shares)
+        self._log_shares = [np.log(share / total) for share in shares]
+        # Width of each network's part of the state.
+        widths = [network.initial_state()[:, :, 0].size for network in networks]
+        self._ends = np.cumsum(widths)[:-1].tolist()
+
+    def initial_state(self, batch_size: int = 1) -> State:
+        """The state of networks that have read nothing: zeros."""
+        return _joined([n.initial_state(batch_size) for n in self._networks])
+
+    def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
+        """Read one character in each row of a batch, as `Network.step` does.
+
+        Returns:
+            Log-probabilities `(batch, vocab_size)`, which are logits, too, and the new
+            state.
+        """
+        pairs = zip(self._networks, self._parts(state), strict=True)
+        return self._mixed([network.step(ids, part) for network, part in pairs])
+
+    def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
+        """Read one text of any length, as `Network.read_chunks` does."""
+        pairs = zip(self._networks, self._parts(state), strict=True)
+        readers = [network.read_chunks(ids, part) for network, part in pairs]
+        yield from map(self._mixed, zip(*readers, strict=True))
+
+    def _mixed(self, outputs: Sequence[tuple[Floats, State]]) -> tuple[Floats, State]:
+        log_probs = [
+            log_softmax(logits.astype(np.float64)) + log_share
+            for (logits, _), log_share in zip(outputs, self._log_shares, strict=True)
+        ]
+        mixed: Floats = np.logaddexp.reduce(log_probs).astype(np.float32)
+        return mixed, _joined([state for _, state in outputs])
+
+    def _parts(self, state: State) -> list[State]:
+        batch_size = state.shape[2]
+        parts = np.split(state[0, 0], self._ends, axis=1)
+        return [
+            np.moveaxis(part.reshape(batch_size, *_shape(network)), 0, 2)
+            for part, network in zip(parts, self._networks, strict=True)
+        ]
+
+
+def _shape(network: Network) -> tuple[int, int, int]:
+    layers, vectors, _, units = network.initial_state().shape
+    return layers, vectors, units
+
+
+def _joined(states: Sequence[State]) -> State:
+    batch_size = states[0].shape[2]
+    flat = [np.moveaxis(state, 2, 0).reshape(batch_size, -1) for state in states]
+    return np.concatenate(flat, axis=1)[np.newaxis, np.newaxis]
+
+
+def _check(networks: Sequence[Network], shares: Sequence[float]) -> None:
+    if not networks:
+        raise ConfigError("there is no model to mix. Name at least one.")
+    if len(shares) != len(networks):
+        raise ConfigError(
+            f"{len(shares)} shares for {len(networks)} models. Give each model one, for "
+            f"example --mix {','.join(['1'] * len(networks))}."
+        )
+    for share in shares:
+        if not 0 < share < float("inf"):
+            raise ConfigError(f"a share of {share} must be a finite number above 0.")
+    sizes = {network.config.vocab_size for network in networks}
+    if len(sizes) > 1:
+        raise ConfigError(
+            f"models with vocabularies of different sizes ({sorted(sizes)}) cannot be "
+            "mixed. Train them with one vocabulary."
+        )

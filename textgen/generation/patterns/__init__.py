@@ -1,0 +1,1 @@
+"""Constraints: which characters may follow, so that the text matches a pattern."""

@@ -1,0 +1,211 @@
+"""Deterministic finite automata over characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgen.errors import ConfigError
+
+MAX_NODES = 50_000
+MAX_VISITS = 1_500_000
+MAX_CELLS = 4_000_000
+"""Bounds on graph, time (a few seconds) and table (16 MB); usual patterns need a
+thousandth of them."""
+
+
+class Atom(NamedTuple):
+    """A piece of an expression that stands for one character, and its flags."""
+
+    source: str
+    flags: int
+
+    def __call__(self, characters: str) -> NDArray[np.bool_]:
+        """Which of the characters it stands for: `(num_characters,)`."""
+        found = np.zeros(len(characters), bool)
+        # Runs, since `re` goes over a million characters in a few milliseconds.
+        for run in re.compile(f"(?:{self.source})+", self.flags).finditer(characters):
+            found[run.start() : run.end()] = True
+        return found
+
+
+@dataclass(frozen=True)
+class Dfa:
+    """A finite automaton that reads characters; state 0 is the start.
+
+    Characters that the expression never tells apart share a class.
+
+    Args:
+        class_of: `(num_characters,)`, the class of each character of the alphabet.
+        next_state: `(num_states, num_classes)`, -1 where nothing can match any more.
+        is_final: `(num_states,)`, whether the text read so far matches.
+        barren: pieces of the expression that no character of the alphabet fits.
+
+    >>> from textgen.generation.patterns.regex import compile_regex
+    >>> dfa = compile_regex("[ab]+", "abc")
+    >>> dfa.class_of.tolist(), dfa.next_state.tolist(), dfa.is_final.tolist()
+    ([1, 1, 0], [[-1, 1], [-1, 1]], [False, True])
+    """
+
+    class_of: NDArray[np.int32]
+    next_state: NDArray[np.int32]
+    is_final: NDArray[np.bool_]
+    barren: tuple[str, ...] = ()
+
+
+def too_large(pattern: str) -> ConfigError:
+    """The error for a pattern that would need too much memory or time."""
+    shown = pattern if len(pattern) <= 60 else pattern[:60] + "..."
+    return ConfigError(
+        f"pattern={shown!r} is too large. Lower the numbers in its braces, or say it with "
+        "fewer pieces that fit the same characters."
+    )
+
+
+# --- what a place between two characters can be ---
+
+_OTHER, _LETTER, ASCII_LETTER, NEWLINE, EDGE = range(5)
+LETTERS = (_LETTER, ASCII_LETTER)
+
+Check: TypeAlias = Callable[[int, int], bool]
+"""Whether a place fits, given the kinds of the characters before and after it."""
+
+NEWLINES = Atom(r"\n", 0)
+WORDS = Atom(r"\w", 0)
+ASCII_WORDS = Atom(r"\w", int(re.ASCII))
+
+
+def kind_of(character: str, atoms: Iterable[Atom]) -> int:
+    """Of a character, as far as the expression makes a difference."""
+    for atom, kind in (
+        (NEWLINES, NEWLINE),
+        (ASCII_WORDS, ASCII_LETTER),
+        (WORDS, _LETTER),
+    ):
+        if atom in atoms and atom(character)[0]:
+            return kind
+    return _OTHER
+
+
+# --- from expression to graph ---
+
+
+class Graph:
+    """Nodes that read a character, check their place, or only lead on to others.
+
+    Node 0 is the end. `reads` holds numbers of atoms, -1 for nodes that read nothing.
+    """
+
+    def __init__(self, pattern: str, emit: Emit) -> None:
+        self.pattern = pattern
+        self.reads: list[int] = []
+        self.checks: list[Check | None] = []
+        self.followers: list[list[int]] = []
+        self.start = emit(self, self.add([]))
+
+    def add(self, followers: list[int], read: int = -1, check: Check | None = None) -> int:
+        """Add a node and return its number."""
+        if len(self.reads) == MAX_NODES:
+            raise too_large(self.pattern)
+        self.reads.append(read)
+        self.checks.append(check)
+        self.followers.append(followers)
+        return len(self.reads) - 1
+
+    def closure(self, nodes: Iterable[int], before: int, after: int) -> set[int]:
+        """The nodes themselves and all that they lead to without a character read."""
+        found: set[int] = set()
+        waiting = list(nodes)
+        while waiting:
+            node = waiting.pop()
+            check = self.checks[node]
+            if node in found or (check and not check(before, after)):
+                continue
+            found.add(node)
+            if self.reads[node] < 0:
+                waiting += self.followers[node]
+        return found
+
+
+Emit: TypeAlias = Callable[[Graph, int], int]
+"""Adds nodes that lead on to the node given, and returns the first of them.
+
+A part is emitted from its end to its start, and once for each time it is repeated.
+"""
+
+
+# --- from graph to table ---
+
+
+def character_classes(
+    atoms: Iterable[Atom], alphabet: str
+) -> tuple[NDArray[np.int32], str]:
+    """Sort characters by the atoms that they fit.
+
+    Returns:
+        `(num_characters,)`, the class of each, and one example of every class.
+    """
+    class_of = np.zeros(len(alphabet), np.int32)
+    num_classes = 1
+    for atom in atoms:
+        class_of = class_of * 2 + atom(alphabet)
+        used = np.flatnonzero(np.bincount(class_of, minlength=2 * num_classes))
+        renamed = np.zeros(2 * num_classes, np.int32)
+        renamed[used] = np.arange(len(used))
+        class_of, num_classes = renamed[class_of], len(used)
+    examples = np.empty(num_classes, np.int64)
+    examples[class_of] = np.arange(len(alphabet))
+    return class_of, "".join(alphabet[index] for index in examples)
+
+
+def determinize(
+    graph: Graph, members: Sequence[Sequence[int]], kinds: Sequence[int]
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Make a state of every set of nodes that some text leads to.
+
+    Args:
+        members: the classes of characters that each atom stands for.
+        kinds: of each class, for checks that look at the character before or after.
+
+    Raises:
+        ConfigError: more work or a larger table than is allowed.
+    """
+    start = (frozenset([graph.start]), EDGE)
+    numbers: dict[tuple[frozenset[int], int], int] = {start: 0}
+    waiting = [start]
+    rows, is_final, num_visits = [], [], 0
+    # Grows while it is gone through.
+    for nodes, before in waiting:
+        row = np.full(len(kinds), -1, np.int32)
+        rows.append(row)
+        for after in set(kinds):
+            reached = graph.closure(nodes, before, after)
+            num_visits += len(reached)
+            for each, targets in _moves(graph, reached, members).items():
+                if kinds[each] == after:
+                    state = (frozenset(targets), after)
+                    row[each] = numbers.setdefault(state, len(numbers))
+                    if row[each] == len(waiting):
+                        waiting.append(state)
+                num_visits += len(targets)
+        is_final.append(0 in graph.closure(nodes, before, EDGE))
+        if num_visits > MAX_VISITS or len(waiting) * len(kinds) > MAX_CELLS:
+            raise too_large(graph.pattern)
+    return np.stack(rows), np.array(is_final)
+
+
+def _moves(
+    graph: Graph, nodes: Iterable[int], members: Sequence[Sequence[int]]
+) -> Mapping[int, set[int]]:
+    """The nodes that each class of characters leads to."""
+    moves: dict[int, set[int]] = {}
+    for node in nodes:
+        if graph.reads[node] >= 0:
+            for each in members[graph.reads[node]]:
+                moves.setdefault(each, set()).update(graph.followers[node])
+    return moves

@@ -1,0 +1,315 @@
+r"""A regular expression as a table: what each next character leads to.
+
+The language is that of Python's `re`, and `re` itself says whether an expression is
+right and which characters `[^a-z]`, `\w`, `.` or `(?i)k` stand for. Only how the pieces
+hang together is worked out here: the expression becomes a graph (Thompson 1968), and
+sets of the graph's nodes become the states of the table (Rabin and Scott 1959).
+
+Every text that leads to a final state is one that `re.fullmatch` accepts. Lazy
+quantifiers mean the same as greedy ones, since the whole text has to match. A `$` stands
+for the very end of the text, also where `re` would let one newline follow.
+Backreferences, lookahead, lookbehind, conditions, atomic groups and possessive
+quantifiers need more than a table and are refused.
+
+Tables made for searching also hold the search for where a match begins, and that part
+grows exponentially for patterns as plain as `[A-Z].{20,60}`. Here a match begins where
+the text begins.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from textgen.errors import ConfigError
+from textgen.generation.patterns.dfa import (
+    ASCII_LETTER,
+    ASCII_WORDS,
+    EDGE,
+    LETTERS,
+    NEWLINE,
+    NEWLINES,
+    WORDS,
+    Atom,
+    Check,
+    Dfa,
+    Emit,
+    Graph,
+    character_classes,
+    determinize,
+    kind_of,
+    too_large,
+)
+
+
+def compile_regex(pattern: str, alphabet: str) -> Dfa:
+    """Build the table of a regular expression.
+
+    Args:
+        pattern: in the syntax of `re`, without what the module's docstring excludes.
+        alphabet: the characters that a text may consist of, each once, at least one.
+
+    Raises:
+        ConfigError: the expression is wrong, refused, or too large.
+
+    >>> compile_regex("a*", "ab").is_final.tolist()
+    [True, True]
+    >>> compile_regex("(a", "abc")
+    Traceback (most recent call last):
+    textgen.errors.ConfigError: pattern='(a' is no regular expression: missing ), ...
+    """
+    with warnings.catch_warnings():
+        # "Possible nested set": such brackets may have another sense one day.
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            return _compiled(pattern, alphabet)
+        except (re.error, OverflowError) as error:
+            raise ConfigError(
+                f"pattern={pattern!r} is no regular expression: {error}. Mend it, or put "
+                "a backslash before a character that is meant as such."
+            ) from None
+        except RecursionError:
+            raise too_large(pattern) from None
+
+
+def _compiled(pattern: str, alphabet: str) -> Dfa:
+    parser = _Parser(pattern, re.compile(pattern).flags)
+    graph = Graph(pattern, parser.parse())
+    class_of, examples = character_classes(parser.atoms, alphabet)
+    members = [np.flatnonzero(atom(examples)).tolist() for atom in parser.atoms]
+    kinds = [kind_of(character, parser.atoms) for character in examples]
+    next_state, is_final = determinize(graph, members, kinds)
+    barren = [
+        atom.source for atom, found in zip(parser.atoms, members, strict=True) if not found
+    ]
+    return Dfa(class_of, next_state, is_final, tuple(barren))
+
+
+def _is_start(before: int, after: int) -> bool:
+    return before == EDGE
+
+
+def _is_line_start(before: int, after: int) -> bool:
+    return before in (EDGE, NEWLINE)
+
+
+def _is_end(before: int, after: int) -> bool:
+    return after == EDGE
+
+
+def _is_line_end(before: int, after: int) -> bool:
+    return after in (EDGE, NEWLINE)
+
+
+def _is_boundary(before: int, after: int) -> bool:
+    return (before in LETTERS) != (after in LETTERS)
+
+
+def _is_ascii_boundary(before: int, after: int) -> bool:
+    return (before == ASCII_LETTER) != (after == ASCII_LETTER)
+
+
+def _unless(check: Check) -> Check:
+    # Versions of `re` disagree on whether \B fits an empty text; so it does not.
+    return lambda before, after: not check(before, after) and not before == after == EDGE
+
+
+def _sequence(parts: Sequence[Emit]) -> Emit:
+    def emit(graph: Graph, then: int) -> int:
+        for part in reversed(parts):
+            then = part(graph, then)
+        # One node even for no parts, so that repeats of nothing are counted, too.
+        return graph.add([then])
+
+    return emit
+
+
+def _either(options: Sequence[Emit]) -> Emit:
+    return lambda graph, then: graph.add([option(graph, then) for option in options])
+
+
+def _repeated(part: Emit, least: int, most: int | None) -> Emit:
+    def emit(graph: Graph, then: int) -> int:
+        start = then
+        if most is None:
+            start = graph.add([])
+            graph.followers[start] += [part(graph, start), then]
+        for _ in range((most or 0) - least):
+            start = graph.add([part(graph, start), then])
+        for _ in range(least):
+            start = part(graph, start)
+        return start
+
+    return emit
+
+
+_ESCAPE = re.compile(
+    r"\\(?:x..|u.{4}|U.{8}|N\{[^}]*\}|0[0-7]{0,2}|[1-3][0-7]{2}|[1-9][0-9]?|.)", re.DOTALL
+)
+_SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_QUANTIFIER = re.compile(r"(?:[*+?]|\{(?:[0-9]+|[0-9]*,[0-9]*)\})([?+]?)")
+_GROUP = re.compile(r"\((?:\?P<[^>]*>|\?([aiLmsux]*)(?:-([imsx]+))?(?=[:)]):?)?")
+_COMMENT = re.compile(r"\(\?#[^)]*\)")
+_BLANKS = re.compile(r"(?:\s|#[^\n]*)+", re.ASCII)
+
+_REFUSED = {
+    "(?=": "lookahead",
+    "(?!": "lookahead",
+    "(?<=": "lookbehind",
+    "(?<!": "lookbehind",
+    "(?P=": "a backreference",
+    "(?(": "a condition",
+    "(?>": "an atomic group",
+}
+
+
+class _Parser:
+    """Reads an expression that `re` has found right.
+
+    `atoms` are the pieces that stand for one character, each once.
+    """
+
+    def __init__(self, pattern: str, flags: int) -> None:
+        self._pattern = pattern
+        self._flags = flags
+        self._at = 0
+        self.atoms: dict[Atom, int] = {}
+
+    def parse(self) -> Emit:
+        """The whole expression."""
+        return self._alternatives(self._flags)
+
+    def _alternatives(self, flags: int) -> Emit:
+        options = [self._row(flags)]
+        while self._next() == "|":
+            self._at += 1
+            options.append(self._row(flags))
+        return options[0] if len(options) == 1 else _either(options)
+
+    def _row(self, flags: int) -> Emit:
+        parts = []
+        self._skip(flags)
+        while self._next() not in ("", "|", ")"):
+            part = self._part(flags)
+            self._skip(flags)
+            parts.append(self._quantified(part))
+            self._skip(flags)
+        return _sequence(parts)
+
+    def _next(self) -> str:
+        return self._pattern[self._at : self._at + 1]
+
+    def _skip(self, flags: int) -> None:
+        """Go past comments, and past blanks where the flags say that they are none."""
+        patterns = (_COMMENT, _BLANKS) if flags & re.VERBOSE else (_COMMENT,)
+        while any(self._take(pattern) for pattern in patterns):
+            pass
+
+    def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self._pattern, self._at)
+        if found:
+            self._at = found.end()
+        return found
+
+    def _quantified(self, part: Emit) -> Emit:
+        found = self._take(_QUANTIFIER)
+        if not found:
+            return part
+        if found[1] == "+":
+            raise self._refusal("a possessive quantifier", found[0])
+        return _repeated(part, *_bounds(found[0]))
+
+    def _part(self, flags: int) -> Emit:
+        character = self._next()
+        if character == "(":
+            return self._group(flags)
+        if character == "\\":
+            return self._escape(flags)
+        if found := self._take(_SET):
+            return self._atom(found[0], flags)
+        self._at += 1
+        if character == "^":
+            return self._line_check(_is_start, _is_line_start, flags)
+        if character == "$":
+            return self._line_check(_is_end, _is_line_end, flags)
+        return self._atom("." if character == "." else re.escape(character), flags)
+
+    def _group(self, flags: int) -> Emit:
+        for start, name in _REFUSED.items():
+            if self._pattern.startswith(start, self._at):
+                raise self._refusal(name, start)
+        head = self._take(_GROUP)
+        assert head, "`re` has let through a group that is unknown here"
+        inner = _changed(flags, head[1] or "", head[2] or "")
+        # Flags for all that follows stand at the start; `re` has told them already.
+        body = _sequence([]) if self._next() == ")" else self._alternatives(inner)
+        self._at += 1
+        return body
+
+    def _escape(self, flags: int) -> Emit:
+        found = self._take(_ESCAPE)
+        assert found, "`re` has let through a backslash at the end"
+        name = found[0][1:]
+        if name in ("A", "Z", "z"):
+            return _place(_is_start if name == "A" else _is_end)
+        if name in ("b", "B"):
+            return self._boundary(name, flags)
+        if re.fullmatch("[1-9][0-9]?", name):
+            raise self._refusal("a backreference", found[0])
+        return self._atom(found[0], flags)
+
+    def _line_check(self, check: Check, in_lines: Check, flags: int) -> Emit:
+        if not flags & re.MULTILINE:
+            return _place(check)
+        self._number(NEWLINES)
+        return _place(in_lines)
+
+    def _boundary(self, name: str, flags: int) -> Emit:
+        self._number(WORDS)
+        self._number(ASCII_WORDS)
+        check = _is_ascii_boundary if flags & re.ASCII else _is_boundary
+        return _place(check if name == "b" else _unless(check))
+
+    def _atom(self, source: str, flags: int) -> Emit:
+        relevant = flags & (re.ASCII | re.DOTALL | re.IGNORECASE)
+        number = self._number(Atom(source, int(relevant)))
+        return lambda graph, then: graph.add([then], read=number)
+
+    def _number(self, atom: Atom) -> int:
+        return self.atoms.setdefault(atom, len(self.atoms))
+
+    def _refusal(self, name: str, text: str) -> ConfigError:
+        return ConfigError(
+            f"pattern={self._pattern!r} has {name} ({text}), which cannot be kept to "
+            "while a text is being written. Say it without."
+        )
+
+
+def _place(check: Check) -> Emit:
+    return lambda graph, then: graph.add([then], check=check)
+
+
+def _bounds(quantifier: str) -> tuple[int, int | None]:
+    """The least and the most repeats; None is without end.
+
+    >>> [_bounds(text) for text in ("*", "+?", "?", "{3}", "{,4}", "{5,}")]
+    [(0, None), (1, None), (0, 1), (3, 3), (0, 4), (5, None)]
+    """
+    if quantifier[0] in "*+?":
+        return int(quantifier[0] == "+"), 1 if quantifier[0] == "?" else None
+    least, comma, most = quantifier.strip("{}?").partition(",")
+    if not comma:
+        return int(least), int(least)
+    return int(least or 0), int(most) if most else None
+
+
+def _changed(flags: int, added: str, removed: str) -> int:
+    for letter in added:
+        flags |= re.RegexFlag[letter.upper()]
+    # Inside a group, "u" stands for "not a".
+    for letter in removed + ("a" if "u" in added else ""):
+        flags &= ~re.RegexFlag[letter.upper()]
+    return flags

@@ -1,0 +1,141 @@
+"""The two ways to read a text while scoring it: continuous and windowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgen.generation.network.mixture import Mixture
+from textgen.generation.network.network import Floats, Network
+from textgen.generation.scoring.segments import Segment
+
+Nats: TypeAlias = NDArray[np.float64]
+Model: TypeAlias = Network | Mixture
+
+NUM_ROWS = 64
+"""Windows that are read side by side."""
+
+
+def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> Nats:
+    """How surprising each id is to the logits in its row, in nats.
+
+    Args:
+        logits: `(time, vocab)`.
+        ids: `(time,)`.
+
+    Returns:
+        `(time,)` float64: -log softmax, without overflow for logits of any size.
+
+    >>> nats_of(np.array([[0.0, 0.0], [1e4, -1e4]], np.float32), [0, 1]).tolist()
+    [0.6931471805599453, 20000.0]
+    """
+    shifted = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
+    log_sums = np.log(np.exp(shifted).sum(axis=1))
+    nats: Nats = log_sums - shifted[np.arange(len(ids)), ids]
+    return nats
+
+
+class Continuous:
+    """Predicts segment after segment, the state carried from each to the next."""
+
+    def __init__(self, network: Model, start_id: int) -> None:
+        self._network = network
+        self._before = start_id
+        self._state: Any = network.initial_state(1)
+
+    def nats(self, segment: Segment) -> Nats:
+        """`(num_ids,)`: the surprise of each id."""
+        x, self._before = _shifted(segment.ids, self._before)
+        nats, self._state = _read(self._network, x, segment.ids, self._state)
+        return nats
+
+
+class Windowed:
+    """Predicts with a cold start every `window` characters.
+
+    Windows that lie whole in a segment are read side by side, as rows of one matrix
+    product. Of the others a part lies in another segment; they are read one by one, and
+    their state is carried over.
+    """
+
+    def __init__(self, network: Model, start_id: int, window: int) -> None:
+        self._network = network
+        self._before = start_id
+        self._window = window
+        self._num_done = 0
+        # The number of the window that is not at its end yet, and its state.
+        self._open = -1
+        self._state: Any = None
+
+    def nats(self, segment: Segment) -> Nats:
+        """`(num_ids,)`: the surprise of each id."""
+        y = segment.ids
+        x, self._before = _shifted(y, self._before)
+        nats = np.zeros(len(y))
+        whole = []
+        for number, row in self._rows(segment):
+            if number != self._open and (number + 1) * self._window <= self._num_done:
+                whole.append(row)
+            else:
+                nats[row] = self._read_part(number, x[row], y[row])
+        if whole:
+            found = _read_rows(self._network, [x[r] for r in whole], [y[r] for r in whole])
+            for row, part in zip(whole, found, strict=True):
+                nats[row] = part
+        return nats
+
+    def _rows(self, segment: Segment) -> list[tuple[int, slice]]:
+        """The windows that have ids here: the number of each, and where its ids are."""
+        predicted = segment.is_predicted
+        # What is not predicted belongs to the window of the next that is.
+        before = self._num_done + np.cumsum(predicted) - predicted
+        self._num_done += int(predicted.sum())
+        numbers = np.repeat(before // self._window, segment.widths)
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        ends = [*starts[1:], len(numbers)]
+        rows = zip(numbers[starts].tolist(), map(slice, starts, ends), strict=True)
+        return list(rows)
+
+    def _read_part(self, number: int, x: NDArray[Any], y: NDArray[Any]) -> Nats:
+        if number != self._open:
+            self._open, self._state = number, self._network.initial_state(1)
+        nats, self._state = _read(self._network, x, y, self._state)
+        return nats
+
+
+def _shifted(ids: NDArray[Any], before: int) -> tuple[NDArray[Any], int]:
+    """What is read to predict `ids`: the id before each; and the last, for what follows."""
+    if not len(ids):
+        return ids, before
+    return np.append(np.asarray(before, ids.dtype), ids[:-1]), int(ids[-1])
+
+
+def _read(network: Model, x: NDArray[Any], y: NDArray[Any], state: Any) -> tuple[Nats, Any]:
+    """Read `x` and predict `y`, both `(num_ids,)`; also the state after it."""
+    found, done = [np.zeros(0)], 0
+    for logits, after in network.read_chunks(x, state):
+        found.append(nats_of(logits, y[done : done + len(logits)]))
+        done += len(logits)
+        state = after
+    return np.concatenate(found), state
+
+
+def _read_rows(
+    network: Model, xs: Sequence[NDArray[Any]], ys: Sequence[NDArray[Any]]
+) -> list[Nats]:
+    """The same for several texts side by side, each from a cold start."""
+    longest = max(map(len, xs))
+    # Time comes first, so that a step's ids lie together; what is filled up is ignored.
+    x = np.zeros((longest, len(xs)), xs[0].dtype)
+    y = np.zeros_like(x)
+    for row, (read, predicted) in enumerate(zip(xs, ys, strict=True)):
+        x[: len(read), row], y[: len(read), row] = read, predicted
+    nats = np.empty(x.shape)
+    state = network.initial_state(len(xs))
+    for time in range(longest):
+        logits, state = network.step(x[time], state)
+        nats[time] = nats_of(logits, y[time])
+    return [nats[: len(read), row] for row, read in enumerate(xs)]

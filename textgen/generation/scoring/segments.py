@@ -1,0 +1,231 @@
+"""A text made ready to be scored: the ids a model reads, and what counts of them.
+
+A text may be larger than memory, so it is cut into segments. A segment holds the same
+stretch of text twice: as the characters that are counted, and as the ids that are
+predicted, of which a character may have none (left out), one, or several (bytes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgen.errors import ConfigError
+from textgen.text.reading.documents import Piece
+from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.text.unicode.normal_form import PieceNormalizer, normalize_text
+
+Documents: TypeAlias = str | Iterable[str] | Iterable[Piece]
+
+SEGMENT_CHARS = 8192
+"""Characters of a segment; a multiple of what `Network.read_chunks` reads at once."""
+
+END = 0x110000
+"""Stands among code points for the end of a document, which counts as a newline."""
+
+FIRST_LABEL = END + 1
+"""From here on stand the labels, which are read and never counted."""
+
+_UTF32 = "utf-32-le"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of text: its characters, and the ids a model reads for them.
+
+    Args:
+        codes: `(num_codes,)` what stands in the text, in order: code points, `END`, or
+            `FIRST_LABEL` and above.
+        widths: `(num_codes,)` how many ids each of them has; 0 where it is left out.
+        unknown: `(num_codes,)` whether the model has never seen it.
+        ids: `(widths.sum(),)` what is to be predicted, or read in the case of labels.
+    """
+
+    codes: NDArray[Any]
+    widths: NDArray[Any]
+    unknown: NDArray[np.bool_]
+    ids: NDArray[Any]
+
+    @property
+    def is_predicted(self) -> NDArray[np.bool_]:
+        """`(num_codes,)`: whether it counts as a character that was predicted."""
+        predicted: NDArray[np.bool_] = (self.widths > 0) & (self.codes < FIRST_LABEL)
+        return predicted
+
+    @property
+    def is_counted(self) -> NDArray[np.bool_]:
+        """`(num_ids,)`: whether the surprise of an id counts; that of a label does not."""
+        return np.repeat(self.codes < FIRST_LABEL, self.widths)
+
+    def per_character(self, nats: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum what `(num_ids,)` ids cost to what `(num_codes,)` characters cost.
+
+        >>> from textgen.text.tokenizers.byte import ByteTokenizer
+        >>> segment = next(segments(ByteTokenizer(), "né"))
+        >>> segment.per_character(np.array([1.0, 2.0, 3.0])).tolist()
+        [1.0, 5.0]
+        """
+        owners = np.repeat(np.arange(len(self.codes)), self.widths)
+        sums: NDArray[Any] = np.bincount(owners, nats, minlength=len(self.codes))
+        return sums
+
+
+def segments(
+    tokenizer: Tokenizer,
+    documents: Documents,
+    *,
+    label: str | None = None,
+    size: int = SEGMENT_CHARS,
+) -> Iterator[Segment]:
+    """Turn a text into segments of `size` characters; the last may be shorter.
+
+    Joined, the ids are those of `tokenizer.encode_documents`, without the leading
+    `start_id`. Unknown characters become the unknown token where there is one, and are
+    left out where there is none. How documents are cut into pieces makes no difference.
+
+    Args:
+        documents: one text, or several, or pieces of them as `stream_documents` gives.
+        label: of every document, for a model that has labels; by default each brings
+            its own.
+        size: counts characters, ends of documents (where they are predicted), labels,
+            and what is left out.
+
+    Raises:
+        ConfigError: the model has labels, but a document has none; it lists them.
+        TokenizerError: a label that the model does not know.
+
+    >>> from textgen.text.tokenizers.char import CharTokenizer
+    >>> tokenizer = CharTokenizer("ab", end_of_document=True)
+    >>> [part.ids.tolist() for part in segments(tokenizer, ["a?b", "b"], size=4)]
+    [[1, 2, 0], [2, 0]]
+    """
+    if label is not None:
+        # Nonsense is refused before anything is read.
+        tokenizer.label_id(label)
+    alphabet = _Alphabet(tokenizer)
+    written = _utf32(tokenizer, pieces_of(documents), label)
+    return (alphabet.segment(codes) for codes in _cut(written, size))
+
+
+def pieces_of(documents: Documents) -> Iterator[Piece]:
+    """One text, several, or pieces of them, as pieces.
+
+    >>> list(pieces_of(["a", "b"]))
+    [Piece(text='a', ends=True, label=None), Piece(text='b', ends=True, label=None)]
+    """
+    several = [documents] if isinstance(documents, str) else documents
+    return (Piece(each, ends=True) if isinstance(each, str) else each for each in several)
+
+
+def _utf32(
+    tokenizer: Tokenizer, pieces: Iterable[Piece], label: str | None
+) -> Iterator[bytes]:
+    """Code points of the text in normal form, labels and ends, four bytes each."""
+    normalizer = PieceNormalizer(tokenizer.normalize)
+    begins = True
+    for piece in pieces:
+        if begins and tokenizer.labels:
+            yield _mark(_label_code(tokenizer, label or piece.label))
+        yield _encoded(normalizer, piece, is_whole=begins and piece.ends)
+        if piece.ends and tokenizer.eod_id is not None:
+            yield _mark(END)
+        begins = piece.ends
+    # What is left where the last document has no end.
+    yield normalizer.flush().encode(_UTF32, "surrogatepass")
+
+
+def _encoded(normalizer: PieceNormalizer, piece: Piece, *, is_whole: bool) -> bytes:
+    if is_whole:
+        # Much quicker for many short documents.
+        text = normalize_text(piece.text, normalizer.form)
+    else:
+        text = normalizer.feed(piece.text) + (normalizer.flush() if piece.ends else "")
+    return text.encode(_UTF32, "surrogatepass")
+
+
+def _label_code(tokenizer: Tokenizer, label: str | None) -> int:
+    if label is None:
+        shown = ", ".join(map(repr, tokenizer.labels[:10]))
+        more = ", ..." if len(tokenizer.labels) > 10 else ""
+        raise ConfigError(
+            "this model reads each document after a label, but a document has none. Name "
+            f"one with --label (label=...): {shown}{more}."
+        )
+    return FIRST_LABEL + tokenizer.label_ids.index(tokenizer.label_id(label))
+
+
+def _mark(code: int) -> bytes:
+    return code.to_bytes(4, "little")
+
+
+def _cut(written: Iterable[bytes], size: int) -> Iterator[NDArray[Any]]:
+    """Cut code points into arrays of `size`, whatever their bytes come in."""
+    held: list[bytes] = []
+    num_bytes = 0
+    for part in written:
+        held.append(part)
+        num_bytes += len(part)
+        if num_bytes >= 4 * size:
+            codes = np.frombuffer(b"".join(held), "<u4")
+            whole = len(codes) - len(codes) % size
+            yield from codes[:whole].reshape(-1, size)
+            held = [codes[whole:].tobytes()]
+            num_bytes = len(held[0])
+    codes = np.frombuffer(b"".join(held), "<u4")
+    if len(codes):
+        yield codes
+
+
+class _Alphabet:
+    """The ids of every code point met so far: each is looked up once.
+
+    Tables make the work of a text that of a few NumPy calls, for one long document and
+    for many short ones alike.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        # The row of each code point in the other three; -1: not met yet.
+        self._rows = np.full(FIRST_LABEL + len(tokenizer.labels), -1, np.int32)
+        self._ids: list[NDArray[Any]] = []
+        self._tables: tuple[NDArray[Any], ...] = ()
+
+    def segment(self, codes: NDArray[Any]) -> Segment:
+        """The segment of `(num_codes,)` code points, ends and labels."""
+        rows = self._rows[codes]
+        if rows.min() < 0:
+            self._learn(np.unique(codes[rows < 0]))
+            rows = self._rows[codes]
+        table, widths, unknown = self._tables
+        spread = table[rows]
+        own = widths[rows]
+        ids = spread[np.arange(spread.shape[1]) < own[:, None]]
+        return Segment(codes, own, unknown[rows], ids)
+
+    def _learn(self, codes: NDArray[Any]) -> None:
+        self._rows[codes] = np.arange(len(self._ids), len(self._ids) + len(codes))
+        known = list(self._tables[2]) if self._tables else []
+        for code in codes.tolist():
+            ids, is_unknown = self._look_up(code)
+            self._ids.append(ids)
+            known.append(is_unknown)
+        widths = np.array([len(ids) for ids in self._ids])
+        table = np.zeros((len(widths), max(1, widths.max())), self._tokenizer.id_dtype)
+        for row, ids in zip(table, self._ids, strict=True):
+            row[: len(ids)] = ids
+        self._tables = table, widths, np.array(known)
+
+    def _look_up(self, code: int) -> tuple[Any, bool]:
+        tokenizer = self._tokenizer
+        if code >= FIRST_LABEL:
+            return [tokenizer.label_ids[code - FIRST_LABEL]], False
+        if code == END:
+            return [tokenizer.eod_id], False
+        character = chr(code)
+        action = "skip" if tokenizer.unknown_id is None else "token"
+        ids = tokenizer.encode(character, unknown=action)
+        return ids, bool(tokenizer.unknown_characters(character))

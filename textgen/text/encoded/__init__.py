@@ -1,0 +1,1 @@
+"""Encoded corpora: a text read, split and encoded once, cached, and cut into windows."""

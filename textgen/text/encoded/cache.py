@@ -1,0 +1,209 @@
+"""Encoded corpora on disk, so that a text is read and encoded once.
+
+    CACHE/KEY/corpus.json     what is in the files beside it, and their fingerprints
+              train.ids       ids one after the other, `corpus.json` says how wide
+              val.ids, test.ids
+
+The key is a fingerprint of the corpus' bytes and of all that decides how they become ids.
+Nothing here is trusted: what is damaged, half-written or of another version is made anew.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from textgen.disk.lock import locked
+from textgen.errors import CheckpointError, CorpusError
+from textgen.text.reading.sources import read_once, spooled
+from textgen.wording import say
+
+ENTRY = "corpus.json"
+ENVIRONMENT = "TEXTGEN_CACHE_DIR"
+LOCKED = ".lock"
+WAIT_SECONDS = 0.2
+SPOOL = "stdin-{}"
+_OURS = re.compile(r"[0-9a-f]{64}(\.new|\.lock)?|stdin-[0-9a-f]{16}(\.lock)?")
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One encoded corpus.
+
+    Args:
+        path: its directory.
+        num_bytes: what it takes on the disk.
+        used_at: when it was last used, in seconds since 1970.
+    """
+
+    path: Path
+    num_bytes: int
+    used_at: float
+
+
+def default_cache() -> Path:
+    """Where encoded corpora lie when nothing else is asked for.
+
+    `TEXTGEN_CACHE_DIR`, or the usual place of the operating system.
+    """
+    import platformdirs
+
+    named = os.environ.get(ENVIRONMENT)
+    return Path(named or platformdirs.user_cache_path("textgen", appauthor=False))
+
+
+class Cache:
+    """A directory of encoded corpora; it is made when something is stored.
+
+    Args:
+        folder: where; None takes `default_cache()`.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else default_cache()
+        self._is_named = folder is not None or ENVIRONMENT in os.environ
+
+    def ready(self) -> Path:
+        """The directory, made if it is missing; nobody else may look into a new one.
+
+        Where the usual place cannot be written, as in some containers, a temporary one
+        serves until this process ends.
+
+        Raises:
+            CorpusError: a place that was named cannot be written.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(self.folder, os.W_OK | os.X_OK):
+                return self.folder
+            raise PermissionError(errno.EACCES, "permission denied")
+        except OSError as error:
+            if self._is_named:
+                with cache_errors(self.folder):
+                    raise
+            say(
+                f"{self.folder} cannot be written ({error.strerror}): encoded text is kept "
+                "for this run only. Name a lasting place with --cache-dir."
+            )
+            self.folder = Path(tempfile.mkdtemp(prefix="textgen-"))
+            atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+            return self.folder
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[None]:
+        """Hold an entry, so that two trainings do not encode the same text at once.
+
+        Waits for another process that holds it.
+
+        Raises:
+            CorpusError: nothing can be written here.
+        """
+        with ExitStack() as stack:
+            with cache_errors(self.ready()):
+                if not self._is_held(key, stack):
+                    say("Another training encodes this text now; waiting for it.")
+                    while not self._is_held(key, stack):
+                        time.sleep(WAIT_SECONDS)
+            yield
+
+    @contextmanager
+    def spooled(self, names: Sequence[str]) -> Iterator[list[str]]:
+        """Keep what can be read only once here until the block ends; see `files.spooled`.
+
+        Raises:
+            CorpusError: something cannot be read, or nothing be written here.
+        """
+        with ExitStack() as stack:
+            if read_once(names):
+                with cache_errors(self.ready()):
+                    # What a killed training has left.
+                    self._remove([f for f in self._folders() if f.name[:5] == SPOOL[:5]])
+                    key = SPOOL.format(secrets.token_hex(8))
+                    self._is_held(key, stack)
+                    place = self.folder / key
+                    place.mkdir(mode=0o700)
+                    stack.callback(shutil.rmtree, place, ignore_errors=True)
+                    names = stack.enter_context(spooled(names, place))
+            yield list(names)
+
+    def entries(self) -> list[CacheEntry]:
+        """What is stored, the last used first; also what was left half-written."""
+        folders = [path for path in self._folders() if path.suffix != LOCKED]
+        return sorted(map(_entry, folders), key=lambda entry: -entry.used_at)
+
+    def clear(self) -> int:
+        """Delete all entries that nobody is writing; return how many bytes that freed.
+
+        Raises:
+            CorpusError: something cannot be deleted.
+        """
+        with cache_errors(self.folder, "cleared"):
+            return self._remove(self._folders())
+
+    def _remove(self, folders: Iterable[Path]) -> int:
+        num_bytes = 0
+        for folder in folders:
+            with ExitStack() as stack:
+                if self._is_held(folder.stem, stack) and folder.exists():
+                    num_bytes += _entry(folder).num_bytes
+                    shutil.rmtree(folder)
+        return num_bytes
+
+    def _is_held(self, key: str, stack: ExitStack) -> bool:
+        """Whether this process holds an entry from now on, until the stack is closed."""
+        try:
+            stack.enter_context(locked(self.folder / f"{key}{LOCKED}"))
+        except CheckpointError:
+            return False
+        return True
+
+    def _folders(self) -> list[Path]:
+        # A person may name any folder; what is not of this package is left alone.
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        return [path for path in found if _OURS.fullmatch(path.name) and path.is_dir()]
+
+
+@contextmanager
+def cache_errors(folder: Path, verb: str = "written") -> Iterator[None]:
+    """Turn whatever goes wrong in a cache into a `CorpusError` that names it.
+
+    >>> with cache_errors(Path("cache")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    textgen.errors.CorpusError: cache: the cache of encoded text cannot be written ...
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: the cache of encoded text cannot be {verb} "
+            f"({error.strerror or error}). Free some space (`textgen cache clear`), or "
+            "choose another place with --cache-dir."
+        ) from error
+
+
+def _entry(folder: Path) -> CacheEntry:
+    num_bytes, used_at = 0, 0.0
+    # A training may replace or remove it meanwhile, and it may be another user's.
+    with suppress(FileNotFoundError, PermissionError):
+        for path in folder.iterdir():
+            found = path.stat()
+            num_bytes += found.st_size
+            used_at = max(used_at, found.st_mtime if path.name == ENTRY else 0.0)
+    return CacheEntry(folder, num_bytes, used_at)
+
+
+def mark_used(folder: Path) -> None:
+    """Note that an entry was used now."""
+    now = time.time()
+    os.utime(folder / ENTRY, (now, now))

@@ -1,0 +1,1 @@
+"""Keras' backend and the process it runs in."""

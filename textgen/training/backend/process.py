@@ -1,0 +1,134 @@
+"""Settings of the whole process that make training faster on a CPU.
+
+They hold for the whole process, so the library makes them only when told to: by
+`textgen.train(..., tune=True)`, as the commands `train` and `demo` call it, or by a script
+that calls `tune_process` before the framework is loaded. What a person has set in the
+environment stays.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from textgen.training.backend.keras import wanted_backend
+
+# Options of glibc's mallopt, and the advice of madvise, by their numbers in the headers.
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
+MADV_HUGEPAGE = 14
+
+# What glibc itself reads from the environment.
+MALLOC_VARIABLES = ("MALLOC_", "GLIBC_TUNABLES")
+
+# The heap that is asked for in advance, in huge pages; untouched pages cost nothing.
+RESERVED_BYTES = 1 << 30
+
+
+def num_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_flags() -> set[str]:
+    """The processor's instruction sets, as Linux names them; empty elsewhere."""
+    if sys.platform != "linux":
+        return set()
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    return {
+        flag
+        for line in text.splitlines()
+        if line.startswith(("flags", "Features"))
+        for flag in line.split()
+    }
+
+
+# With fewer lanes a matrix product spends its time on reading the weights.
+LANES_PER_CORE = 8
+
+
+def num_shares(batch_size: int, cores: int) -> int:
+    """How many cores share the lanes, each with equally many and enough of them.
+
+    >>> num_shares(64, cores=4), num_shares(50, cores=4), num_shares(97, cores=4)
+    (4, 2, 1)
+    """
+    most = min(cores, batch_size // LANES_PER_CORE)
+    return max((n for n in range(1, most + 1) if batch_size % n == 0), default=1)
+
+
+# Each core has its own share of the lanes. Threads inside an operation would only wait for
+# each other at every character.
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
+    "tensorflow": {"TF_NUM_INTRAOP_THREADS": "1", "XLA_FLAGS": ONE_THREAD},
+    # A device for each core; see `textgen.training.backend.devices`.
+    "jax": {
+        "XLA_FLAGS": f"{ONE_THREAD} --xla_force_host_platform_device_count={num_cores()}"
+    },
+}
+
+
+def tune_process(*, share_lanes: bool = True) -> None:
+    """Make all settings. Those of threads come too late once the framework is loaded.
+
+    Args:
+        share_lanes: whether models will be trained whose lanes the cores can share: with
+            kernels (`ModelConfig.has_kernel`) and more than one of `num_shares`.
+    """
+    keep_memory()
+    if share_lanes:
+        set_environment()
+
+
+def set_environment() -> None:
+    """Tell the backend how to use the cores, unless the environment says something."""
+    for name, value in ENVIRONMENT.get(wanted_backend(), {}).items():
+        os.environ.setdefault(name, value)
+
+
+def keep_memory() -> bool:
+    """Tell glibc to keep freed memory for the next step, in huge pages if possible.
+
+    Each step frees hundreds of megabytes. By default they go back to the system, which
+    clears them again page by page in the next step.
+
+    Returns:
+        whether this process uses glibc, the environment does not speak of its memory,
+        and it took the settings.
+    """
+    libc = _glibc()
+    if libc is None or any(name.startswith(MALLOC_VARIABLES) for name in os.environ):
+        return False
+    # 2 GiB is the largest threshold that mallopt takes.
+    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_ARENA_MAX, 1))
+    taken = all(libc.mallopt(option, value) for option, value in settings)
+    _advise_huge_pages(libc)
+    return taken
+
+
+def _advise_huge_pages(libc: ctypes.CDLL) -> None:
+    """Grow the heap once and ask the system for huge pages under it."""
+    address = libc.malloc(RESERVED_BYTES)
+    if address is None:
+        return
+    page = 2 << 20
+    start = -(-address // page) * page
+    libc.madvise(start, RESERVED_BYTES - page, MADV_HUGEPAGE)
+    libc.free(address)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version"):
+        return None  # another libc, such as musl, has other options
+    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    libc.free.argtypes, libc.free.restype = [ctypes.c_void_p], None
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    return libc

@@ -1,0 +1,1 @@
+"""Around `keras.Model.fit`: state, callbacks, saving, reporting."""

@@ -1,0 +1,149 @@
+"""What a person sees while a model learns: a bar, or plain lines without a terminal.
+
+Everything goes to stderr; stdout is for results.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from typing import Any
+
+from textgen.training.backend.keras import load_keras
+from textgen.training.loop.run_state import Budget, RunState
+from textgen.wording import clock_time, say, visible
+
+keras = load_keras()
+
+
+class Report(keras.callbacks.Callback):
+    """Show progress on stderr: bits per character, speed, time left, short previews.
+
+    Args:
+        window_chars: characters learned from in one step, on average.
+        ids_per_char: of the training text.
+        steps_per_pass: steps after which every character has been read once.
+        preview: writes a short text with the model as it is, or None.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        budget: Budget,
+        *,
+        window_chars: float,
+        ids_per_char: float,
+        steps_per_pass: int,
+        preview: Callable[[], str] | None,
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.budget = budget
+        self.ids_per_char = ids_per_char
+        self.steps_per_pass = steps_per_pass
+        self.preview = preview
+        self.bar: Any = None
+        self._pace = Pace(budget.progress(state), state.seconds)
+        self._speed = Speed(window_chars)
+        self._next_update = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Put up the bar, on a terminal only."""
+        if self.bar is None and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(
+                total=1.0,
+                file=sys.stderr,
+                bar_format="{percentage:3.0f}% |{bar}| {desc}",
+                leave=False,
+                dynamic_ncols=True,
+            )
+            self.bar.set_description_str("the first step takes a few seconds")
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Measure speed anew: evaluation and preview do not count."""
+        self._speed.restart()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Move the bar a few times a second."""
+        now = time.monotonic()
+        self._speed.add(now, self.state.step)
+        if self.bar is not None and now >= self._next_update and logs:
+            self._next_update = now + 0.2
+            bits = float(logs["bits_per_id"]) * self.ids_per_char
+            self.bar.n = self.budget.progress(self.state)
+            self.bar.set_description_str(
+                f"{self._where()}  {bits:.3f} bits/char  {self._pace_text()}"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Print the row of an evaluation, and a preview."""
+        row = self.state.rows[-1]
+        best = "  best so far" if self.state.best_step == self.state.step else ""
+        self._print(
+            f"{self._where()}  train {row['train_bits_per_char']:.3f}  "
+            f"val {row['val_bits_per_char']:.3f} bits/char  {self._pace_text()}{best}"
+        )
+        if self.preview is not None:
+            self._print(textwrap.indent(self.preview(), "    | ", lambda line: True))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def _where(self) -> str:
+        passes = self.state.step / self.steps_per_pass
+        total = self.budget.total_steps / self.steps_per_pass
+        return f"epoch {passes:.1f}/{total:.0f}"
+
+    def _pace_text(self) -> str:
+        left = self._pace.seconds_left(self.budget.progress(self.state), self.state.seconds)
+        return f"{self._speed.chars_per_second:,.0f} chars/s  {clock_time(left)} left"
+
+    def _print(self, text: str) -> None:
+        if self.bar is not None:
+            self.bar.write(visible(text), file=sys.stderr)
+        else:
+            say(text)
+
+
+class Speed:
+    """Characters per second since the second step; the first one also compiles."""
+
+    def __init__(self, window_chars: float) -> None:
+        self.window_chars = window_chars
+        self.chars_per_second = 0.0
+        self._start: tuple[float, int] | None = None
+
+    def restart(self) -> None:
+        """Begin to measure anew; until there is something, the last speed stands."""
+        self._start = None
+
+    def add(self, now: float, step: int) -> None:
+        """Take note that `step` steps are done at time `now`."""
+        if self._start is None:
+            self._start = now, step
+        elif now > self._start[0]:
+            steps = step - self._start[1]
+            self.chars_per_second = steps * self.window_chars / (now - self._start[0])
+
+
+class Pace:
+    """Time left, judged by how much of the budget this session has used so far.
+
+    >>> Pace(progress=0.5, seconds=100.0).seconds_left(progress=0.75, seconds=120.0)
+    20.0
+    """
+
+    def __init__(self, progress: float, seconds: float) -> None:
+        self.progress = progress
+        self.seconds = seconds
+
+    def seconds_left(self, progress: float, seconds: float) -> float:
+        """Seconds until `progress` will be 1."""
+        done = progress - self.progress
+        return (seconds - self.seconds) * (1 - progress) / done if done > 0 else 0.0

@@ -1,0 +1,1 @@
+"""The Keras half of the network."""

@@ -1,0 +1,133 @@
+"""Keras' recurrent layers, fast on a CPU and able to carry their state along.
+
+Keras has `stateful=True` for this, but keeps the state in variables that no layer
+tracks. On JAX `fit` passes tracked variables through each step and throws
+everything else away, so the state silently stays zero. Here the state is made
+with `add_weight`: tracked, never trained, carried on by every backend.
+
+On a CPU a sequence runs through `model.kernels`; on a GPU Keras takes cuDNN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from textgen.training.backend.keras import load_keras
+from textgen.training.model.kernels import equations, is_worthwhile, whole_sequence
+
+keras = load_keras()
+
+
+class CarriedState:
+    """Mix-in for a `keras.layers.RNN`: its state is a tracked, untrained weight."""
+
+    def _create_state_variables(self: Any, batch_size: int) -> None:
+        # Keras calls this from `build` when `stateful` is set.
+        self.states = [
+            self.add_weight(
+                shape=(batch_size, size),
+                initializer="zeros",
+                trainable=False,
+                name=f"carried_state_{number}",
+            )
+            for number, size in enumerate(self.state_size)
+        ]
+
+
+class WholeSequence:
+    """Mix-in for `keras.layers.LSTM` and `GRU`: on a CPU, the kernel of this package.
+
+    Left to Keras: everything on a GPU; masks; dropout inside the layer while training;
+    other activations; `use_bias=False`, `reset_after=False`, `go_backwards`, `unroll`;
+    types other than float32; and, on TensorFlow, calls outside `tf.function`. Dropout and
+    normalisation in layers of their own do not matter.
+
+    Args:
+        product_dtype: what the factors of matrix products are rounded to in the kernel,
+            `float32` or `bfloat16`; weights, states and gates stay float32.
+    """
+
+    step_equations: equations.Equations
+
+    def __init__(self: Any, *args: Any, product_dtype: str = "float32", **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.product_dtype = product_dtype
+
+    def get_config(self: Any) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "product_dtype": self.product_dtype}  # type: ignore[misc]
+
+    def inner_loop(
+        self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> tuple[Any, Any, list[Any]]:
+        """Run all time steps; Keras calls this from `call`."""
+        if mask is not None or not self._fits_kernel(training):
+            return super().inner_loop(  # type: ignore[misc]
+                sequences, initial_state, mask, training=training
+            )
+        cell = self.cell
+        outputs, states = whole_sequence(
+            self.step_equations,
+            self.product_dtype,
+            sequences,
+            tuple(initial_state),
+            keras.ops.convert_to_tensor(cell.kernel),
+            keras.ops.convert_to_tensor(cell.recurrent_kernel),
+            keras.ops.convert_to_tensor(cell.bias),
+        )
+        return outputs[:, -1], outputs, list(states)
+
+    def _fits_kernel(self: Any, training: bool) -> bool:
+        cell = self.cell
+        return (
+            is_worthwhile()
+            and cell.activation is keras.activations.tanh
+            and cell.recurrent_activation is keras.activations.sigmoid
+            and cell.use_bias
+            and getattr(cell, "reset_after", True)
+            and not (training and (self.dropout or self.recurrent_dropout))
+            and not (self.go_backwards or self.unroll)
+            and self.compute_dtype == "float32"
+        )
+
+
+@keras.saving.register_keras_serializable("textgen")
+class LSTM(WholeSequence, CarriedState, keras.layers.LSTM):
+    """`keras.layers.LSTM`: fast on a CPU, and `stateful=True` holds on every backend.
+
+    >>> layer = LSTM(4, stateful=True, return_sequences=True)
+    >>> tuple(layer(np.ones((2, 3, 5), "float32")).shape)
+    (2, 3, 4)
+    >>> [tuple(state.shape) for state in layer.non_trainable_weights]
+    [(2, 4), (2, 4)]
+    """
+
+    step_equations = equations.LSTM()
+
+
+@keras.saving.register_keras_serializable("textgen")
+class GRU(WholeSequence, CarriedState, keras.layers.GRU):
+    """`keras.layers.GRU`: fast on a CPU, and `stateful=True` holds on every backend."""
+
+    step_equations = equations.GRU()
+
+
+@keras.saving.register_keras_serializable("textgen")
+class SimpleRNN(CarriedState, keras.layers.SimpleRNN):
+    """`keras.layers.SimpleRNN` whose `stateful=True` holds on every backend."""
+
+
+def to_numpy(variable: Any) -> np.ndarray:
+    """A copy of a variable's numbers, in an array of its own."""
+    return np.array(np.asarray(variable.value))
+
+
+CELLS = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
+
+
+def carried_states(model: Any) -> list[Any]:
+    """Every variable in which `model` carries state from window to window."""
+    layers = [layer for layer in model.layers if isinstance(layer, CarriedState)]
+    return [state for layer in layers for state in (layer.states or [])]
