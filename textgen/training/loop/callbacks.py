@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from textgen.training.loop.run_state import Budget, RunState
 from textgen.training.loop.schedule import WarmupCosine
 from textgen.training.model.recurrent import carried_states, to_numpy
 
-keras = load_keras()
+if TYPE_CHECKING:
+    import keras  # mypy accepts base classes from a module, not from a variable
+else:
+    keras = load_keras()
 
 
 class Interrupted(Exception):  # noqa: N818 - it reports a wish, not an error

@@ -8,14 +8,17 @@ one. So on TensorFlow the datasets are made here, with nothing to tune.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textgen.text.encoded.windows import EvaluationWindows, Windows
 from textgen.training.backend.keras import load_keras
 
-keras = load_keras()
+if TYPE_CHECKING:
+    import keras  # mypy accepts base classes from a module, not from a variable
+else:
+    keras = load_keras()
 
 
 def endless(windows: Windows, start: int) -> Any:

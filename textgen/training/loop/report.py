@@ -9,13 +9,16 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textgen.training.backend.keras import load_keras
 from textgen.training.loop.run_state import Budget, RunState
 from textgen.wording import clock_time, say, visible
 
-keras = load_keras()
+if TYPE_CHECKING:
+    import keras  # mypy accepts base classes from a module, not from a variable
+else:
+    keras = load_keras()
 
 
 class Report(keras.callbacks.Callback):

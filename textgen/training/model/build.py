@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from textgen.errors import CheckpointError
 from textgen.training.backend.keras import load_keras
 from textgen.training.model.recurrent import CELLS, to_numpy
 
-keras = load_keras()
+if TYPE_CHECKING:
+    import keras  # mypy accepts base classes from a module, not from a variable
+else:
+    keras = load_keras()
 
 # Wider than Keras' default, so that characters differ from the first step on.
 EMBEDDING_STDDEV = 1.0

@@ -10,14 +10,17 @@ On a CPU a sequence runs through `model.kernels`; on a GPU Keras takes cuDNN.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textgen.training.backend.keras import load_keras
 from textgen.training.model.kernels import equations, is_worthwhile, whole_sequence
 
-keras = load_keras()
+if TYPE_CHECKING:
+    import keras  # mypy accepts base classes from a module, not from a variable
+else:
+    keras = load_keras()
 
 
 class CarriedState:
