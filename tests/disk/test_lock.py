@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from textgen.checkpoint.runs import RunDirectory
-from textgen.disk import lock
 from textgen.disk.lock import LOCK, locked
 from textgen.errors import CheckpointError, CorpusError
 from textgen.training.train import train
+
+fcntl = pytest.importorskip("fcntl", reason="the tests replace flock")
 
 HOLD = """
 import sys
@@ -91,16 +92,16 @@ def test_what_is_left_empty_was_never_there(tmp_path: Path) -> None:
 def test_a_lock_on_a_file_that_is_gone_keeps_nobody_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take, taken = lock._lock, []
+    take, taken = fcntl.flock, []
 
-    def too_late(descriptor: int) -> None:
-        # The holder ends just now, and takes its file away.
+    def too_late(descriptor: int, operation: int) -> None:
+        # The holder ends just now, and removes its file.
         if not taken:
             (tmp_path / LOCK).unlink()
         taken.append(descriptor)
-        take(descriptor)
+        take(descriptor, operation)
 
-    monkeypatch.setattr(lock, "_lock", too_late)
+    monkeypatch.setattr(fcntl, "flock", too_late)
     with locked(tmp_path):
         assert len(taken) == 2
         assert "another training" in refusal(tmp_path)
@@ -128,15 +129,17 @@ def test_what_the_file_says_is_shown_only_if_it_is_a_process(
         )
 
 
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
 def test_a_file_system_without_locks_will_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def refuse(descriptor: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(code, "No locks available")
 
-    monkeypatch.setattr(lock, "_lock", refuse)
-    with locked(tmp_path) as is_locked:
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "run") as is_locked:
         assert not is_locked
+    assert not any(tmp_path.iterdir())
 
 
 # --- a run ---
@@ -157,7 +160,7 @@ def test_a_lock_file_of_a_killed_training_is_no_run_and_no_file_of_others(
     (tmp_path / LOCK).write_text("123 box")
     run = RunDirectory(tmp_path)
     assert not run.holds_run()
-    run.claim()
+    run.check()
     assert os.listdir(tmp_path) == [LOCK]
 
 

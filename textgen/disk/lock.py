@@ -1,7 +1,8 @@
-"""One process at a time in a directory, by a lock that the operating system holds.
+"""One process at a time in a directory, through a lock that the operating system holds.
 
-The lock is on an open file, so it ends with the process that holds it, also with
-`kill -9`. The file itself means nothing: one that a crash has left locks nobody out.
+The library `filelock` locks; this file adds who holds the lock, and leaves nothing behind.
+The lock belongs to an open file, so it ends with its process, even after `kill -9`. The
+file alone means nothing: one left by a crash locks nobody out.
 """
 
 from __future__ import annotations
@@ -10,46 +11,35 @@ import errno
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textgen.disk.atomic import make_directory
 from textgen.errors import CheckpointError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 LOCK = ".lock"
 
-BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
-UNKNOWN_HERE = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
-"""What file systems without locks answer."""
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        # Far behind what the file says, which others may read.
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+UNSUPPORTED = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
+"""Errors of file systems that have no locks."""
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[bool]:
-    """Keep other processes out of a directory, which is made if it is missing.
+    """Keep other processes out of a directory, which is created if it is missing.
 
-    What is still empty at the end is removed again, if it was made here.
+    Directories created here are removed again if they are still empty at the end.
 
-    Returns:
-        as a context, whether there is a lock: some network file systems know none.
+    Yields:
+        whether the lock is held: some network file systems have no locks.
 
     Raises:
-        CheckpointError: another process is there.
-        OSError: the directory cannot be made or written.
+        CheckpointError: another process holds the lock.
+        OSError: the directory cannot be created or written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -58,85 +48,72 @@ def locked(directory: Path) -> Iterator[bool]:
     Traceback (most recent call last):
     textgen.errors.CheckpointError: ...run: another training is writing here ...
     """
-    place = Path(os.path.abspath(directory))  # whatever becomes of the working directory
-    made: list[Path] = []
-    descriptor = None
+    # Absolute, since the working directory may change before the release.
+    place = Path(os.path.abspath(directory))
+    created: list[Path] = []
     try:
-        descriptor, is_locked = _acquire(place, directory, made)
-        yield is_locked
+        lock = _acquire(place, directory, created)
+        try:
+            yield lock is not None
+        finally:
+            _release(lock, place / LOCK)
     finally:
-        if descriptor is not None:
-            _release(descriptor, place / LOCK)
         with suppress(OSError):  # not empty, or not ours
-            for each in made:
+            for each in created:
                 each.rmdir()
 
 
-def _acquire(directory: Path, shown: Path, made: list[Path]) -> tuple[int, bool]:
-    """Open the file and lock it, if that can be done here; note the directories `made`."""
-    # Whoever ends removes the file: a lock on one that is gone keeps nobody out.
+def _acquire(directory: Path, shown: Path, created: list[Path]) -> BaseFileLock | None:
+    """Take the lock, or None where locks are unsupported; note `created` directories."""
+    from filelock import FileLock, Timeout  # late: it takes a tenth of a second
+
+    path = directory / LOCK
+    # A process that ends removes its file, and a lock on a removed file is worthless.
     for _ in range(100):
-        made += make_directory(directory)
-        with suppress(FileNotFoundError):
-            descriptor = _open(directory / LOCK)
-            try:
-                is_locked = _try_lock(descriptor, shown)
-                if _is_at(descriptor, directory / LOCK):
-                    _say_who(descriptor)
-                    return descriptor, is_locked
-            except BaseException:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)
-    raise OSError(errno.EBUSY, "others begin and end there all the time")
-
-
-def _open(path: Path) -> int:
-    # Not through a link, which could lead to any file.
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    return os.open(path, flags, 0o666)
-
-
-def _try_lock(descriptor: int, directory: Path) -> bool:
-    try:
-        _lock(descriptor)
-    except OSError as error:
-        if error.errno in UNKNOWN_HERE:
-            return False
-        if error.errno in BUSY:
+        created += make_directory(directory)
+        lock = FileLock(path, timeout=0, thread_local=False, on_acquired=_write_owner)
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            continue
+        except Timeout:
+            if not path.exists():
+                continue
             raise CheckpointError(
-                f"{directory}: another training is writing here{_who(descriptor)}. Wait "
+                f"{shown}: another training is writing here{_owner(path)}. Wait "
                 "until it ends, stop it, or choose another --out."
             ) from None
-        raise
-    return True
+        except OSError as error:
+            if error.errno in UNSUPPORTED:
+                return None
+            raise
+        return lock
+    raise OSError(errno.EBUSY, "other processes keep starting and ending there")
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
-    return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+def _write_owner(descriptor: int) -> None:
+    """Name this process in the locked file, for the message that others get."""
+    # Windows lets nobody else read the first byte, which carries the lock.
+    owner = f"\n{os.getpid()} {socket.gethostname()}"
+    with suppress(OSError):  # the lock holds on a full disk, too
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, owner.encode())
 
 
-def _say_who(descriptor: int) -> None:
-    """Name this process in the file, for the message that others get."""
-    os.ftruncate(descriptor, 0)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with suppress(OSError):  # a full disk locks all the same
-        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
+def _owner(path: Path) -> str:
+    with suppress(OSError), open(path, "rb") as file:
+        file.seek(1)
+        text = file.read(100).decode("ascii", "replace")
+        if found := re.fullmatch(r"(\d{1,20}) ([\w.-]+)", text, re.ASCII):
+            return f" (process {found[1]} on {found[2]})"
+    return ""
 
 
-def _who(descriptor: int) -> str:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    text = os.read(descriptor, 100).decode("ascii", "replace")
-    found = re.fullmatch(r"(\d{1,20}) ([\w.-]+)", text, re.ASCII)
-    return f" (process {found[1]} on {found[2]})" if found else ""
-
-
-def _release(descriptor: int, path: Path) -> None:
-    with suppress(OSError):
-        # Before the lock ends, so that nobody else's file is removed.
-        if os.name != "nt" and _is_at(descriptor, path):
-            os.unlink(path)
-    os.close(descriptor)
-    if os.name == "nt":  # which removes no open file, and none that others have opened
+def _release(lock: BaseFileLock | None, path: Path) -> None:
+    # While the lock is held, so that the file of another process is never removed.
+    # Windows removes no open file; there `filelock` does it after the release.
+    if os.name != "nt":
         with suppress(OSError):
-            os.unlink(path)
+            path.unlink()
+    if lock is not None:
+        lock.release()
