@@ -21,10 +21,10 @@ from textgen.errors import CheckpointError
 from textgen.text.tokenizers.char import CharTokenizer
 
 
-def save(path: Path) -> None:
-    config = ModelConfig(vocab_size=2, num_layers=1, units=2, embedding_dim=2)
+def save(path: Path, vocab_size: int = 2) -> None:
+    config = ModelConfig(vocab_size=vocab_size, num_layers=1, units=2, embedding_dim=2)
     weights = {name: np.zeros(s, np.float32) for name, s in config.weight_shapes().items()}
-    save_checkpoint(path, Checkpoint(config, CharTokenizer("ab"), weights))
+    save_checkpoint(path, Checkpoint(config, CharTokenizer("abc"[:vocab_size]), weights))
 
 
 def make_run(path: Path, age: int = 0) -> RunDirectory:
@@ -39,9 +39,14 @@ def make_run(path: Path, age: int = 0) -> RunDirectory:
     return run
 
 
+def begin(run: RunDirectory, overwrite: bool = False) -> None:
+    """Begin a new run, whose first checkpoint is three symbols wide."""
+    run.begin(lambda: save(run.last, vocab_size=3), overwrite=overwrite)
+
+
 def refusal(run: RunDirectory, overwrite: bool = False) -> str:
     with pytest.raises(CheckpointError) as caught:
-        run.claim(overwrite=overwrite)
+        begin(run, overwrite)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -50,21 +55,21 @@ def names_under(path: Path) -> set[str]:
     return {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
 
 
-# --- claiming a place ---
+# --- beginning a run ---
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_missing_place_is_made(tmp_path: Path, overwrite: bool) -> None:
+def test_a_missing_directory_is_created(tmp_path: Path, overwrite: bool) -> None:
     run = RunDirectory(tmp_path / "a" / "run")
     run.check(overwrite=overwrite)
     assert not run.path.parent.exists()
-    run.claim(overwrite=overwrite)
-    assert run.path.is_dir()
+    begin(run, overwrite)
+    assert os.listdir(run.path) == ["last"]
 
 
-def test_an_empty_place_is_taken(tmp_path: Path) -> None:
-    RunDirectory(tmp_path).claim()
-    assert not any(tmp_path.iterdir())
+def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
+    begin(RunDirectory(tmp_path))
+    assert os.listdir(tmp_path) == ["last"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -107,23 +112,37 @@ def test_another_run_is_kept_unless_overwrite_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     before = names_under(run.path)
     assert refusal(run) == (
-        f"{run.path} holds a run already. Go on with it: --resume; replace it: "
-        "--overwrite; or choose another --out."
+        f"{run.path} already holds a run. Continue it with --resume, replace it with "
+        "--overwrite, or choose another --out."
     )
     assert names_under(run.path) == before
 
 
-def test_overwriting_removes_all_of_the_old_run(tmp_path: Path) -> None:
+def test_overwriting_replaces_last_and_history_and_keeps_best(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    save(run.path / ".best.old")
+    save(run.path / ".last.old")
     save(run.path / ".last.new")
     (run.path / ".history.csv.new").write_text("st")
     run.logs.joinpath("train").mkdir(parents=True)
     run.logs.joinpath("train", "events.out.tfevents.1.host").write_bytes(b"curve")
-    run.claim(overwrite=True)
-    assert run.path.is_dir()
-    assert not names_under(run.path)
-    assert not run.holds_run()
+    begin(run, overwrite=True)
+    assert {name.split("/")[0] for name in names_under(run.path)} == {"best", "last"}
+    assert load_checkpoint(run.last).model.vocab_size == 3
+    # It is replaced by the first evaluation.
+    assert load_checkpoint(run.best).model.vocab_size == 2
+
+
+def test_a_run_that_cannot_be_saved_leaves_the_old_one_whole(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    before = names_under(run.path)
+
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        run.begin(fail, overwrite=True)
+    assert names_under(run.path) == before
+    assert load_checkpoint(run.last).model.vocab_size == 2
 
 
 def test_overwriting_keeps_whatever_textgen_did_not_write(tmp_path: Path) -> None:
@@ -132,21 +151,18 @@ def test_overwriting_keeps_whatever_textgen_did_not_write(tmp_path: Path) -> Non
     for name in mine:
         (run.path / name).parent.mkdir(parents=True, exist_ok=True)
         (run.path / name).write_text("mine")
-    run.claim(overwrite=True)
-    assert names_under(run.path) == mine
+    begin(run, overwrite=True)
     save(run.best)
-    assert (run.best / "notes.txt").read_text() == "mine"
+    assert mine < names_under(run.path)
 
 
 def test_a_link_in_a_run_stays_when_the_run_is_overwritten(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    run.best.rename(tmp_path / "elsewhere")
-    run.best.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    run.claim(overwrite=True)
-    assert run.best.is_symlink()
-    assert not any(run.best.iterdir())
-    save(run.best)
-    assert (tmp_path / "elsewhere" / CONFIG).is_file()
+    run.last.rename(tmp_path / "elsewhere")
+    run.last.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    begin(run, overwrite=True)
+    assert run.last.is_symlink()
+    assert load_checkpoint(tmp_path / "elsewhere").model.vocab_size == 3
 
 
 @pytest.mark.parametrize("name", ["best", ".best.old", "last", ".last.old"])
@@ -155,24 +171,15 @@ def test_what_is_left_of_a_run_is_a_run(tmp_path: Path, name: str, file: str) ->
     (tmp_path / name).mkdir()
     (tmp_path / name / file).write_text("x")
     run = RunDirectory(tmp_path)
-    assert "holds a run already" in refusal(run)
-    run.claim(overwrite=True)
-    assert not any(tmp_path.iterdir())
-
-
-def test_overwriting_a_link_that_was_cut_short_can_be_done_again(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path / "run")
-    run.path.mkdir()
-    run.best.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    save(tmp_path / ".elsewhere.gone")
-    (tmp_path / ".elsewhere.gone" / "notes.txt").write_text("mine")
-    run.claim()
-    assert names_under(tmp_path) == {"elsewhere/notes.txt"}
+    assert "already holds a run" in refusal(run)
+    begin(run, overwrite=True)
+    assert load_checkpoint(run.last).model.vocab_size == 3
 
 
 def test_overwriting_that_was_cut_short_can_be_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each time one more file is removed before the crash."""
     unlink = Path.unlink
     for moment in range(100):
         run = make_run(tmp_path / str(moment))
@@ -188,23 +195,31 @@ def test_overwriting_that_was_cut_short_can_be_done_again(
         with monkeypatch.context() as patch:
             patch.setattr(Path, "unlink", crash)
             try:
-                run.claim(overwrite=True)
+                begin(run, overwrite=True)
             except KeyboardInterrupt:
-                # Nothing is half removed.
-                if run.holds_run():
-                    load_checkpoint(run.path)
+                # Either run, and the old one with its history.
+                last = load_checkpoint(run.last)
+                assert last.model.vocab_size == 3 or run.history_csv.exists()
+                assert load_checkpoint(run.best).model.vocab_size == 2
             else:
                 break
-        run.claim(overwrite=True)
-        assert not any(run.path.iterdir())
-    assert 10 < moment < 99
+        begin(run, overwrite=True)
+        assert load_checkpoint(run.last).model.vocab_size == 3
+        assert sorted(os.listdir(run.path)) == ["best", "last"]
+    assert 8 < moment < 99
 
 
-def test_a_first_save_that_was_cut_short_does_not_block_the_place(tmp_path: Path) -> None:
-    (tmp_path / ".last.new").mkdir()
-    (tmp_path / ".last.new" / CONFIG).write_text("{")
-    RunDirectory(tmp_path).claim()
-    assert not any(tmp_path.iterdir())
+def test_a_first_save_that_was_cut_short_does_not_block_the_directory(
+    tmp_path: Path,
+) -> None:
+    for name in (".last.new", ".best.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / CONFIG).write_text("{")
+    run = RunDirectory(tmp_path)
+    begin(run)
+    assert load_checkpoint(run.last).model.vocab_size == 3
+    run.remove_leftovers()
+    assert os.listdir(tmp_path) == ["last"]
 
 
 # --- finding a checkpoint ---

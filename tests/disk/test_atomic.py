@@ -1,4 +1,4 @@
-"""What is written, replaced or removed is seen whole or not at all."""
+"""What is written or replaced is seen whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ from textgen.checkpoint.format import (
     load_training_state,
     save_checkpoint,
 )
-from textgen.checkpoint.runs import RunDirectory, find_checkpoint
+from textgen.checkpoint.runs import find_checkpoint
 from textgen.config.model import ModelConfig
 from textgen.disk.atomic import (
-    holding,
+    locate,
     make_directory,
-    read_settled,
-    remove_directory,
+    read_consistent,
     write_file,
 )
 from textgen.errors import CheckpointError
@@ -118,7 +117,7 @@ def test_a_directory_replaced_while_it_is_read_is_read_again(tmp_path: Path) -> 
             save_checkpoint(place, make(num_letters))
         return found
 
-    found = read_settled(lambda: checkpoint_directory(place), read)
+    found = read_consistent(lambda: checkpoint_directory(place), read)
     assert '"vocab_size": 5' in found
 
 
@@ -131,7 +130,7 @@ def test_a_directory_renamed_away_while_it_is_read_is_read_again(tmp_path: Path)
             place.rename(old)
         return (directory / CONFIG).read_text()
 
-    assert '"vocab_size": 2' in read_settled(lambda: checkpoint_directory(place), read)
+    assert '"vocab_size": 2' in read_consistent(lambda: checkpoint_directory(place), read)
 
 
 def test_a_real_fault_is_told_at_once(tmp_path: Path) -> None:
@@ -145,15 +144,27 @@ def test_a_directory_that_never_settles_is_an_error(tmp_path: Path) -> None:
     place = tmp_path / "best"
     save_checkpoint(place, make(2))
     with pytest.raises(CheckpointError, match="replaced again and again while it was read"):
-        read_settled(lambda: place, lambda _: save_checkpoint(place, make(3)))
+        read_consistent(lambda: place, lambda _: save_checkpoint(place, make(3)))
 
 
 def test_the_name_of_a_moment_leads_to_the_new_directory(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "best", make(2))
     old = tmp_path / ".best.old"
-    assert holding(old, FILES) == tmp_path / "best"
+    assert locate(old, FILES) == tmp_path / "best"
     assert load_checkpoint(old).model.vocab_size == 2
-    assert holding(tmp_path / ".other.old", FILES) is None
+    assert locate(tmp_path / ".other.old", FILES) is None
+
+
+@pytest.mark.parametrize("name", ["b.old", "1.old", ".old"])
+def test_a_name_that_ends_in_old_is_not_taken_for_another(
+    tmp_path: Path, name: str
+) -> None:
+    """Only `.NAME.old` is the old version of `NAME`."""
+    save_checkpoint(tmp_path / "a" / "best", make(2))
+    save_checkpoint(tmp_path / "b", make(2))
+    save_checkpoint(tmp_path / name / "best", make(3))
+    assert load_checkpoint(tmp_path / name).model.vocab_size == 3
+    assert find_checkpoint(tmp_path / name) == tmp_path / name / "best"
 
 
 # --- kills ---
@@ -262,7 +273,7 @@ def test_a_failed_renaming_puts_the_old_one_back(
     assert load_checkpoint(tmp_path / "best").model.vocab_size == 2
 
 
-# --- making and removing ---
+# --- making ---
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows flushes no directories")
@@ -275,37 +286,3 @@ def test_the_names_of_new_directories_are_flushed(
     assert make_directory(place) == [place, tmp_path / "a"]
     assert set(flushed) == {tmp_path, tmp_path / "a"}
     assert make_directory(place) == []
-
-
-@pytest.mark.parametrize("name", [".last.gone", "last", ".last.old"])
-def test_a_removal_cut_short_anywhere_is_never_half_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """Each time one more step of the removal is done before the crash."""
-    calls = {"rename": os.rename, "unlink": os.unlink, "rmdir": os.rmdir}
-    for moment in range(100):
-        run = RunDirectory(tmp_path / str(moment))
-        save_checkpoint(run.path / name, make(2))
-        (run.path / name / "notes.txt").write_text("mine")
-        left = moment
-
-        def crash(call: str, *values: Any, **options: Any) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-            calls[call](*values, **options)
-
-        with monkeypatch.context() as patch:
-            for call in calls:
-                patch.setattr(os, call, lambda *v, call=call, **o: crash(call, *v, **o))
-            try:
-                remove_directory(run.last, FILES)
-            except KeyboardInterrupt:
-                if any((run.last / file).exists() for file in FILES):
-                    assert load_checkpoint(run.last).model.vocab_size == 2
-            else:
-                break
-        remove_directory(run.last, FILES)
-        assert [path.name for path in run.path.rglob("*")] == ["last", "notes.txt"]
-    assert moment > 3

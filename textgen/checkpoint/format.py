@@ -27,10 +27,10 @@ from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
 from textgen.disk.atomic import (
     ADVICE,
-    holding,
+    locate,
     new_directory,
-    read_settled,
-    settled,
+    read_consistent,
+    survivor,
     write_flushed,
     writing_errors,
 )
@@ -139,7 +139,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     >>> loaded.tokenizer.encode("ba").tolist(), loaded.weights["output.bias"].tolist()
     ([1, 0], [1.0, 1.0])
     """
-    return read_settled(lambda: checkpoint_directory(path), _read_checkpoint)
+    return read_consistent(lambda: checkpoint_directory(path), _read_checkpoint)
 
 
 def _read_checkpoint(directory: Path) -> Checkpoint:
@@ -163,7 +163,7 @@ def load_training_state(path: str | Path) -> TrainingState:
     Raises:
         CheckpointError: missing or damaged.
     """
-    return read_settled(lambda: settled(Path(path)), _read_training_state)
+    return read_consistent(lambda: survivor(Path(path)), _read_training_state)
 
 
 def _read_training_state(directory: Path) -> TrainingState:
@@ -196,7 +196,7 @@ def checkpoint_directory(path: str | Path) -> Path:
         # Looked at before it is followed.
         is_link = candidate != path and os.path.islink(candidate)
         # One of the two files is enough; the error then names the other.
-        place = None if is_link else holding(candidate, (CONFIG, WEIGHTS))
+        place = None if is_link else locate(candidate, (CONFIG, WEIGHTS))
         found = place or candidate
         if is_link or (found != path and os.path.islink(found)):
             # A link that a person names is theirs; one inside came with the run.

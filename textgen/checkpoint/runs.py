@@ -1,10 +1,10 @@
-"""One training run on disk: which files lie where, and what may be written over.
+"""Run directories: where the files of a training run are, and what may be overwritten.
 
 checkpoints/my_book/
     best/           the checkpoint with the best validation score
-    last/           the newest one, with all that `--resume` needs
-    history.csv     one row an evaluation
-    history.png     the same as a picture (extra `plot`)
+    last/           the newest checkpoint, with the training state for `--resume`
+    history.csv     one row per evaluation
+    history.png     the same as a plot (extra `plot`)
     logs/           for TensorBoard (`--tensorboard`)
     .lock           while a training runs: keeps a second one out
 """
@@ -19,21 +19,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from textgen.checkpoint.format import CONFIG, FILES, checkpoint_directory
-from textgen.disk.atomic import make_directory, remove_directory, remove_files
+from textgen.disk.atomic import make_directory, remove_files
 from textgen.disk.lock import LOCK, locked
 from textgen.errors import CheckpointError
 
 RUNS = Path("checkpoints")
-# What `save_checkpoint` leaves behind when it is cut short: nothing to go on with
-# where it never finished, else the checkpoint from before.
-FINISHED = ("best", ".best.old", "last", ".last.old")
-UNFINISHED = (".best.new", ".last.new")
-# What `claim` leaves behind when it is cut short.
-REMOVED = (".best.gone", ".last.gone")
+COMPLETE = ("best", ".best.old", "last", ".last.old")
+"""Complete checkpoints; a crash during a save leaves the previous one as `.old`."""
+INCOMPLETE = (".best.new", ".last.new")
+"""What a crash during a save leaves unfinished."""
 
 
 class RunDirectory:
-    """The places of one run; nothing is created before `claim`."""
+    """The paths of one run; nothing is created before `locked` or `begin`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -44,32 +42,32 @@ class RunDirectory:
         self.logs = self.path / "logs"
 
     def holds_run(self) -> bool:
-        """Whether a training has saved anything here."""
+        """Whether a training has saved a checkpoint here."""
         return any(
-            os.path.exists(self.path / name / file) for name in FINISHED for file in FILES
+            os.path.exists(self.path / name / file) for name in COMPLETE for file in FILES
         )
 
     def saved_at(self) -> int | None:
-        """When `last` was written, in nanoseconds since 1970; None where there is none."""
+        """When `last` was written, in nanoseconds since 1970; None if it does not exist."""
         try:
             return os.stat(self.last).st_mtime_ns
         except OSError:
             return None
 
     def check(self, *, overwrite: bool = False) -> None:
-        """Refuse a directory in which a new run would lose somebody's file.
+        """Refuse a directory that a new run must not write to.
 
         Raises:
-            CheckpointError: it holds another run and `overwrite` is not set, or
-                holds files that are no run.
+            CheckpointError: the path is a file, or the directory holds another run and
+                `overwrite` is False, or files that are not from textgen.
         """
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise CheckpointError(f"{self.path} is a file. Choose another --out.")
         if self.holds_run():
             if not overwrite:
                 raise CheckpointError(
-                    f"{self.path} holds a run already. Go on with it: --resume; "
-                    "replace it: --overwrite; or choose another --out."
+                    f"{self.path} already holds a run. Continue it with --resume, replace "
+                    "it with --overwrite, or choose another --out."
                 )
         elif self._foreign_entries():
             raise CheckpointError(
@@ -81,29 +79,29 @@ class RunDirectory:
     def locked(self) -> Iterator[bool]:
         """Keep other trainings out while this one reads and writes here.
 
-        The directory is made if it is missing, and removed again if nothing came of it.
+        The directory is created if it is missing, and removed again if it stays empty.
 
-        Returns:
-            as a context, whether there is a lock: some network file systems know none.
+        Yields:
+            whether the lock is held: some network file systems have no locks.
 
         Raises:
-            CheckpointError: another training is here, the directory cannot be written, or
-                belongs to somebody else.
+            CheckpointError: another training holds the lock, or the directory cannot be
+                written or holds files that are not from textgen.
         """
         if not self.holds_run():
-            self.check()  # nothing is written into a directory of others
+            self.check()  # so that no lock file is put beside the files of others
         with ExitStack() as stack:
             with self._errors_named():
                 is_locked = stack.enter_context(locked(self.path))
             yield is_locked
 
     def begin(self, save_last: Callable[[], None], *, overwrite: bool = False) -> None:
-        """Save a new run here; of one that it may replace nothing is lost before.
+        """Write the first checkpoint of a new run; only then is an old history removed.
 
-        The old `best` stays until the first evaluation of the new run replaces it.
+        The `best` of an overwritten run stays until the first evaluation replaces it.
 
         Args:
-            save_last: writes `last`; where it cannot, the old run is still whole.
+            save_last: writes `last`; if that fails, the old run is still complete.
 
         Raises:
             CheckpointError: as `check`, or the directory cannot be written.
@@ -114,48 +112,29 @@ class RunDirectory:
             save_last()
             self._remove_history()
 
-    def claim(self, *, overwrite: bool = False) -> None:
-        """Make the directory ready for a new run; a run it may replace is removed.
-
-        Raises:
-            CheckpointError: as `check`, or the directory cannot be written.
-        """
-        self.check(overwrite=overwrite)
-        with self._errors_named():
-            make_directory(self.path)
-            if self.holds_run():
-                self._remove_history()
-            # Checkpoints last: until they are gone, a crash leaves what is a run. Of
-            # these `best` last: it can be written with, `last` alone could go on.
-            remove_directory(self.last, FILES)
-            remove_directory(self.best, FILES)
-            for name in (*UNFINISHED, ".last.old", ".best.old"):
-                if (self.path / name).is_dir():
-                    remove_files(self.path / name, FILES)
-
-    def clear_rests(self) -> None:
-        """Remove what a kill has left half-written; nobody will ever read it.
+    def remove_leftovers(self) -> None:
+        """Remove checkpoints that a killed training has left incomplete.
 
         Raises:
             CheckpointError: the directory cannot be written.
         """
         with self._errors_named():
-            for name in UNFINISHED:
+            for name in INCOMPLETE:
                 if (self.path / name).is_dir():
                     remove_files(self.path / name, FILES)
 
     def _foreign_entries(self) -> list[str]:
-        """What lies here besides the rests of a run that was cut short."""
+        """Names in the directory that no training has left there."""
         with self._errors_named():
             entries = os.listdir(self.path) if os.path.isdir(self.path) else []
-            rests = {n for n in FINISHED if _is_empty(self.path / n)}
-        return [n for n in entries if n not in rests.union(UNFINISHED, REMOVED, {LOCK})]
+            empty = {n for n in COMPLETE if _is_empty(self.path / n)}
+        return [n for n in entries if n not in empty.union(INCOMPLETE, {LOCK})]
 
     def _remove_history(self) -> None:
         for file in (self.history_csv, self.history_png):
             file.unlink(missing_ok=True)
             file.with_name(f".{file.name}.new").unlink(missing_ok=True)
-        # TensorBoard would draw the curves of both runs as one.
+        # TensorBoard would join the curves of both runs into one.
         for file in self.logs.glob("*/events.out.tfevents.*"):
             file.unlink()
 
@@ -171,7 +150,7 @@ class RunDirectory:
 
 
 def find_checkpoint(path: str | Path | None = None) -> Path:
-    """The checkpoint a person means.
+    """Find a checkpoint by path, by the name of its run, or by age.
 
     Args:
         path: a checkpoint, a run, or the name of a run under `checkpoints/`;
@@ -181,14 +160,15 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         The directory that holds `config.json`.
 
     Raises:
-        CheckpointError: there is none; the message says how to get one.
+        CheckpointError: there is none; the message suggests a similar name, or how to
+            train one.
     """
     if path is None:
         return newest_checkpoint()
     try:
         return checkpoint_directory(path)
     except CheckpointError as error:
-        # The folder `poems` may be the text that the run `poems` was trained on.
+        # A folder `poems` may hold the text that the run `poems` was trained on.
         if os.path.exists(RUNS / path):
             return checkpoint_directory(RUNS / path)
         near = difflib.get_close_matches(str(path), _run_names(RUNS), n=1)
@@ -197,15 +177,13 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
 
 
 def newest_checkpoint(runs: str | Path = RUNS) -> Path:
-    """The checkpoint of the run under `runs` that was written to last.
+    """The checkpoint of the most recently written run under `runs`.
 
     Raises:
         CheckpointError: there is none.
     """
     runs = Path(runs)
-    # `.best.old` is the best one after a crash between two renames.
-    names = ("best", ".best.old", "last", ".last.old")
-    found = [path for name in names for path in runs.glob(f"*/{name}/{CONFIG}")]
+    found = [path for name in COMPLETE for path in runs.glob(f"*/{name}/{CONFIG}")]
     if not found:
         raise CheckpointError(
             f"no checkpoint under {runs}/. Train one: textgen train YOUR_TEXT.txt"
@@ -219,7 +197,7 @@ def _run_names(runs: Path) -> list[str]:
 
 def _is_empty(path: Path) -> bool:
     if not os.path.isdir(path):
-        # What the link leads to was just removed.
+        # The target of the link has been removed.
         return os.path.islink(path) and not os.path.exists(path)
     return not os.listdir(path)
 
@@ -228,5 +206,5 @@ def _written_at(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:
-        # A training that runs has just replaced it.
+        # A running training has just replaced it.
         return time.time()

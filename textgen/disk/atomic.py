@@ -1,14 +1,15 @@
-"""Files and directories that are either the old or the new ones, whenever a crash comes.
+"""Atomic replacement of files and directories: a crash leaves the old or the new version.
 
-What is new is written to a temporary sibling and flushed to the disk; only then it is
-renamed into its place, and the renaming is flushed, too. Whoever reads meanwhile gets all
-of the old or all of the new (`read_settled`).
+The new version is written to a temporary sibling, flushed to the disk and renamed into
+place; then the rename is flushed. A concurrent reader sees one whole version or the other
+(`read_consistent`).
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,19 +20,19 @@ from textgen.errors import CheckpointError, TextgenError
 
 Read = TypeVar("Read")
 
-# Reading takes milliseconds, and a training has other things to do than to save.
-TRIES = 20
+# Reading takes milliseconds, and a training saves far less often than that.
+READ_ATTEMPTS = 20
 ADVICE = "Free some space or choose another --out."
 
 
 def write_file(path: Path, data: bytes, advice: str = ADVICE) -> None:
-    """Write a file so that a crash leaves either the old content or the new.
+    """Replace the content of a file atomically.
 
     Args:
-        advice: the end of the message when it cannot be written.
+        advice: how to fix a failure; the end of the error message.
 
     Raises:
-        CheckpointError: it cannot be written.
+        CheckpointError: the file cannot be written.
     """
     fresh = path.with_name(f".{path.name}.new")
     with writing_errors(path, "write this file", advice):
@@ -45,10 +46,10 @@ def write_file(path: Path, data: bytes, advice: str = ADVICE) -> None:
 
 
 def write_flushed(path: Path, data: bytes) -> None:
-    """Write a file and wait until the disk has it.
+    """Write a file and flush it to the disk.
 
     Raises:
-        OSError: it cannot be written; the error names the file.
+        OSError: the file cannot be written; the error names it.
     """
     try:
         with open(path, "wb") as file:
@@ -56,26 +57,26 @@ def write_flushed(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        # A disk that is full says so without a name.
+        # The error of a full disk carries no file name.
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def flush_file(path: Path) -> None:
-    """Wait until the disk has what somebody else wrote to a file."""
+    """Flush to the disk what other code has written to a file."""
     with open(path, "r+b") as file:
         os.fsync(file.fileno())
 
 
 def flush_directory(path: Path) -> None:
-    """Wait until the disk has the names in a directory, as `rename` changed them."""
-    # Windows cannot open a directory; there a rename is flushed with the file.
+    """Flush the names in a directory to the disk, as `rename` has changed them."""
+    # Windows cannot open a directory; NTFS keeps a journal of renames.
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems flush files, but know no flushing of directories.
+        # Some network file systems flush files but not directories.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -84,7 +85,7 @@ def flush_directory(path: Path) -> None:
 
 @contextmanager
 def writing_errors(path: str | Path, task: str, advice: str = ADVICE) -> Iterator[None]:
-    """Turn whatever goes wrong while something is written into an error that names it.
+    """Turn an `OSError` of the body into a `CheckpointError` that names the path.
 
     >>> with writing_errors("run/best", "write the checkpoint"):
     ...     raise OSError(errno.ENOSPC, "No space left on device")
@@ -112,10 +113,10 @@ def _free_megabytes(path: str | Path) -> str:
 
 
 def make_directory(path: Path) -> list[Path]:
-    """Make a directory and its parents, and wait until the disk has their names.
+    """Create a directory and its parents, and flush their names to the disk.
 
     Returns:
-        Those that were missing, the deepest first.
+        the directories that were missing, the deepest first.
     """
     missing = [each for each in (path, *path.parents) if not os.path.isdir(each)]
     try:
@@ -129,14 +130,14 @@ def make_directory(path: Path) -> list[Path]:
 
 @contextmanager
 def new_directory(place: Path, names: tuple[str, ...]) -> Iterator[Path]:
-    """A temporary sibling of a directory, which takes its place once it is filled.
+    """Yield an empty sibling of a directory, which replaces it when the body succeeds.
 
-    When it cannot be filled, `place` stays as it is, and what was written goes away: it
-    would take the space that is missing.
+    If the body fails, `place` keeps its old version and the sibling is removed, so that
+    it does not take up space on a full disk.
 
     Args:
-        place: what it becomes, or replaces; no link.
-        names: the files that belong to it; those of other origin are kept.
+        place: the directory to create or replace; not a symbolic link.
+        names: the files that belong to it; all others in it are kept.
     """
     make_directory(place.parent)
     fresh = sibling(place, "new")
@@ -145,25 +146,20 @@ def new_directory(place: Path, names: tuple[str, ...]) -> Iterator[Path]:
         for name in names:
             (fresh / name).unlink(missing_ok=True)
         yield fresh
-        replace_directory(place, fresh, names)
+        _replace_directory(place, fresh, names)
     except BaseException:
-        with suppress(OSError):  # it is in its place already, or nothing can be changed
+        with suppress(OSError):  # already renamed, or the disk is read-only
             remove_files(fresh, names)
         raise
 
 
-def replace_directory(place: Path, fresh: Path, names: tuple[str, ...]) -> None:
-    """Put the filled and flushed directory `fresh` into its place.
-
-    Args:
-        place: what it becomes, or replaces.
-        names: the files that belong to it; those of other origin are kept.
-    """
+def _replace_directory(place: Path, fresh: Path, names: tuple[str, ...]) -> None:
+    """Rename the filled directory `fresh` to `place`, whose other files are kept."""
     flush_directory(fresh)
-    # A directory that is not empty cannot be renamed over. Between the two renames
-    # `place` is missing; a reader then finds the old one (`holding`).
+    # Only an empty directory can be renamed over. Between the two renames `place` is
+    # missing; a reader then finds the old version (`locate`).
     old = sibling(place, "old")
-    _settle(place, old, names)
+    _finish_replacement(place, old, names)
     if place.exists():
         os.rename(place, old)
     try:
@@ -173,73 +169,52 @@ def replace_directory(place: Path, fresh: Path, names: tuple[str, ...]) -> None:
             os.rename(old, place)
         raise
     flush_directory(place.parent)
-    _settle(place, old, names)
+    _finish_replacement(place, old, names)
 
 
-def remove_directory(path: Path, names: tuple[str, ...]) -> None:
-    """Remove a directory at once; files of other origin are kept in it.
-
-    Args:
-        path: may be missing, or a link; then what it points to is emptied.
-        names: the files that belong to it.
-    """
-    place, gone = Path(os.path.realpath(path)), sibling(path, "gone")
-    # First what crashes have left of an earlier removal or replacement.
-    _empty(gone, place, names)
-    _settle(place, sibling(path, "old"), names)
-    if not place.exists() and settled(place).is_dir():
-        os.rename(settled(place), place)
-    if place.is_dir():
-        # Renamed first: half of it is never seen.
-        os.rename(place, gone)
-        flush_directory(place.parent)
-        _empty(gone, place, names)
-    if path.is_symlink():
-        place.mkdir(exist_ok=True)
-
-
-def settled(path: Path) -> Path:
-    """Where `path` is after a crash between the two renames of a replacement."""
+def survivor(path: Path) -> Path:
+    """`path`, or its old version after a crash between the two renames of a replacement."""
     old = sibling(path, "old")
     return old if not os.path.exists(path) and os.path.exists(old) else path
 
 
-def holding(path: Path, names: tuple[str, ...]) -> Path | None:
-    """Where the directory `path` is that holds one of the files `names`, or None.
+def locate(path: Path, names: tuple[str, ...]) -> Path | None:
+    """The directory that holds the content of `path`: at least one of the files `names`.
 
-    That is `path`, or its old version after a crash between the two renames of a
-    replacement, also while it is replaced.
+    Returns:
+        `path`; its old version during a replacement, or after a crash in one; or None.
     """
-    # Asked for by the name it had only for a moment, it has long got its own.
-    own = path.with_name(path.name[1:-4]) if path.name.endswith(".old") else path
-    # Each replacement may move it once while this looks.
+    # A reader may ask by the temporary name of a version that has been renamed since.
+    remnant = re.fullmatch(r"\.(.+)\.old", path.name)
+    original = path.with_name(remnant[1]) if remnant else path
+    # A replacement can move the directory once during each round.
     for _ in range(3):
-        for place in (path, sibling(path, "old"), own):
+        for place in (path, sibling(path, "old"), original):
             if any(os.path.exists(place / name) for name in names):
                 return place
     return None
 
 
-def read_settled(find: Callable[[], Path], read: Callable[[Path], Read]) -> Read:
-    """Read several files of one directory, all of them from the same version of it.
+def read_consistent(find: Callable[[], Path], read: Callable[[Path], Read]) -> Read:
+    """Read several files of one directory, all from the same version of it.
 
-    A training may replace the directory meanwhile; then it is read again.
+    If a training replaces the directory meanwhile, it is read again.
 
     Args:
-        find: says where the directory is now.
-        read: reads it.
+        find: returns the current place of the directory.
+        read: reads the directory.
 
     Raises:
-        CheckpointError: it was replaced each time it was read.
+        CheckpointError: the directory was replaced during every attempt.
     """
-    for _ in range(TRIES):
+    for _ in range(READ_ATTEMPTS):
         place = find()
         before = _identity(place)
         try:
             found = read(place)
         except (TextgenError, OSError):
-            # Missing or mixed files are no wonder in a directory that was replaced.
-            # Between two renames it is the same, but elsewhere.
+            # A replacement explains missing or mismatched files: then try again.
+            # Between its two renames the identity is the same, but the place differs.
             if before is not None and (now := find()) == place and _identity(now) == before:
                 raise
         else:
@@ -252,50 +227,37 @@ def read_settled(find: Callable[[], Path], read: Callable[[Path], Read]) -> Read
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
-    """What differs between a directory and the one that replaces it."""
+    """What distinguishes a directory from the one that replaces it."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    # The number of a directory that was removed is given to a new one, so its time, too.
+    # A new directory may get the inode number of a removed one, hence the time.
     return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def sibling(path: Path, suffix: str) -> Path:
-    """`.best.old` beside `best`; also for `.`, and beside what a link points to."""
+    """`.best.old` beside `best`; `.` is resolved first, and so is a symbolic link."""
     real = Path(os.path.realpath(path))
     return real.parent / f".{real.name}.{suffix}"
 
 
 def remove_files(directory: Path, names: tuple[str, ...]) -> None:
-    """Delete files by name, then the directory if nothing of other origin is left."""
+    """Delete files by name, and the directory if nothing else is left in it."""
     for name in names:
         (directory / name).unlink(missing_ok=True)
     if not any(directory.iterdir()) and not directory.is_symlink():
         directory.rmdir()
 
 
-def _settle(place: Path, old: Path, names: tuple[str, ...]) -> None:
-    """Finish a replacement, this one or one that a crash cut short."""
+def _finish_replacement(place: Path, old: Path, names: tuple[str, ...]) -> None:
+    """Remove the old version once the new one is in place, also after a crash."""
     if not (place.exists() and old.exists()):
         return
     for entry in old.iterdir():
         if entry.name not in names:
             os.rename(entry, _free_name(place / entry.name))
     remove_files(old, names)
-
-
-def _empty(gone: Path, place: Path, names: tuple[str, ...]) -> None:
-    """Remove what was renamed away, and put back what is of other origin."""
-    if not gone.is_dir():
-        return
-    remove_files(gone, names)
-    if gone.is_dir() and not place.exists():
-        os.rename(gone, place)
-    elif gone.is_dir():
-        for entry in gone.iterdir():
-            os.rename(entry, _free_name(place / entry.name))
-        gone.rmdir()
 
 
 def _free_name(path: Path) -> Path:

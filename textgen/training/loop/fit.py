@@ -106,7 +106,7 @@ class _Fit:
             self._score_test()
             return run.path
         if self.task.resumed is not None:
-            run.clear_rests()
+            run.remove_leftovers()
         else:
             # Shows at once whether the place can be written, and marks it as a run.
             run.begin(self.keeper.save_last, overwrite=self.task.overwrite)

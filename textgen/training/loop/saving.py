@@ -18,7 +18,7 @@ from textgen.checkpoint.format import (
     save_checkpoint,
 )
 from textgen.config.fields import to_dict
-from textgen.disk.atomic import ADVICE, holding, write_file
+from textgen.disk.atomic import ADVICE, locate, write_file
 from textgen.errors import CheckpointError, TrainingError
 from textgen.training.backend.keras import load_keras, sync
 from textgen.training.loop.plot import can_plot, history_png
@@ -154,7 +154,7 @@ class Keeper:
         set_weights(self.model, self.task.model, last.weights)
         for name, variable in self._variables().items():
             variable.assign(self._stored(resumed, name, tuple(variable.shape)))
-        if holding(self.task.run.best, (CONFIG,)) is None:
+        if locate(self.task.run.best, (CONFIG,)) is None:
             self.state.best_score = None  # somebody has removed it: the next one is kept
         # Older runs have none; then the next row tells of its own part of the round.
         names = [name for name in resumed.arrays if name.startswith("metrics.")]
