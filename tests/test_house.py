@@ -164,7 +164,6 @@ def test_no_folder_has_more_than_a_dozen_modules_and_no_file_more_than_400_lines
     assert [folder for folder, count in folders.items() if count > 13] == []
     lengths = {n: p.read_text(encoding="utf-8").count("\n") for n, p in MODULES.items()}
     assert {name for name, lines in lengths.items() if lines > 400} <= {
-        "textgen.corpora.public",
         "textgen.generation.generator",
         "textgen.generation.network.network",
         "textgen.text.reading.records",

@@ -18,7 +18,6 @@ from textgen.config.model import ModelConfig
 from textgen.config.sizes import SIZES, size_options
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
-from textgen.wording import say
 
 # What else than the text decides whether there is enough of it.
 SIZE_FLAGS = ("num_layers", "units", "batch_size", "seq_length", "seed")
@@ -39,28 +38,24 @@ def corpus() -> None:
 
 @corpus.command("list")
 def list_corpora() -> None:
-    """Show the corpora that can be fetched by name."""
+    """List the corpora that can be fetched by name."""
     from textgen.corpora.public import PUBLIC_CORPORA
 
     width = max(len(entry.name) for entry in PUBLIC_CORPORA)
     for entry in PUBLIC_CORPORA:
-        size = f"{entry.num_bytes:>13,} bytes" if entry.num_bytes else " " * 19
-        check = "sha256" if entry.sha256 else "no sha256 known"
+        size = f"{entry.num_bytes:>13,} bytes"
         click.echo(f"{entry.name:{width}} {size}  {entry.description}")
-        click.echo(f"{'':{width}} {'':19}  {entry.licence}; {check}")
+        click.echo(f"{'':{width}} {'':19}  {entry.licence}")
 
 
 @corpus.command("fetch")
 @click.argument("name")
 @click.option("--to", "folder", default="corpora", metavar="DIR", show_default=True)
 def fetch_corpus(name: str, folder: str) -> None:
-    """Download the corpus NAME, check it, and print where it is."""
-    from textgen.corpora.public import fetch, file_sha256, public_corpus
+    """Download the corpus NAME, verify its SHA-256, and print its path."""
+    from textgen.corpora.download import fetch
 
-    path = fetch(name, folder, progress=sys.stderr.isatty())
-    if public_corpus(name).sha256 is None:
-        say(f"No SHA-256 is known to check it by; this file has {file_sha256(path)}")
-    click.echo(path)
+    click.echo(fetch(name, folder, progress=sys.stderr.isatty()))
 
 
 def _size_flags(command: Any) -> Any:

@@ -1,1 +1,1 @@
-"""Texts that are at hand: bundled with the package, or public and fetched by name."""
+"""Texts that come with the package, and public ones that are downloaded by name."""

@@ -1,4 +1,4 @@
-"""The corpora that come with the package."""
+"""The corpora that ship with the package."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def bundled_corpus(name: str) -> Path:
-    """Where a corpus of the package's own lies: in the wheel or in the checkout.
+    """The path of a corpus that ships with the package, in the wheel or the checkout.
 
     Raises:
-        CorpusError: there is none of that name.
+        CorpusError: no bundled corpus has this name.
 
     >>> bundled_corpus("little_harbour.txt").name
     'little_harbour.txt'
