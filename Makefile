@@ -1,32 +1,59 @@
-# Two commands: `make demo` and `make test`. Both make .venv when it is missing.
+# The commands for work on textgen; `make` alone lists them. The first one that needs the
+# environment creates it in .venv.
 PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+SHELL := bash
+BIN := .venv/Scripts
+else
 BIN := .venv/bin
+endif
 
-.PHONY: demo test clean
-.DEFAULT_GOAL := demo
+TENSORFLOW := KERAS_BACKEND=tensorflow
+# Two devices, so that the tests cover training on more than one.
+JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2
+# One process per core of a small machine: most tests keep one core busy at most.
+PYTEST := $(BIN)/pytest -q -n 2
 
-# A stamp per extra: pip runs again only when pyproject.toml has changed.
+.PHONY: help demo lint format check test test-wheel clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The stamp files make pip run again only after pyproject.toml has changed.
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable ".[plot]"
+	$(BIN)/python -m pip install --quiet --editable ".[plot]"
 	@touch $@
 
-.venv/.installed-test: .venv/.installed
-	$(BIN)/pip install --quiet --editable ".[test]"
-	@touch $@
+.venv/.installed-test: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@ .venv/.installed
 
-demo: .venv/.installed
+demo: .venv/.installed  ## train on the bundled fables for 90 seconds and write a page
 	@TEXTGEN_COMMAND=$(BIN)/textgen $(BIN)/textgen demo
 
-# Once on JAX for everything that touches Keras, then everything on TensorFlow; in two
-# processes, as most tests keep one core busy at most.
-test: .venv/.installed-test
+lint: .venv/.installed-test  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy textgen
-	KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2 \
-		$(BIN)/pytest -q -n 2 tests/training textgen/training
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -q -n 2
 
-clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+format: .venv/.installed-test  ## let ruff format the code and fix what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint  ## lint, then the tests on TensorFlow without the slow ones
+	$(TENSORFLOW) $(PYTEST) -m "not slow"
+
+# Both backends; TensorFlow last, so that the output ends with the count of all tests.
+test: lint  ## lint, then every test on TensorFlow and those that JAX could change on JAX
+	$(JAX) $(PYTEST) -m "not one_backend" tests/training textgen/training
+	$(TENSORFLOW) $(PYTEST)
+
+test-wheel: .venv/.installed-test  ## build the wheel, install it with its dependencies and run it
+	TEXTGEN_WHEEL_DEPENDENCIES=1 $(BIN)/pytest -q tests/test_wheel.py
+
+clean:  ## remove everything that these commands created
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
