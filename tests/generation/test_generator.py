@@ -15,7 +15,8 @@ from tests.generation.models import ABC, LETTERS, chain_model, random_model, wri
 from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
 from textgen.errors import ConfigError, TokenizerError
-from textgen.generation.generator import Generator, UnknownCharacterWarning
+from textgen.generation.decoding.prompts import UnknownCharacterWarning
+from textgen.generation.generator import Generator
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -238,7 +239,7 @@ def test_a_text_ends_with_its_first_whole_line() -> None:
 
 
 def test_until_document_needs_a_model_of_documents() -> None:
-    with pytest.raises(ConfigError, match="this model knows no documents"):
+    with pytest.raises(ConfigError, match="this model has no end of document"):
         writes("abc").stream(until="document")
 
 

@@ -2,83 +2,99 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from textgen.cli.common import find, write_json, write_text
 from textgen.cli.options import NUMBERS, Command, config_options, given
-from textgen.config.fields import to_dict
+from textgen.config.fields import pick
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
 from textgen.wording import say
+
+if TYPE_CHECKING:
+    from textgen.generation.decoding.sample import Sample
+    from textgen.generation.generator import Generator
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The command line, apart from the sampling settings."""
+
+    checkpoints: tuple[str, ...]
+    prompt: str
+    prompt_file: str | None
+    prompts_file: str | None
+    encoding: str | None
+    label: str | None
+    seed: int | None
+    num_samples: int
+    mix: tuple[float, ...] | float | None
+    no_echo: bool
+    unknown: str
+    jsonl: bool
+    logprobs: int | None
+    interactive: bool
 
 
 @config_options("Sampling")
 @click.command(cls=Command)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-@click.option("--prompt", default="", help="Text to go on from.")
+@click.option("--prompt", default="", help="The text to continue.")
 @click.option(
     "--prompt-file",
     metavar="FILE",
-    help="The same from a file, without its last line feed; - for stdin.",
+    help="Read the prompt from a file, without its last line feed; - for stdin.",
 )
 @click.option(
     "--prompts",
     "prompts_file",
     metavar="FILE",
-    help="Many prompts, one on each line; an empty line is an empty prompt.",
+    help="Many prompts, one per line; an empty line is an empty prompt.",
 )
 @click.option("--encoding", help="Encoding of these files.  [default: utf-8]")
-@click.option("--label", help="What the text is to be like, for a model of labelled text.")
-@click.option("--seed", type=int, help="Start of the random choices, to repeat a text.")
+@click.option("--label", help="A label of the training text, for a model of labelled text.")
+@click.option("--seed", type=int, help="Random seed; the same seed repeats a text.")
 @click.option(
     "-n",
     "--num-samples",
     type=click.IntRange(min=1),
     default=1,
-    help="How many texts for each prompt.",
+    help="Number of texts for each prompt.",
 )
-@click.option("--mix", type=NUMBERS, help="Shares of several checkpoints, as 0.7,0.3.")
+@click.option(
+    "--mix", type=NUMBERS, help="Weights of several checkpoints, for example 0.7,0.3."
+)
 @click.option("--no-echo", is_flag=True, help="Do not show the prompt.")
 @click.option(
     "--unknown",
     type=click.Choice(["skip", "error"]),
     default="skip",
-    help="What to do with characters of the prompt the model never saw.  [default: skip]",
+    help="What to do with prompt characters the model has never seen.  [default: skip]",
 )
 @click.option(
     "--jsonl",
     is_flag=True,
-    help="One JSON object for each text, on a line; 64 texts are written together.",
+    help="Print one line of JSON per text; 64 texts are generated at a time.",
 )
 @click.option(
     "--logprobs",
     type=click.IntRange(min=0),
-    help="With --jsonl: this many of the likeliest characters at each place, too. All "
-    "log-probabilities are in nats, of the model alone, before temperature and filters.",
+    help="With --jsonl: also this many of the most likely characters at each place. "
+    "Log-probabilities are in nats, of the model alone, before temperature and filters.",
 )
-@click.option("--interactive", is_flag=True, help="Type prompts and settings; /help lists.")
-def sample(
-    checkpoints: tuple[str, ...],
-    prompt: str,
-    prompt_file: str | None,
-    prompts_file: str | None,
-    encoding: str | None,
-    label: str | None,
-    seed: int | None,
-    num_samples: int,
-    mix: tuple[float, ...] | float | None,
-    no_echo: bool,
-    unknown: str,
-    jsonl: bool,
-    logprobs: int | None,
-    interactive: bool,
-    **options: Any,
-) -> None:
+@click.option(
+    "--interactive",
+    is_flag=True,
+    help="Type prompts and settings; /help lists the commands.",
+)
+def sample(**options: Any) -> None:
     """Write text with CHECKPOINT: a directory, or a name under checkpoints/.
 
-    Without CHECKPOINT the newest one under checkpoints/ is taken. Several write
+    Without CHECKPOINT the newest one under checkpoints/ is used. Several write
     together with --mix.
 
     \b
@@ -92,88 +108,110 @@ def sample(
       textgen sample --interactive
       textgen sample --prompt-file opening.txt --no-echo > rest.txt
 
-    Filters work in this order: allow, forbid and pattern; repetition, frequency and
+    Filters are applied in this order: allow, forbid and pattern; repetition, frequency and
     presence penalty, DRY, no-repeat-ngram; temperature, top-k, top-p, min-p, typical-p.
     """
-    _check_usage(click.get_current_context().params)
-    settings = SamplingConfig(**given(options))
-    generator = _load(checkpoints, mix)
-    if interactive:
-        from textgen.cli.interactive.conversation import converse
-
-        converse(
-            generator, settings, seed=seed, label=label, unknown=unknown, echo=not no_echo
-        )
-        return
-    prompts = _read_prompts(prompt, prompt_file, prompts_file, encoding or "utf-8")
-    chosen = {"seed": seed, "unknown": unknown, "label": label, **to_dict(settings)}
-    if jsonl:
-        for each in generator.samples(
-            prompts, num_samples, logprobs=logprobs or 0, **chosen
-        ):
-            write_json(each.to_dict())
-    elif len(prompts) == num_samples == 1:
-        write_text(generator.stream(prompts[0], echo=not no_echo, **chosen))
+    request = _Request(**pick(_Request, options))
+    _check_usage(request)
+    settings = SamplingConfig(**pick(SamplingConfig, given(options)))
+    generator = _load(request)
+    if request.interactive:
+        _converse(generator, settings, request)
     else:
-        # Lines stand under each other; longer texts are kept apart.
-        is_line = generator.documents == "lines" or settings.until == "line"
-        _write_many(
-            generator.samples(prompts, num_samples, **chosen), no_echo, apart=not is_line
-        )
+        _write(generator, settings, request)
 
 
-def _check_usage(given: dict[str, Any]) -> None:
-    named = [name for name in ("prompt", "prompt_file", "prompts_file") if given[name]]
-    flags = {"prompts_file": "--prompts", "prompt_file": "--prompt-file"}
+def _check_usage(request: _Request) -> None:
+    sources = {
+        "--prompt": request.prompt,
+        "--prompt-file": request.prompt_file,
+        "--prompts": request.prompts_file,
+    }
+    named = [flag for flag, value in sources.items() if value]
     if len(named) > 1:
-        shown = " and ".join(flags.get(name, "--prompt") for name in named)
-        raise click.UsageError(f"{shown} contradict each other.")
-    if given["logprobs"] is not None and not given["jsonl"]:
+        raise click.UsageError(f"{named[0]} and {named[1]} contradict each other.")
+    if request.logprobs is not None and not request.jsonl:
         raise click.UsageError("--logprobs needs --jsonl.")
-    if given["interactive"]:
-        for name in (*named, "jsonl"):
-            if given[name]:
-                flag = flags.get(name, f"--{name}")
-                raise click.UsageError(f"{flag} and --interactive contradict each other.")
-        if given["num_samples"] > 1:
-            raise click.UsageError("-n and --interactive contradict each other.")
-    if len(given["checkpoints"]) > 1 and given["mix"] is None:
+    if request.interactive:
+        others = {"--jsonl": request.jsonl, "-n": request.num_samples > 1}
+        for flag in (*named, *(flag for flag, is_given in others.items() if is_given)):
+            raise click.UsageError(f"{flag} and --interactive contradict each other.")
+    num_checkpoints = len(request.checkpoints)
+    if num_checkpoints > 1 and request.mix is None:
         raise click.UsageError(
             "several checkpoints write together only with --mix, for example "
-            f"--mix {','.join(['1'] * len(given['checkpoints']))}."
+            f"--mix {','.join(['1'] * num_checkpoints)}."
         )
-    if len(given["checkpoints"]) < 2 and given["mix"] is not None:
+    if num_checkpoints < 2 and request.mix is not None:
         raise click.UsageError("--mix needs at least two checkpoints.")
 
 
-def _load(checkpoints: tuple[str, ...], mix: tuple[float, ...] | float | None) -> Any:
+def _load(request: _Request) -> Generator:
+    from textgen.checkpoint.format import load_checkpoint
     from textgen.generation.generator import Generator
 
-    if mix is None:
-        return Generator.load(find(*checkpoints))
-    shares = mix if isinstance(mix, tuple) else (mix,)
-    return Generator.mix([Generator.load(find(name)) for name in checkpoints], shares)
+    loaded = [
+        Generator.from_checkpoint(load_checkpoint(find(name)))
+        for name in request.checkpoints or (None,)
+    ]
+    if request.mix is None:
+        return loaded[0]
+    shares = request.mix if isinstance(request.mix, tuple) else (request.mix,)
+    return Generator.mix(loaded, shares)
 
 
-def _read_prompts(
-    prompt: str, prompt_file: str | None, prompts_file: str | None, encoding: str
-) -> list[str]:
-    if not prompt_file and not prompts_file:
-        return [prompt]
+def _converse(generator: Generator, settings: SamplingConfig, request: _Request) -> None:
+    from textgen.cli.interactive.conversation import converse
+
+    converse(
+        generator,
+        settings,
+        seed=request.seed,
+        label=request.label,
+        unknown=request.unknown,
+        echo=not request.no_echo,
+    )
+
+
+def _write(generator: Generator, settings: SamplingConfig, request: _Request) -> None:
+    prompts = _read_prompts(request)
+    options: dict[str, Any] = {
+        "seed": request.seed,
+        "unknown": request.unknown,
+        "label": request.label,
+        "sampling": settings,
+    }
+    if not request.jsonl and len(prompts) == request.num_samples == 1:
+        write_text(generator.stream(prompts[0], echo=not request.no_echo, **options))
+        return
+    logprobs = (request.logprobs or 0) if request.jsonl else None
+    samples = generator.samples(prompts, request.num_samples, logprobs=logprobs, **options)
+    if request.jsonl:
+        for each in samples:
+            write_json(each.to_dict())
+        return
+    # Lines follow each other directly; longer texts are set apart by an empty line.
+    is_line = generator.documents == "lines" or settings.until == "line"
+    _write_many(samples, request.no_echo, apart=not is_line)
+
+
+def _read_prompts(request: _Request) -> list[str]:
+    if not request.prompt_file and not request.prompts_file:
+        return [request.prompt]
     from textgen.text.reading.corpus import read_text
 
-    config = TextConfig(encoding=encoding, normalize="none")
-    if prompt_file:
+    config = TextConfig(encoding=request.encoding or "utf-8", normalize="none")
+    if request.prompt_file:
         # Editors end every file with a line feed, which would begin a new line.
-        return [read_text(prompt_file, config).removesuffix("\n")]
-    text = read_text(str(prompts_file), config)
+        return [read_text(request.prompt_file, config).removesuffix("\n")]
+    text = read_text(str(request.prompts_file), config)
     lines = text.removesuffix("\n").split("\n") if text else []
     if not lines:
-        say(f"Warning: {prompts_file} holds no prompt, so nothing is written.")
+        say(f"Warning: {request.prompts_file} has no prompts, so nothing is written.")
     return lines
 
 
-def _write_many(samples: Any, no_echo: bool, *, apart: bool) -> None:
+def _write_many(samples: Iterable[Sample], no_echo: bool, *, apart: bool) -> None:
     for number, each in enumerate(samples):
         if number and apart:
             click.echo()

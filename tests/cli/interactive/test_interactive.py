@@ -166,7 +166,7 @@ def test_unknown_characters_are_named_for_every_prompt_but_not_for_what_follows(
     script: Script,
 ) -> None:
     answer = script("Kit é\n\nKit é\n", "--length", "5")
-    warning = "left out of the prompt, as the model has never seen them: 'é' (U+00E9)"
+    warning = "left out of the prompt, unknown to the model: 'é' (U+00E9)"
     assert answer.err.splitlines() == [f"Warning: {warning}"] * 2
 
 
@@ -304,7 +304,7 @@ def test_quit_leaves_the_rest_unread(script: Script) -> None:
         ("/temperature -1", "temperature=-1.0 must be a finite number of at least 0"),
         ("/length 3 4", "/length: '3 4' is not a valid integer."),
         ("/until dawn", "/until: 'dawn' is not one of 'sentence', 'line'"),
-        ("/until document", "this model knows no documents"),
+        ("/until document", "this model has no end of document"),
         ('/stop ""', "an empty one would end every text at once"),
         ('/stop "a', '"a begins with a double quote, but is no text as JSON'),
         ("/min-length 900", "min_length=900 is more than length=30"),

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.generation.decoding.stopping import CONTEXT, Ending
+from textgen.generation.decoding.stopping import CONTEXT, StoppingCriteria
 
 some_stops = st.lists(st.text("ab", min_size=1, max_size=4), max_size=3)
 
 
-def shown(ending: Ending, pieces: Iterable[str]) -> str:
+def shown(stopping: StoppingCriteria, pieces: Iterable[str]) -> str:
     """All that is shown of a text that comes in these pieces and then is over."""
-    return "".join([ending.feed(piece) for piece in pieces]) + ending.flush()
+    return "".join([stopping.feed(piece) for piece in pieces]) + stopping.flush()
 
 
 def ended(text: str, **options: Any) -> tuple[str, str | None]:
     """What is shown of a text, and what ended it; None where nothing did."""
-    ending = Ending(**options)
-    return shown(ending, text), ending.reason
+    stopping = StoppingCriteria(**options)
+    return shown(stopping, text), stopping.reason
 
 
 # --- stop texts ---
@@ -47,17 +47,17 @@ def test_the_text_ends_before_the_first_stop_text(
     stops: list[str], expected: str, size: int
 ) -> None:
     text = "abcdefghabcd"
-    ending = Ending(stops)
+    stopping = StoppingCriteria(stops)
     pieces = [text[i : i + size] for i in range(0, len(text), size)]
-    assert shown(ending, pieces) == expected
-    assert ending.reason == (None if expected == text else "stop")
+    assert shown(stopping, pieces) == expected
+    assert stopping.reason == (None if expected == text else "stop")
 
 
 @pytest.mark.parametrize("pieces", ["abcd", ["abcd"], ["ab", "cd"]])
 def test_of_two_stop_texts_the_one_that_is_complete_first_ends_the_text(
     pieces: Sequence[str],
 ) -> None:
-    assert shown(Ending(["abcd", "bc"]), pieces) == "a"
+    assert shown(StoppingCriteria(["abcd", "bc"]), pieces) == "a"
 
 
 def test_of_two_stop_texts_that_are_complete_at_once_the_longer_one_is_cut_off() -> None:
@@ -65,10 +65,10 @@ def test_of_two_stop_texts_that_are_complete_at_once_the_longer_one_is_cut_off()
 
 
 def test_text_that_only_began_like_a_stop_text_is_shown_after_all() -> None:
-    ending = Ending(["bcx", "efghx"])
-    assert [ending.feed(c) for c in "abcdef"] == ["a", "", "", "bcd", "", ""]
-    assert ending.flush() == "ef"
-    assert ending.reason is None
+    stopping = StoppingCriteria(["bcx", "efghx"])
+    assert [stopping.feed(c) for c in "abcdef"] == ["a", "", "", "bcd", "", ""]
+    assert stopping.flush() == "ef"
+    assert stopping.reason is None
 
 
 def test_a_stop_text_may_begin_within_another_start_of_it() -> None:
@@ -76,10 +76,10 @@ def test_a_stop_text_may_begin_within_another_start_of_it() -> None:
 
 
 def test_after_the_end_nothing_more_is_shown() -> None:
-    ending = Ending(["b"])
-    assert [ending.feed(piece) for piece in ("ab", "c", "")] == ["a", "", ""]
-    assert ending.flush() == ""
-    assert ending.reason == "stop"
+    stopping = StoppingCriteria(["b"])
+    assert [stopping.feed(piece) for piece in ("ab", "c", "")] == ["a", "", ""]
+    assert stopping.flush() == ""
+    assert stopping.reason == "stop"
 
 
 def test_a_stop_text_does_not_begin_in_the_prompt() -> None:
@@ -87,19 +87,19 @@ def test_a_stop_text_does_not_begin_in_the_prompt() -> None:
 
 
 def test_a_second_flush_shows_nothing() -> None:
-    ending = Ending(["bc"])
-    assert (ending.feed("ab"), ending.flush(), ending.flush()) == ("a", "b", "")
+    stopping = StoppingCriteria(["bc"])
+    assert (stopping.feed("ab"), stopping.flush(), stopping.flush()) == ("a", "b", "")
 
 
 def test_without_a_way_to_end_the_text_passes_through() -> None:
-    ending = Ending(min_length=5, prompt="abc")
-    assert ending.is_idle
-    assert [ending.feed(piece) for piece in ("a", "", "b\n\n")] == ["a", "", "b\n\n"]
+    stopping = StoppingCriteria(min_length=5, prompt="abc")
+    assert stopping.is_idle
+    assert [stopping.feed(piece) for piece in ("a", "", "b\n\n")] == ["a", "", "b\n\n"]
 
 
 @pytest.mark.parametrize("options", [{"stops": ["a"]}, {"until": "line"}])
 def test_with_a_way_to_end_it_is_not_idle(options: dict[str, Any]) -> None:
-    assert not Ending(**options).is_idle
+    assert not StoppingCriteria(**options).is_idle
 
 
 # --- the least length ---
@@ -114,15 +114,15 @@ def test_a_stop_text_before_the_least_length_is_shown(least: int, expected: str)
 
 
 def test_what_comes_before_the_least_length_is_not_held_back() -> None:
-    ending = Ending(["ab"], min_length=3)
-    assert [ending.feed(c) for c in "aababx"] == ["a", "a", "b", "", "", ""]
-    assert ending.reason == "stop"
+    stopping = StoppingCriteria(["ab"], min_length=3)
+    assert [stopping.feed(c) for c in "aababx"] == ["a", "a", "b", "", "", ""]
+    assert stopping.reason == "stop"
 
 
 def test_a_stop_text_that_could_begin_twice_is_held_back_from_the_place_allowed() -> None:
-    ending = Ending(["aab"], min_length=1)
-    assert [ending.feed(c) for c in "aaab"] == ["a", "", "", ""]
-    assert ending.reason == "stop"
+    stopping = StoppingCriteria(["aab"], min_length=1)
+    assert [stopping.feed(c) for c in "aaab"] == ["a", "", "", ""]
+    assert stopping.reason == "stop"
 
 
 @pytest.mark.parametrize(
@@ -303,8 +303,8 @@ def test_a_prompt_longer_than_the_context_is_judged_as_a_whole() -> None:
 
 
 def test_blanks_that_may_end_the_unit_of_the_prompt_are_held_back() -> None:
-    ending = Ending(until="paragraph", prompt="one\n")
-    assert [ending.feed(c) for c in "  x"] == ["", "", "  x"]
+    stopping = StoppingCriteria(until="paragraph", prompt="one\n")
+    assert [stopping.feed(c) for c in "  x"] == ["", "", "  x"]
 
 
 # --- several ways to end ---
@@ -323,10 +323,10 @@ def test_what_comes_first_ends_the_text(
     text: str, expected: str, reason: str, size: int
 ) -> None:
     # The last stop text would begin before the end of the sentence, but is longer.
-    ending = Ending(["END", "ne. Two"], until="sentence")
+    stopping = StoppingCriteria(["END", "ne. Two"], until="sentence")
     pieces = [text[i : i + size] for i in range(0, len(text), size)]
-    assert shown(ending, pieces) == expected
-    assert ending.reason == reason
+    assert shown(stopping, pieces) == expected
+    assert stopping.reason == reason
 
 
 # --- what is held back ---
@@ -354,7 +354,9 @@ def cut_by_blank_lines(prompt: str, text: str, least: int) -> int | None:
     return None
 
 
-def check_held(ending: Ending, text: str, cut: Any, endings: Sequence[str]) -> None:
+def check_held(
+    stopping: StoppingCriteria, text: str, cut: Any, endings: Sequence[str]
+) -> None:
     """Feed a text; all of it is shown at once but what some way to go on would cut off.
 
     Args:
@@ -363,16 +365,16 @@ def check_held(ending: Ending, text: str, cut: Any, endings: Sequence[str]) -> N
     """
     so_far = ""
     for end in range(1, len(text) + 1):
-        so_far += ending.feed(text[end - 1])
+        so_far += stopping.feed(text[end - 1])
         found = cut(text[:end])
-        assert (ending.reason is not None) == (found is not None)
+        assert (stopping.reason is not None) == (found is not None)
         if found is not None:
             assert so_far == text[:found]
             return
         assert text.startswith(so_far)
         if len(so_far) < end:
             assert len(so_far) in {cut(text[:end] + more) for more in endings}
-    assert so_far + ending.flush() == text
+    assert so_far + stopping.flush() == text
 
 
 @given(text=st.text("ab", max_size=20), stops=some_stops, least=st.integers(0, 8))
@@ -381,7 +383,7 @@ def test_stop_texts_hold_back_no_more_and_no_less_than_they_must(
 ) -> None:
     endings = [stop[at:] for stop in stops for at in range(len(stop))]
     check_held(
-        Ending(stops, min_length=least),
+        StoppingCriteria(stops, min_length=least),
         text,
         lambda text: cut_by_stops(text, stops, least),
         endings,
@@ -397,7 +399,7 @@ def test_paragraphs_hold_back_no_more_and_no_less_than_they_must(
     prompt: str, text: str, least: int
 ) -> None:
     check_held(
-        Ending(until="paragraph", min_length=least, prompt=prompt),
+        StoppingCriteria(until="paragraph", min_length=least, prompt=prompt),
         text,
         lambda text: cut_by_blank_lines(prompt, text, least),
         ["\n"],
@@ -406,14 +408,14 @@ def test_paragraphs_hold_back_no_more_and_no_less_than_they_must(
 
 @given(text=st.text('a. "\n', max_size=15), until=st.sampled_from(["sentence", "line"]))
 def test_what_was_shown_is_never_taken_back(text: str, until: str) -> None:
-    ending = Ending(until=until)
-    so_far = "".join(ending.feed(c) for c in text)
+    stopping = StoppingCriteria(until=until)
+    so_far = "".join(stopping.feed(c) for c in text)
     assert text.startswith(so_far)
     held = text[len(so_far) :]
-    if ending.reason is None:
+    if stopping.reason is None:
         # A line is shown at once, a sentence but for what may be a blank line.
         assert re.fullmatch(r"(\n *)?" if until == "sentence" else "", held)
-        assert ending.flush() == held
+        assert stopping.flush() == held
 
 
 @given(
@@ -432,6 +434,6 @@ def test_it_makes_no_difference_how_a_text_comes_in_pieces(
     pieces.append(text[start:])
     stops = ["ab", "b a", "b. a", "a\nb"]
     options: dict[str, Any] = {"stops": stops, "until": until, "min_length": least}
-    one, other = Ending(**options), Ending(**options)
+    one, other = StoppingCriteria(**options), StoppingCriteria(**options)
     assert shown(one, pieces) == shown(other, text)
     assert one.reason == other.reason

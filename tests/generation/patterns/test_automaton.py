@@ -36,7 +36,7 @@ def automaton(tokenizer: Tokenizer, **options: Any) -> Automaton:
 
 
 def choices(constraint: Constraint) -> list[int]:
-    return np.flatnonzero(constraint.bans == 0).tolist()
+    return np.flatnonzero(constraint.mask == 0).tolist()
 
 
 def characters(tokenizer: Tokenizer, constraint: Constraint) -> str:
@@ -44,7 +44,7 @@ def characters(tokenizer: Tokenizer, constraint: Constraint) -> str:
 
 
 def after(tokenizer: Tokenizer, text: str, **options: Any) -> Constraint:
-    constraint = automaton(tokenizer, **options).begin()
+    constraint = automaton(tokenizer, **options).start()
     for each in tokenizer.encode(text).tolist():
         assert each in choices(constraint)
         constraint.advance(each)
@@ -55,7 +55,7 @@ def walk(
     made: Automaton, tokenizer: Tokenizer, rng: np.random.Generator, length: int
 ) -> str:
     """Draw evenly among what is left, to the end of document or of the possibilities."""
-    constraint, ids = made.begin(), []
+    constraint, ids = made.start(), []
     while left := choices(constraint):
         drawn = int(rng.choice(left))
         if drawn == tokenizer.eod_id:
@@ -156,7 +156,7 @@ def assert_exact(
     made = automaton(tokenizer, length=high, min_length=low, **options)
     texts = matches(options["pattern"], alphabet, low, high)
     spelled = {tuple(tokenizer.encode(text).tolist()) for text in texts}
-    waiting: list[tuple[tuple[int, ...], Constraint]] = [((), made.begin())]
+    waiting: list[tuple[tuple[int, ...], Constraint]] = [((), made.start())]
     for begun, constraint in waiting:
         ids = possible_ids(spelled, begun)
         assert constraint.can_end == (begun in spelled), begun
@@ -207,7 +207,7 @@ def test_bytes_are_banned_just_where_no_permitted_character_has_them(
 
 def test_a_way_that_leads_to_a_character_outside_the_vocabulary_is_closed() -> None:
     # "a" can be written, but the "x" that would have to follow cannot.
-    constraint = automaton(CharTokenizer("aby"), pattern="ax|by").begin()
+    constraint = automaton(CharTokenizer("aby"), pattern="ax|by").start()
     assert characters(CharTokenizer("aby"), constraint) == "b"
 
 
@@ -229,7 +229,7 @@ def test_all_is_banned_after_a_match_that_cannot_go_on() -> None:
 
 def test_the_end_of_a_document_may_come_just_where_the_text_can_end() -> None:
     tokenizer = CharTokenizer("ab", end_of_document=True)
-    constraint = automaton(tokenizer, pattern="a+b?", min_length=2, length=3).begin()
+    constraint = automaton(tokenizer, pattern="a+b?", min_length=2, length=3).start()
     seen = []
     for text in "aab":
         seen.append((characters(tokenizer, constraint), 0 in choices(constraint)))
@@ -247,7 +247,7 @@ def test_to_go_on_with_the_end_of_a_document_changes_nothing() -> None:
 
 
 def test_a_text_cannot_end_within_a_character() -> None:
-    constraint = automaton(BYTES, pattern="é*", length=2).begin()
+    constraint = automaton(BYTES, pattern="é*", length=2).start()
     assert constraint.can_end
     constraint.advance(0xC3)
     assert not constraint.can_end
@@ -255,7 +255,7 @@ def test_a_text_cannot_end_within_a_character() -> None:
 
 
 def test_a_text_of_no_characters_matches_where_the_pattern_does() -> None:
-    constraint = automaton(ENGLISH, pattern="a*", length=0).begin()
+    constraint = automaton(ENGLISH, pattern="a*", length=0).start()
     assert constraint.can_end
     assert choices(constraint) == []
 
@@ -263,7 +263,7 @@ def test_a_text_of_no_characters_matches_where_the_pattern_does() -> None:
 @pytest.mark.parametrize("tokenizer", [ENGLISH, BYTES])
 def test_a_thousand_million_characters_may_be_asked_for(tokenizer: Tokenizer) -> None:
     made = automaton(tokenizer, pattern="(?:ab|cd)*", min_length=10**9, length=10**9)
-    assert characters(tokenizer, made.begin()) == "ac"
+    assert characters(tokenizer, made.start()) == "ac"
     with pytest.raises(ConfigError, match="has from 999999999 to 999999999 characters"):
         automaton(tokenizer, pattern="(?:ab|cd)*", min_length=10**9 - 1, length=10**9 - 1)
 
@@ -279,11 +279,11 @@ def test_a_thousand_million_characters_may_be_asked_for(tokenizer: Tokenizer) ->
     ],
 )
 def test_unknown_token_and_labels_are_never_written(tokenizer: Tokenizer) -> None:
-    constraint = automaton(tokenizer, pattern="(?s).+").begin()
+    constraint = automaton(tokenizer, pattern="(?s).+").start()
     never = {tokenizer.unknown_id, *tokenizer.label_ids} - {None}
     assert len(never) >= 2
     assert not never & set(choices(constraint))
-    assert constraint.bans.shape == (tokenizer.vocab_size,)
+    assert constraint.mask.shape == (tokenizer.vocab_size,)
 
 
 # --- UTF-8 ---
@@ -318,7 +318,7 @@ def test_every_character_can_be_spelled_in_bytes(code: str) -> None:
 )
 def test_bytes_that_are_no_utf8_are_banned(broken: str) -> None:
     *begun, last = bytes.fromhex(broken)
-    constraint = automaton(BYTES, pattern="(?s).+", length=1).begin()
+    constraint = automaton(BYTES, pattern="(?s).+", length=1).start()
     for each in begun:
         constraint.advance(each)
     assert last not in choices(constraint)
@@ -347,14 +347,14 @@ def test_a_character_model_needs_no_automaton_for_allow_and_forbid() -> None:
 
 def test_a_byte_model_keeps_to_allowed_characters_by_an_automaton() -> None:
     assert permitted_ids(BYTES, "é", None).all()
-    constraint = automaton(BYTES, allow="aé").begin()
+    constraint = automaton(BYTES, allow="aé").start()
     assert choices(constraint) == [ord("a"), 0xC3]
     constraint.advance(0xC3)
     assert choices(constraint) == [0xA9]
 
 
 def test_a_byte_model_never_writes_a_forbidden_character() -> None:
-    constraint = automaton(BYTES, forbid="é\n").begin()
+    constraint = automaton(BYTES, forbid="é\n").start()
     assert ord("\n") not in choices(constraint)
     constraint.advance(0xC3)
     assert choices(constraint) == [byte for byte in range(0x80, 0xC0) if byte != 0xA9]
@@ -399,7 +399,7 @@ def test_to_forbid_a_ligature_does_not_forbid_its_letters() -> None:
 
 def test_the_pattern_is_brought_into_the_normal_form_of_the_model() -> None:
     made = automaton(EUROPEAN, pattern="e\u0301+", length=3)
-    assert characters(EUROPEAN, made.begin()) == "é"
+    assert characters(EUROPEAN, made.start()) == "é"
 
 
 def test_a_full_width_sign_means_itself_where_its_normal_form_is_a_quantifier() -> None:
@@ -411,7 +411,7 @@ def test_a_full_width_sign_means_itself_where_its_normal_form_is_a_quantifier() 
 def test_without_a_normal_form_the_pattern_stays_as_it_is() -> None:
     tokenizer = CharTokenizer("e\u0301é", normalize="none")
     made = automaton(tokenizer, pattern="e\u0301", length=2)
-    assert characters(tokenizer, made.begin()) == "e"
+    assert characters(tokenizer, made.start()) == "e"
 
 
 # --- what cannot be ---
@@ -482,7 +482,7 @@ def test_a_pattern_too_large_for_its_length_is_refused(
 
 def test_texts_of_one_automaton_do_not_disturb_each_other() -> None:
     made = automaton(CharTokenizer("abc"), pattern="abc|ba", length=3)
-    one, two = made.begin(), made.begin()
+    one, two = made.start(), made.start()
     one.advance(0)
     two.advance(1)
     twin = copy.copy(one)
@@ -493,12 +493,12 @@ def test_texts_of_one_automaton_do_not_disturb_each_other() -> None:
 
 def test_bans_are_kept_and_cannot_be_changed_by_mistake() -> None:
     made = automaton(ENGLISH, pattern="[ab]*", length=100)
-    first, second = made.begin(), made.begin()
+    first, second = made.start(), made.start()
     first.advance(int(ENGLISH.encode("a")[0]))
     first.advance(int(ENGLISH.encode("b")[0]))
-    assert first.bans is first.bans
+    assert first.mask is first.mask
     with pytest.raises(ValueError, match="read-only"):
-        second.bans[0] = 1
+        second.mask[0] = 1
 
 
 def test_what_is_kept_is_bounded_and_forgetting_changes_nothing(

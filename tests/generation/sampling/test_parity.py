@@ -88,15 +88,15 @@ def ours(kind: Any, setting: float, logits: Any, ids: Any) -> Any:
     if kind not in LOOKS_BACK:
         return kind(setting)(logits)
     vocab_size = logits.shape[-1]
-    memories = [kind(setting).begin(vocab_size, row.tolist()) for row in ids]
-    return np.stack([memory(row) for memory, row in zip(memories, logits, strict=True)])
+    memories = [kind(setting).start(vocab_size, row.tolist()) for row in ids]
+    return np.stack([state(row) for state, row in zip(memories, logits, strict=True)])
 
 
 def our_chain(settings: dict[str, Any], logits: Any, ids: list[int]) -> Any:
     """Filter logits `(vocab,)` by all settings, in the order of this package."""
     config = SamplingConfig(**settings)
     for penalty in make_penalties(config):
-        logits = penalty.begin(len(logits), ids)(logits)
+        logits = penalty.start(len(logits), ids)(logits)
     for each in make_filters(config, settings["temperature"]):
         logits = each(logits)
     return logits
@@ -154,7 +154,7 @@ def test_the_frozen_values_tell_filters_and_their_order_apart() -> None:
         for each in reversed(make_filters(config, config.temperature)):  # type: ignore[arg-type]
             logits = each(logits)
         for penalty in reversed(make_penalties(config)):
-            logits = penalty.begin(len(logits), case["ids"])(logits)
+            logits = penalty.start(len(logits), case["ids"])(logits)
         swapped += not np.allclose(logits, numbers(case["expected"]))
     assert swapped >= 5
 

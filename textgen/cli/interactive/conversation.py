@@ -163,9 +163,9 @@ class _Conversation:
         self._begin(self._prompt)
 
     def _begin(self, prompt: str) -> None:
-        from textgen.generation.generator import checked_seed
+        from textgen.generation.generator import resolve_seed
 
-        seed = checked_seed(self._values["seed"])
+        seed = resolve_seed(self._values["seed"])
         # Python would warn once; a person who types it again wants to hear it again.
         pieces = self._stream(prompt, seed, "always")
         self._prompt = self._text = prompt

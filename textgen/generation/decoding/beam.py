@@ -1,4 +1,4 @@
-"""Beam search: the most likely text, as far as a few candidates at once can find it."""
+"""Beam search: an approximation of the most likely text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from textgen.generation.decoding.plan import Model
-from textgen.generation.decoding.sample import Sample
 from textgen.generation.decoding.text import Text
 from textgen.generation.network.network import Floats, State
 from textgen.generation.sampling.filters import check_finite, log_softmax
@@ -24,32 +23,32 @@ class _Beam:
 
     @property
     def value(self) -> float:
-        """What candidates of different lengths are compared by."""
+        """The score by which candidates of different lengths are compared."""
         config = self.text.plan.config
         return self.total / max(self.text.num_ids, 1) ** config.length_penalty
 
 
-def search(model: Model, text: Text, logits: Floats, state: State) -> list[Sample]:
-    """Find likely ways to go on (Graves 2012; the length norm as in Wu et al. 2016).
+def search(model: Model, text: Text, logits: Floats, state: State) -> list[Text]:
+    """Find likely continuations (Graves 2012; length norm as in Wu et al. 2016).
 
-    At each step every candidate is gone on with in its likeliest ways, and the
-    `beam_width` best of all are kept. What has ended is compared by its log-probability
-    divided by its number of ids to the power of `length_penalty`. Constraints and
-    penalties hold as in drawing; what they leave counts as the whole.
+    Each step extends every candidate by its most likely ids and keeps the `beam_width`
+    best of all. Finished candidates are compared by their log-probability divided by
+    their number of ids to the power of `length_penalty`. Constraints and penalties apply
+    as in sampling; probabilities are renormalised over the ids they leave.
 
     Args:
         text: just begun.
-        logits: `(1, vocab)`, predicts its first character.
-        state: `(num_layers, vectors, 1, units)` after what it begins with.
+        logits: `(1, vocab)`, predicts its first id.
+        state: `(num_layers, vectors, 1, units)` after the prompt.
 
     Returns:
-        At most `beam_width` samples, the best first, numbered from `text.number` on.
+        At most `beam_width` finished texts, best first, numbered from `text.number` on.
 
     Raises:
-        CheckpointError: the predictions are no numbers.
+        CheckpointError: the logits are not finite.
     """
     if text.finish_reason is not None:
-        return [text.sample()]
+        return [text]
     width = text.plan.config.beam_width or 1
     beams: list[_Beam] = [_Beam(text, 0.0, row=0)]
     finished: list[_Beam] = []
@@ -66,48 +65,50 @@ def search(model: Model, text: Text, logits: Floats, state: State) -> list[Sampl
         if going:
             logits, state = model.step(ids, state[:, :, [beam.row for beam in going]])
         beams = [replace(beam, row=row) for row, beam in enumerate(going)]
-    samples = [beam.text.sample() for beam in finished]
-    return [replace(s, number=text.number + rank) for rank, s in enumerate(samples)]
+    texts = [beam.text for beam in finished]
+    for number, found in enumerate(texts, text.number):
+        found.number = number
+    return texts
 
 
 def _steps(beams: list[_Beam], logits: Floats, width: int) -> Iterator[tuple[_Beam, int]]:
-    """The likeliest next steps of all candidates together, the best first."""
+    """The most likely extensions of all candidates together, best first."""
     plan = beams[0].text.plan
     scores = np.stack(
-        [b.text.filter(row) for b, row in zip(beams, logits + plan.bans, strict=True)]
+        [b.text.filter(row) for b, row in zip(beams, logits + plan.mask, strict=True)]
     )
-    stuck = scores.max(axis=-1) == -np.inf
-    for row in np.flatnonzero(stuck):
-        ended = beams[row].text.fork()
+    has_no_choice = scores.max(axis=-1) == -np.inf
+    for row in np.flatnonzero(has_no_choice):
+        ended = beams[row].text.copy()
         ended.end_without_choice()
         yield replace(beams[row], text=ended), -1
-    # A row that is stuck has no probabilities.
-    scores[stuck, 0] = 0.0
+    # A row without a choice has no probabilities.
+    scores[has_no_choice, 0] = 0.0
     check_finite(scores.max(axis=-1))
     totals = log_softmax(scores) + [[beam.total] for beam in beams]
-    totals[stuck] = -np.inf
-    # Twice as many as are kept: half of them may end here.
+    totals[has_no_choice] = -np.inf
+    # Twice as many as are kept, since half of them may end here.
     best = np.argsort(-totals, axis=None, kind="stable")[: 2 * width]
     own = log_softmax(logits.astype(np.float64))
     for row, drawn in zip(*np.unravel_index(best, totals.shape), strict=True):
         if totals[row, drawn] == -np.inf:
             return
-        text = beams[row].text.fork()
+        text = beams[row].text.copy()
         if plan.num_logprobs is not None:
-            text.note(int(drawn), own[row])
-        text.take(int(drawn))
+            text.record(int(drawn), own[row])
+        text.append(int(drawn))
         yield _Beam(text, float(totals[row, drawn]), int(row)), int(drawn)
 
 
 def _best_of_each(finished: list[_Beam]) -> list[_Beam]:
-    """The best first, and every text once: a stop text cuts off what differs."""
+    """Best first, each text once: a stop text may cut off where two of them differ."""
     ranked = sorted(finished, key=lambda beam: beam.value)
     best = {beam.text.written: beam for beam in ranked}
     return sorted(best.values(), key=lambda beam: -beam.value)
 
 
 def _is_settled(beams: list[_Beam], finished: list[_Beam], width: int) -> bool:
-    """Whether enough has ended, and nothing on its way is better than the last of it."""
+    """Whether enough are finished and no unfinished candidate is better than the last."""
     if len(finished) < width:
         return False
     return max(beam.value for beam in beams) <= finished[-1].value

@@ -1,4 +1,4 @@
-"""What is fixed before the first character: the sampling settings, made ready."""
+"""Everything fixed before the first character: the sampling settings, compiled."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from textgen.config.sampling import SamplingConfig
+from textgen.errors import ConfigError
 from textgen.generation.network.network import Floats, Ids, State
-from textgen.generation.patterns.automaton import Automaton
-from textgen.generation.sampling.fast import Chooser
+from textgen.generation.patterns.automaton import Automaton, make_automaton
+from textgen.generation.patterns.characters import permitted_ids
+from textgen.generation.sampling.fast import Sampler, make_samplers
 from textgen.generation.sampling.filters import Logits
-from textgen.generation.sampling.penalties import Penalty
-from textgen.text.tokenizers.byte import ByteTokenizer
-from textgen.text.tokenizers.char import CharTokenizer
+from textgen.generation.sampling.penalties import Penalty, make_penalties
+from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.text.unicode.normal_form import normalize_text
 
 
 class Model(Protocol):
-    """What the loop needs of a network, or of several that write together."""
+    """What decoding needs of a network or a mixture of networks."""
 
     def initial_state(self, batch_size: int = 1) -> State:
         """The state of a model that has read nothing."""
@@ -31,27 +35,65 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is settled for all texts before their first character.
+    """What all texts of one call share.
 
     Args:
-        bans: `(vocab,)` float64, minus infinity for ids that are never written, else 0.
-        choosers: one for each temperature; they take turns, a character each.
-        stops: in the tokenizer's normal form.
-        num_logprobs: how many of the likeliest ids are noted beside each id written;
-            None notes nothing.
+        mask: `(vocab,)` float64, minus infinity for ids that are never written, else 0.
+        samplers: one for each temperature; they alternate, one character each.
+        stops: stop texts in the tokenizer's normal form.
+        num_logprobs: how many of the most likely ids are recorded beside each id
+            written; None records nothing.
     """
 
     config: SamplingConfig
-    tokenizer: CharTokenizer | ByteTokenizer
-    bans: Logits
-    choosers: tuple[Chooser, ...]
+    tokenizer: Tokenizer
+    mask: Logits
+    samplers: tuple[Sampler, ...]
     penalties: tuple[Penalty, ...] = ()
     stops: tuple[str, ...] = ()
     automaton: Automaton | None = None
     num_logprobs: int | None = None
 
     @property
-    def is_restrictive(self) -> bool:
-        """Whether what a text may go on with depends on the text."""
-        restrictions = self.penalties, self.automaton, self.config.min_length
-        return any(restrictions)
+    def depends_on_text(self) -> bool:
+        """Whether the ids that may follow depend on the text so far."""
+        return bool(self.penalties or self.automaton or self.config.min_length)
+
+
+def make_plan(
+    tokenizer: Tokenizer, config: SamplingConfig, num_logprobs: int | None = None
+) -> Plan:
+    """Compile the settings for a model's tokenizer.
+
+    Raises:
+        ConfigError: the settings do not fit this model.
+
+    >>> from textgen.text.tokenizers.char import CharTokenizer
+    >>> make_plan(CharTokenizer("abc"), SamplingConfig(forbid="b")).mask.tolist()
+    [0.0, -inf, 0.0]
+    """
+    if config.until == "document" and tokenizer.eod_id is None:
+        raise ConfigError(
+            "this model has no end of document: it was trained on one whole text. Leave "
+            "out until='document', or train with --documents."
+        )
+    breakers = frozenset(tokenizer.encode(config.dry_breakers, "skip").tolist())
+    return Plan(
+        config,
+        tokenizer,
+        _mask(tokenizer, config),
+        make_samplers(config),
+        make_penalties(config, breakers),
+        # The text is written in normal form, so a stop text in another is never found.
+        tuple(normalize_text(text, tokenizer.normalize) for text in config.stop),
+        make_automaton(tokenizer, config),
+        num_logprobs,
+    )
+
+
+def _mask(tokenizer: Tokenizer, config: SamplingConfig) -> Logits:
+    permitted = permitted_ids(tokenizer, config.allow, config.forbid)
+    # The unknown token and labels stand for no character.
+    special = (tokenizer.unknown_id, *tokenizer.label_ids)
+    permitted[[each for each in special if each is not None]] = False
+    return np.where(permitted, 0.0, -np.inf)

@@ -10,20 +10,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sample:
-    """A text that was written, and how.
+    """A generated text and what is known about it.
 
     Args:
         text: the new text, without the prompt.
         finish_reason: what ended it: "length", "stop", "until", "document" (the model
-            ended the document), "pattern" (the text matches and cannot go on), or
+            ended the document), "pattern" (the text matches and cannot continue), or
             "no_choice" (`no_repeat_ngram_size` left no character).
-        logprob: log-probability in nats of the text, and of its document's end where
-            that was written, under the model alone, before temperature and filters.
-            NaN where it was not asked for.
+        logprob: log-probability in nats of the text, including the end of its document
+            if written, under the model alone, before temperature and filters. NaN
+            unless asked for.
         logprobs: one entry for each id of the text: `id`, `symbol`, `logprob`, and
-            `top`, the likeliest symbols with theirs. Empty where not asked for.
-        label: what the text was to be like, asked for or drawn; None for a model
-            without labels.
+            `top`, the most likely symbols with theirs. Empty unless asked for.
+        label: the label of its document, asked for or drawn; None for a model without
+            labels.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Sample:
     label: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The sample for JSON; what was not asked for is left out.
+        """The sample for JSON, without what was not asked for.
 
         >>> Sample(0, 7, "a", "bc", "length").to_dict()["finish_reason"]
         'length'

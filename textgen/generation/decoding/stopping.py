@@ -1,4 +1,4 @@
-"""Where a text ends: before a stop text, or after a whole sentence, line, paragraph."""
+"""Stopping criteria: stop texts, and the end of a sentence, line or paragraph."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 UNITS = {
     "line": r"(?=(\n))",
     "paragraph": r"(?=(\n[^\S\n]*\n))",
-    # Names and initials have full stops, too: "Mr. A. Smith" is no whole sentence. In
-    # Chinese and Japanese no space follows the end. Some of the closing quotes are
-    # opening ones elsewhere, but those never stand before a blank.
+    # Titles and initials have full stops as well: "Mr. A. Smith" is not a whole sentence.
+    # In Chinese and Japanese no space follows a sentence. Some of these closing quotes
+    # open a quotation in other languages, but then no white space follows.
     "sentence": (
         r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\b[A-Z])"
         r"[.!?…]+[\"'”’“‘»«)\]]*(?=(\s))"
@@ -18,33 +18,33 @@ UNITS = {
         r"|(?=(\n[^\S\n]*\n))"
     ),
 }
-"""Patterns that end with a unit of text; the group is what has to be seen after it."""
+"""Patterns that match up to the end of a unit; the group is the context after it."""
 
 UNSPACED_ENDS = "。！？」』”’）"
-"""Any character after one of these may show that a sentence is whole."""
+"""Any character after one of these may show that a sentence is complete."""
 
 BLANK_END = re.compile(r"\n[^\S\n]*\Z")
-"""What may turn out to stand before a blank line."""
+"""White space that may turn out to precede a blank line."""
 
 CONTEXT = 32
-"""Characters before a piece in which the end of a unit may begin."""
+"""Characters before a piece that are searched for the start of a unit's end."""
 
 
-class Ending:
-    """Passes a text on, piece by piece, as far as it is sure not to be cut.
+class StoppingCriteria:
+    """Passes on a text piece by piece, as far as no criterion can cut it off any more.
 
-    Held back is only what may turn out to be the start of a stop text or of a blank
-    line that ends a unit.
+    Only characters that may turn out to be the start of a stop text, or of a blank line
+    that ends a unit, are held back.
 
     Args:
-        stops: the first of them to be complete ends the text, and is not shown.
-        until: "sentence", "line", "paragraph", or None. A unit that the prompt began
-            is finished; one of blanks alone does not count.
-        min_length: nothing ends the text before it has so many characters.
-        prompt: what stands before the text.
+        stops: the first to be complete ends the text and is not shown.
+        until: "sentence", "line", "paragraph", or None. A unit begun by the prompt is
+            finished; a unit of white space alone does not count.
+        min_length: the text does not end before it has this many characters.
+        prompt: the text before it.
 
-    >>> ending = Ending(stops=["end"])
-    >>> [ending.feed(piece) for piece in ("an", " e", "nd", "!")], ending.reason
+    >>> stopping = StoppingCriteria(stops=["end"])
+    >>> [stopping.feed(piece) for piece in ("an", " e", "nd", "!")], stopping.reason
     (['an', ' ', '', ''], 'stop')
     """
 
@@ -56,7 +56,7 @@ class Ending:
         prompt: str = "",
     ) -> None:
         self.reason: str | None = None
-        # One that holds another within can never be the first.
+        # A stop text that contains another before its end is never complete first.
         self._stops = [s for s in stops if not any(each in s[:-1] for each in stops)]
         self._starts = {stop[0] for stop in stops}
         self._unit = None if until is None else re.compile(UNITS[until])
@@ -68,12 +68,12 @@ class Ending:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing can ever be held back or cut."""
+        """Whether there are no criteria: nothing is ever held back or cut off."""
         return not self._stops and self._unit is None
 
     def feed(self, piece: str) -> str:
-        """What may be shown now; once `reason` is set, the text has ended."""
-        # One by one, so that it makes no difference how a text comes in pieces.
+        """The characters that may be shown now; the text ends once `reason` is set."""
+        # One by one, so that the result does not depend on how the text is cut into pieces.
         return "".join(map(self._feed, piece))
 
     def _feed(self, character: str) -> str:
@@ -91,11 +91,11 @@ class Ending:
         return self._show(len(self._held) - self._num_suspect())
 
     def flush(self) -> str:
-        """What was held back, at the end of the text."""
+        """The characters held back so far, at the end of the text."""
         return "" if self.reason is not None else self._show(len(self._held))
 
     def _is_plain(self, character: str) -> bool:
-        """Whether no stop text begins and no unit ends here; most characters are plain."""
+        """Whether no stop text begins and no unit ends here, as for most characters."""
         if character in self._starts:
             return False
         may_end = character.isspace() or self._context[-1:] in UNSPACED_ENDS
@@ -116,21 +116,21 @@ class Ending:
 
     @property
     def _first(self) -> int:
-        """Where in what is held the text may end at the earliest."""
+        """The first index into `_held` at which the text may end."""
         return max(0, self._least - self._num_shown)
 
     def _place(self, index: int) -> int:
-        """Where in what is held an index into context and held lies."""
-        # The blank line after a unit may begin in the prompt: then nothing is written.
+        """Convert an index into context + held to one into `_held`."""
+        # A blank line after a unit may begin in the prompt; then nothing is written.
         return max(index - len(self._context), -self._num_shown)
 
     def _may_cut(self, at: int) -> bool:
-        """Whether a unit may end there: of what the prompt began, even without text."""
+        """Whether a unit may end there: if the prompt began it, even without new text."""
         has_text = self._has_text or not _is_blank(self._held[:at])
         return has_text and at >= self._first
 
     def _num_suspect(self) -> int:
-        """How much at the end of what is held may yet be cut off."""
+        """How many characters at the end of `_held` may still be cut off."""
         last = self._held[self._first :]
         most = max((_overlap(last, stop) for stop in self._stops), default=0)
         if self._unit is None:

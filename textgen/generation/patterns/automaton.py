@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
 from textgen.generation.patterns.characters import (
-    Bans,
+    Mask,
     permitted_codes,
     quoted,
     writable,
@@ -66,36 +66,36 @@ class Automaton:
         self.rows = spelling.rows
         self.horizon = horizon
         self._completes = spelling.completes
-        self._known: dict[tuple[int, int, int, bool], Bans] = {}
-        self._different: dict[tuple[int, bool, bytes], Bans] = {}
+        self._known: dict[tuple[int, int, int, bool], Mask] = {}
+        self._different: dict[tuple[int, bool, bytes], Mask] = {}
 
-    def begin(self) -> Constraint:
+    def start(self) -> Constraint:
         """The constraint on a new text."""
         return Constraint(self)
 
-    def bans(self, state: int, row: int, horizon: int, can_end: bool) -> Bans:
+    def mask(self, state: int, row: int, horizon: int, can_end: bool) -> Mask:
         """What may not follow; kept, as most texts come by the same places again."""
         place = state, row, horizon, can_end
         # Never looked up twice: another thread may empty the dictionaries between.
-        bans = self._known.get(place)
-        if bans is None:
+        mask = self._known.get(place)
+        if mask is None:
             self._forget_if_full()
             fitting = self.horizon.states(horizon)[self.next_state[state]]
             leads_on = np.append((self._completes & fitting).any(axis=1), False)
             key = row, can_end, leads_on.tobytes()
-            bans = self._different.get(key)
-            if bans is None:
-                bans = self._make_bans(row, can_end, leads_on)
-                self._different[key] = bans
-            self._known[place] = bans
-        return bans
+            mask = self._different.get(key)
+            if mask is None:
+                mask = self._make_mask(row, can_end, leads_on)
+                self._different[key] = mask
+            self._known[place] = mask
+        return mask
 
-    def _make_bans(self, row: int, can_end: bool, leads_on: NDArray[np.bool_]) -> Bans:
-        bans = np.where(leads_on[self.rows[row]], 0.0, -np.inf)
+    def _make_mask(self, row: int, can_end: bool, leads_on: NDArray[np.bool_]) -> Mask:
+        mask = np.where(leads_on[self.rows[row]], 0.0, -np.inf)
         if can_end and self.eod_id is not None:
-            bans[self.eod_id] = 0.0
-        bans.setflags(write=False)
-        return bans
+            mask[self.eod_id] = 0.0
+        mask.setflags(write=False)
+        return mask
 
     def _forget_if_full(self) -> None:
         num_bytes = len(self._different) * self.rows.shape[1] * 8
@@ -111,31 +111,31 @@ class Constraint:
 
     >>> config = SamplingConfig(pattern="ab*", length=3)
     >>> automaton = make_automaton(CharTokenizer("ab"), config)
-    >>> constraint = automaton.begin()
-    >>> constraint.bans.tolist(), constraint.can_end
+    >>> constraint = automaton.start()
+    >>> constraint.mask.tolist(), constraint.can_end
     ([0.0, -inf], False)
     >>> constraint.advance(0)
-    >>> constraint.bans.tolist(), constraint.can_end
+    >>> constraint.mask.tolist(), constraint.can_end
     ([-inf, 0.0], True)
     """
 
     def __init__(self, automaton: Automaton) -> None:
         self._automaton = automaton
         self._state = 0
-        self._start = len(automaton.rows) - 1
-        self._row = self._start
+        self._first_row = len(automaton.rows) - 1
+        self._row = self._first_row
         self._num_characters = 0
 
     @property
     def can_end(self) -> bool:
         """Whether the text matches as it is, and is long enough."""
         automaton = self._automaton
-        is_whole = self._row == self._start
+        is_whole = self._row == self._first_row
         is_enough = self._num_characters >= automaton.min_length
         return is_whole and is_enough and automaton.is_final.item(self._state)
 
     @property
-    def bans(self) -> Bans:
+    def mask(self) -> Mask:
         """Minus infinity for ids that may not come next, else 0: `(vocab,)`, read only.
 
         The end of a document may come wherever the text can end. If all ids are banned,
@@ -143,7 +143,7 @@ class Constraint:
         """
         automaton = self._automaton
         horizon = automaton.horizon[self._num_characters + 1]
-        return automaton.bans(self._state, self._row, horizon, self.can_end)
+        return automaton.mask(self._state, self._row, horizon, self.can_end)
 
     def advance(self, id: int) -> None:
         """Go on with an id that is not banned; nothing may follow `eod_id`."""
@@ -157,7 +157,7 @@ class Constraint:
             return
         self._state = automaton.next_state.item(self._state, value)
         assert self._state >= 0, f"id {id} was banned"
-        self._row = self._start
+        self._row = self._first_row
         self._num_characters += 1
 
 

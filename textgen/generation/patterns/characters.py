@@ -12,8 +12,8 @@ from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.unicode.normal_form import normalize_text
 
-Bans: TypeAlias = NDArray[np.float64]
-"""`(vocab,)`, minus infinity for ids that may not come next, else 0."""
+Mask: TypeAlias = NDArray[np.float64]
+"""`(vocab,)`: minus infinity for ids that must not come next, else 0; added to logits."""
 NUM_CODES = 0x110000
 _SURROGATES = slice(0xD800, 0xE000)
 

@@ -1,8 +1,9 @@
-"""Filters and draw in one go, for a single text: the quick twin of `sampling`.
+"""Logits to the next id: the fast twin of `filters`, for one text at a time.
 
-`sampling.filters` is the definition; here the same choice is made with one
-sorting for all filters. In ascending order each of them but typical-p keeps what lies
-behind some place, and only the place is moved. Tests hold the two equal.
+`textgen.generation.sampling.filters` is the definition. Applied to a single row, its
+filters cost several times as much, since each sorts again. Here one sort serves all of
+them: in ascending order, every filter except typical-p keeps a tail, and only the start
+of that tail moves. A test holds the two equal.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from textgen.generation.sampling.filters import (
 )
 
 
-class Chooser:
-    """Chooses the next id of one text as a configuration asks for.
+class Sampler:
+    """Samples the next id of one text as a configuration asks for.
 
     Args:
         temperature: one of those in `config`.
 
-    >>> chooser = Chooser(SamplingConfig(top_k=2), temperature=1.0)
-    >>> [chooser(np.log([0.2, 0.5, 0.3]), point) for point in (0.1, 0.7)]
+    >>> sampler = Sampler(SamplingConfig(top_k=2), temperature=1.0)
+    >>> [sampler(np.log([0.2, 0.5, 0.3]), uniform) for uniform in (0.1, 0.7)]
     [1, 2]
     """
 
@@ -39,47 +40,50 @@ class Chooser:
         self._temperature = temperature
         self._top_k, self._top_p = config.top_k, config.top_p
         self._min_p, self._typical_p = config.min_p, config.typical_p
-        narrow = (self._top_k, self._top_p, self._min_p, self._typical_p)
-        self._is_narrow = any(value is not None for value in narrow)
+        truncating = (self._top_k, self._top_p, self._min_p, self._typical_p)
+        self._is_truncating = any(value is not None for value in truncating)
 
-    def __call__(self, logits: Logits, point: float) -> int:
-        """Choose an id.
+    def __call__(self, logits: Logits, uniform: float) -> int:
+        """Sample an id.
 
         Args:
-            logits: `(vocab,)` float64; left as it is.
-            point: drawn evenly from 0 to below 1.
+            logits: `(vocab,)` float64; not modified.
+            uniform: a random number, uniform in [0, 1).
 
         Raises:
-            CheckpointError: the logits hold NaN or infinity, or all are removed.
+            CheckpointError: the logits hold NaN or infinity, or all ids are removed.
         """
         best = int(logits.argmax())
-        if self._temperature == 0 and not self._is_narrow:
+        if self._temperature == 0 and not self._is_truncating:
             check_finite(logits[best])
             return best
         if self._temperature < SAFE_DIVISOR:
-            return self.many(logits[np.newaxis], np.array([point]))[0]
+            return self.sample_rows(logits[np.newaxis], np.array([uniform]))[0]
         largest = logits[best]
         check_finite(largest)
         scaled = logits - largest
         scaled /= self._temperature
-        if self._is_narrow:
-            return self._chosen_of_few(scaled, point)
+        if self._is_truncating:
+            return self._sample_truncated(scaled, uniform)
         reached = np.exp(scaled).cumsum()
-        return int(reached.searchsorted(point * reached[-1], side="right"))
+        return int(reached.searchsorted(uniform * reached[-1], side="right"))
 
-    def many(self, logits: Logits, points: NDArray[np.float64]) -> list[int]:
-        """Choose an id in each row of `(batch, vocab)` logits, with `(batch,)` points.
+    def sample_rows(self, logits: Logits, uniforms: NDArray[np.float64]) -> list[int]:
+        """Sample an id from each row of `(batch, vocab)` logits, by `filters` themselves.
+
+        Args:
+            uniforms: `(batch,)`, uniform in [0, 1).
 
         Raises:
             CheckpointError: as above.
         """
         for each in self._filters:
             logits = each(logits)
-        ids: list[int] = draw(logits, points).tolist()
+        ids: list[int] = draw(logits, uniforms).tolist()
         return ids
 
-    def _chosen_of_few(self, scaled: Logits, point: float) -> int:
-        """The same for logits of which the largest is 0."""
+    def _sample_truncated(self, scaled: Logits, uniform: float) -> int:
+        """Apply the other filters to logits with a maximum of 0, and draw."""
         order = scaled.argsort(kind="stable")
         levels = scaled[order]
         weights = np.exp(levels)
@@ -87,16 +91,16 @@ class Chooser:
         kept = order[first:]
         if self._typical_p is not None and self._typical_p < 1:
             kept = kept[_is_typical(levels[first:], weights[first:], self._typical_p)]
-        # In the order of the vocabulary, as `draw` goes through them.
+        # Back to vocabulary order, in which `draw` accumulates.
         kept.sort()
         reached = np.exp(scaled[kept]).cumsum()
-        return int(kept[reached.searchsorted(point * reached[-1], side="right")])
+        return int(kept[reached.searchsorted(uniform * reached[-1], side="right")])
 
     def _first_kept(self, levels: Logits, weights: Logits) -> int:
-        """Where in ascending order top-k, top-p and min-p begin to keep."""
+        """The index in ascending order from which top-k, top-p and min-p keep ids."""
         first = 0
         if not weights[0]:
-            # What has no weight is never chosen, and its level may be minus infinity.
+            # An id of weight 0 is never drawn, and its level may be minus infinity.
             first = int(weights.searchsorted(0.0, side="right"))
         if self._top_k is not None and self._top_k < len(levels) - first:
             first = int(levels.searchsorted(levels[-self._top_k]))
@@ -107,23 +111,23 @@ class Chooser:
         if self._min_p:
             least = math.log(self._min_p) - ROUNDING
             first = max(first, int(levels.searchsorted(least)))
-        # The most likely is always kept.
+        # The most likely id is always kept.
         return min(first, len(levels) - 1)
 
 
-def make_choosers(config: SamplingConfig) -> tuple[Chooser, ...]:
-    """One chooser for each temperature; they take turns, a character each.
+def make_samplers(config: SamplingConfig) -> tuple[Sampler, ...]:
+    """One sampler for each temperature; they alternate, one character each.
 
-    >>> len(make_choosers(SamplingConfig(temperature=(1.0, 0.5))))
+    >>> len(make_samplers(SamplingConfig(temperature=(1.0, 0.5))))
     2
     """
     wanted = config.temperature
     temperatures = wanted if isinstance(wanted, tuple) else (wanted,)
-    return tuple(Chooser(config, temperature) for temperature in temperatures)
+    return tuple(Sampler(config, temperature) for temperature in temperatures)
 
 
 def _is_typical(levels: Logits, weights: Logits, mass: float) -> NDArray[np.bool_]:
-    """Which of the ids, all with some weight, `TypicalP` keeps."""
+    """Which ids `TypicalP` keeps, of ids that all have some weight."""
     reached = weights.cumsum()
     total = reached[-1]
     log_probs = levels - math.log(total)

@@ -1,8 +1,8 @@
-"""Filters that look back at the text: what was written becomes less likely, or banned.
+"""Filters that look back at the text: what was written becomes less likely, or removed.
 
-A penalty is a frozen object that says how much; `begin` gives its memory of one text.
-The memory is a filter of logits, as in `sampling.filters`, and is told each
-id that is written.
+A penalty is a frozen object that holds the settings; its `start` returns the state of one
+text. The state is a filter of logits, as in `textgen.generation.sampling.filters`, and is
+told each id that is written.
 """
 
 from __future__ import annotations
@@ -16,35 +16,34 @@ from typing import Protocol
 
 import numpy as np
 
-from textgen.config.sampling import SamplingConfig, check_setting
+from textgen.config.sampling import SamplingConfig
 from textgen.generation.sampling.filters import Logits
 
 LARGEST_PENALTY = 1e30
-"""More than any difference of logits, and still finite: a penalty never bans."""
-
+"""Larger than any difference of logits, yet finite: a penalty never removes an id."""
 
 MAX_PLACES = 256
-"""Of a sequence that stands in more places, `Dry` looks at the last ones."""
+"""`Dry` looks only at the last occurrences of a sequence that occurs more often."""
 
 MAX_COMPARED = 1000
-"""Ids of a prompt's end that `Dry` compares; a penalty is at its largest long before."""
+"""Ids at a prompt's end that `Dry` compares; the penalty is at its maximum long before."""
 
 
-class Memory(Protocol):
-    """What a penalty knows of one text."""
+class PenaltyState(Protocol):
+    """What a penalty knows about one text."""
 
     def __call__(self, logits: Logits) -> Logits:
         """Filter float64 logits `(vocab,)`."""
 
-    def add(self, id: int) -> None:
-        """Take note of an id that was written."""
+    def append(self, id: int) -> None:
+        """Record an id that was written."""
 
 
 class Penalty(Protocol):
-    """How much repetition costs."""
+    """The settings of a penalty."""
 
-    def begin(self, vocab_size: int, prompt: Sequence[int]) -> Memory:
-        """The memory of a text that begins after `prompt`, ids the model has read."""
+    def start(self, vocab_size: int, prompt: Sequence[int]) -> PenaltyState:
+        """The state of a text that follows `prompt`, the ids the model has read."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +52,20 @@ class RepetitionPenalty:
 
     A positive logit is divided by `factor`, a negative one multiplied.
 
-    Raises:
-        ConfigError: not a finite number above 0.
-
-    >>> memory = RepetitionPenalty(2.0).begin(vocab_size=3, prompt=[0])
-    >>> memory.add(2)
-    >>> memory(np.array([4.0, 4.0, -4.0])).tolist()
+    >>> state = RepetitionPenalty(2.0).start(vocab_size=3, prompt=[0])
+    >>> state.append(2)
+    >>> state(np.array([4.0, 4.0, -4.0])).tolist()
     [2.0, 4.0, -8.0]
     """
 
     factor: float
 
-    def __post_init__(self) -> None:
-        check_setting("repetition_penalty", self.factor)
-
-    def begin(self, vocab_size: int, prompt: Sequence[int]) -> Memory:
-        """The memory of a text that begins after `prompt`."""
-        return _Seen(self.factor, vocab_size, prompt)
+    def start(self, vocab_size: int, prompt: Sequence[int]) -> PenaltyState:
+        """The state of a text that follows `prompt`."""
+        return _SeenIds(self.factor, vocab_size, prompt)
 
 
-class _Seen:
+class _SeenIds:
     def __init__(self, factor: float, vocab_size: int, prompt: Sequence[int]) -> None:
         self.factor = factor
         self.factors = np.ones(vocab_size)
@@ -82,36 +75,29 @@ class _Seen:
         smaller = np.minimum if self.factor >= 1 else np.maximum
         return smaller(logits * self.factors, logits / self.factors)
 
-    def add(self, id: int) -> None:
+    def append(self, id: int) -> None:
         self.factors[id] = self.factor
 
 
 @dataclass(frozen=True)
 class CountPenalty:
-    """Lower the logits of what was written, as the OpenAI API does.
+    """Lower the logits of ids already written, as the OpenAI API does.
 
-    An id that was written `n` times loses `n * frequency`, and `presence` once. The
-    prompt does not count.
+    The logit of an id that was written `n` times is lowered by `n * frequency +
+    presence`. The prompt does not count.
 
-    Raises:
-        ConfigError: not a finite number.
-
-    >>> memory = CountPenalty(frequency=1.0, presence=0.5).begin(3, prompt=[0])
-    >>> memory.add(1), memory.add(1), memory.add(2)
+    >>> state = CountPenalty(frequency=1.0, presence=0.5).start(3, prompt=[0])
+    >>> state.append(1), state.append(1), state.append(2)
     (None, None, None)
-    >>> memory(np.zeros(3)).tolist()
+    >>> state(np.zeros(3)).tolist()
     [0.0, -2.5, -1.5]
     """
 
     frequency: float = 0.0
     presence: float = 0.0
 
-    def __post_init__(self) -> None:
-        check_setting("frequency_penalty", self.frequency)
-        check_setting("presence_penalty", self.presence)
-
-    def begin(self, vocab_size: int, prompt: Sequence[int]) -> Memory:
-        """The memory of a text that begins after `prompt`."""
+    def start(self, vocab_size: int, prompt: Sequence[int]) -> PenaltyState:
+        """The state of a text that follows `prompt`."""
         return _Counts(self, vocab_size)
 
 
@@ -124,7 +110,7 @@ class _Counts:
     def __call__(self, logits: Logits) -> Logits:
         return logits - self.costs
 
-    def add(self, id: int) -> None:
+    def append(self, id: int) -> None:
         self.costs[id] += self.penalty.frequency
         if id not in self.written:
             self.written.add(id)
@@ -133,27 +119,21 @@ class _Counts:
 
 @dataclass(frozen=True)
 class NoRepeatNgram:
-    """Ban every id that would complete a sequence of `size` ids a second time.
+    """Remove every id that would repeat a sequence of `size` ids.
 
-    Raises:
-        ConfigError: not a whole number of at least 1.
-
-    >>> memory = NoRepeatNgram(2).begin(vocab_size=3, prompt=[0, 1, 0])
-    >>> memory(np.zeros(3)).tolist()
+    >>> state = NoRepeatNgram(2).start(vocab_size=3, prompt=[0, 1, 0])
+    >>> state(np.zeros(3)).tolist()
     [0.0, -inf, 0.0]
     """
 
     size: int
 
-    def __post_init__(self) -> None:
-        check_setting("no_repeat_ngram_size", self.size)
-
-    def begin(self, vocab_size: int, prompt: Sequence[int]) -> Memory:
-        """The memory of a text that begins after `prompt`."""
-        memory = _Ngrams(int(self.size))
+    def start(self, vocab_size: int, prompt: Sequence[int]) -> PenaltyState:
+        """The state of a text that follows `prompt`."""
+        state = _Ngrams(int(self.size))
         for each in prompt:
-            memory.add(each)
-        return memory
+            state.append(each)
+        return state
 
 
 class _Ngrams:
@@ -163,14 +143,14 @@ class _Ngrams:
         self.followers: dict[tuple[int, ...], list[int]] = {}
 
     def __call__(self, logits: Logits) -> Logits:
-        banned = self.followers.get(self.last)
-        if not banned:
+        removed = self.followers.get(self.last)
+        if not removed:
             return logits
         kept = logits.copy()
-        kept[banned] = -math.inf
+        kept[removed] = -math.inf
         return kept
 
-    def add(self, id: int) -> None:
+    def append(self, id: int) -> None:
         if len(self.last) == self.num_before:
             self.followers.setdefault(self.last, []).append(id)
         self.last = (*self.last, id)[-self.num_before :] if self.num_before else ()
@@ -178,27 +158,24 @@ class _Ngrams:
 
 @dataclass(frozen=True)
 class Dry:
-    """Make it dear to go on with a sequence that stood in the text before (DRY).
+    """Penalise continuing a sequence that occurred before ("don't repeat yourself").
 
-    Where the last `n` ids, `n` at least `allowed_length`, stood earlier in prompt or
-    text, the id that followed them there loses `multiplier * base ** (n -
-    allowed_length)`; of several such places the longest counts. Source: the sampler of
-    that name by p-e-w (2024), as llama.cpp has it.
+    If the last `n >= allowed_length` ids also occur earlier in prompt or text, the logit
+    of the id that followed them there is lowered by `multiplier * base ** (n -
+    allowed_length)`; of several occurrences the longest counts. Source: the DRY sampler
+    by p-e-w (2024), as implemented in llama.cpp.
 
     Args:
-        multiplier: strength; 0 is off.
-        base: growth with each id.
-        allowed_length: sequences shorter than this cost nothing.
-        breakers: ids that no sequence contains, and that never lose anything.
+        multiplier: strength; 0 disables it.
+        base: growth of the penalty per id.
+        allowed_length: shorter sequences are not penalised.
+        breakers: ids that end any sequence and are never penalised.
 
-    Raises:
-        ConfigError: a number out of its range.
-
-    >>> memory = Dry(1.0, base=2.0, allowed_length=2).begin(4, prompt=[0, 1, 2, 3, 0, 1])
-    >>> memory(np.zeros(4)).tolist()
+    >>> state = Dry(1.0, base=2.0, allowed_length=2).start(4, prompt=[0, 1, 2, 3, 0, 1])
+    >>> state(np.zeros(4)).tolist()
     [0.0, 0.0, -1.0, 0.0]
-    >>> memory.add(2)
-    >>> memory(np.zeros(4)).tolist()
+    >>> state.append(2)
+    >>> state(np.zeros(4)).tolist()
     [0.0, 0.0, 0.0, -2.0]
     """
 
@@ -207,22 +184,17 @@ class Dry:
     allowed_length: int = SamplingConfig.dry_allowed_length
     breakers: frozenset[int] = frozenset()
 
-    def __post_init__(self) -> None:
-        check_setting("dry_multiplier", self.multiplier)
-        check_setting("dry_base", self.base)
-        check_setting("dry_allowed_length", self.allowed_length)
-
-    def begin(self, vocab_size: int, prompt: Sequence[int]) -> Memory:
-        """The memory of a text that begins after `prompt`."""
-        memory = _Repeats(self)
+    def start(self, vocab_size: int, prompt: Sequence[int]) -> PenaltyState:
+        """The state of a text that follows `prompt`."""
+        state = _RepeatedSequences(self)
         places: list[int] = []
         for each in prompt:
-            places = memory.note(each)
-        memory.lengths = {place: memory.num_repeated(place) for place in places}
-        return memory
+            places = state.record(each)
+        state.lengths = {place: state.num_repeated(place) for place in places}
+        return state
 
     def cost(self, length: int) -> float:
-        """What the id after a repeated sequence of this length loses.
+        """The penalty for the id after a repeated sequence of this length.
 
         >>> Dry(0.5, base=2.0, allowed_length=3).cost(5)
         2.0
@@ -232,14 +204,14 @@ class Dry:
         return min(self.multiplier * grown, LARGEST_PENALTY)
 
 
-class _Repeats:
+class _RepeatedSequences:
     def __init__(self, penalty: Dry) -> None:
         self.penalty = penalty
         self.ids: list[int] = []
         self.num_unbroken = 0
         # Where each sequence of `allowed_length` ids has ended so far.
         self.ends: dict[tuple[int, ...], deque[int]] = {}
-        # Those places where the end of the text stood before, and how much of it.
+        # Earlier places at which the end of the text occurs, and the length of the match.
         self.lengths: dict[int, int] = {}
 
     def __call__(self, logits: Logits) -> Logits:
@@ -255,15 +227,15 @@ class _Repeats:
             kept[follower] -= self.penalty.cost(length)
         return kept
 
-    def add(self, id: int) -> None:
+    def append(self, id: int) -> None:
         allowed, before = int(self.penalty.allowed_length), self.lengths
-        # One longer than what was repeated up to the place before, if anything was.
+        # One longer than the match that ended one place earlier, if there was one.
         self.lengths = {
-            place: before.get(place - 1, allowed - 1) + 1 for place in self.note(id)
+            place: before.get(place - 1, allowed - 1) + 1 for place in self.record(id)
         }
 
-    def note(self, id: int) -> list[int]:
-        """Take an id in; the places where the sequence that it ends has ended before."""
+    def record(self, id: int) -> list[int]:
+        """Record an id; returns where the sequence that it ends has ended before."""
         allowed = int(self.penalty.allowed_length)
         self.ids.append(id)
         self.num_unbroken = 0 if id in self.penalty.breakers else self.num_unbroken + 1
@@ -275,7 +247,7 @@ class _Repeats:
         return earlier
 
     def num_repeated(self, place: int) -> int:
-        """How many ids up to and including `place` are those at the text's end."""
+        """How many ids up to and including `place` match those at the end of the text."""
         most = min(self.num_unbroken, place + 1, MAX_COMPARED)
         pairs = ((self.ids[place - i], self.ids[-1 - i]) for i in range(most))
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
@@ -284,7 +256,7 @@ class _Repeats:
 def make_penalties(
     config: SamplingConfig, breakers: frozenset[int] = frozenset()
 ) -> tuple[Penalty, ...]:
-    """The penalties that a configuration asks for, in the order in which they work.
+    """Build the penalties that a configuration asks for, in the order they are applied.
 
     Args:
         breakers: the ids of `config.dry_breakers`.

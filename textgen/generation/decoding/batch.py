@@ -1,0 +1,58 @@
+"""Prompts to finished texts, one batch after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from textgen.generation.decoding.beam import search
+from textgen.generation.decoding.loop import decode
+from textgen.generation.decoding.plan import Model, Plan
+from textgen.generation.decoding.prompts import Prompt, begin_texts
+from textgen.generation.decoding.sample import Sample
+
+
+class Batch:
+    """Texts that are decoded side by side.
+
+    Args:
+        prompts: one for each text. A beam search continues only the first of them.
+        seed, first: see `begin_texts`.
+    """
+
+    def __init__(
+        self, model: Model, plan: Plan, prompts: Sequence[Prompt], seed: int, first: int
+    ) -> None:
+        self._model = model
+        self._num_texts = len(prompts)
+        self._is_search = plan.config.beam_width is not None
+        self._texts, self._logits, self._state = begin_texts(
+            model, plan, prompts, seed, first
+        )
+
+    def pieces(self) -> Iterator[str]:
+        """Decode the texts to their ends; yields new characters as soon as possible.
+
+        Raises:
+            CheckpointError: the logits are not finite.
+        """
+        if not self._is_search:
+            for _, piece in decode(self._model, self._texts, self._logits, self._state):
+                yield piece
+            return
+        found = search(self._model, self._texts[0], self._logits[:1], self._state[:, :, :1])
+        self._texts = found[: self._num_texts]
+        yield from (text.written for text in self._texts if text.written)
+
+    def samples(self) -> list[Sample]:
+        """Decode the texts to their ends; returns them in order, or the best first."""
+        for _ in self.pieces():
+            pass
+        return [text.sample() for text in self._texts]
+
+
+def batches(
+    model: Model, plan: Plan, prompts: Sequence[Prompt], seed: int, batch_size: int
+) -> Iterator[Batch]:
+    """Batches of texts whose prompts have been read; text `n` continues prompt `n`."""
+    for first in range(0, len(prompts), batch_size):
+        yield Batch(model, plan, prompts[first : first + batch_size], seed, first)

@@ -1,0 +1,143 @@
+"""Prompts: encoded, read by the model, and turned into texts that have begun."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from textgen.errors import ConfigError, TokenizerError
+from textgen.generation.decoding.plan import Model, Plan
+from textgen.generation.decoding.text import Text
+from textgen.generation.network.network import Floats, State
+from textgen.generation.sampling.filters import draw
+from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.wording import list_of
+
+
+class UnknownCharacterWarning(UserWarning):
+    """Characters of a prompt were left out: they are not in the model's vocabulary."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt, its ids, and the label asked for, as ids: one or none."""
+
+    text: str
+    ids: tuple[int, ...]
+    label: tuple[int, ...]
+
+
+def encode_prompts(
+    tokenizer: Tokenizer, texts: Sequence[str], unknown: str, label: str | None
+) -> list[Prompt]:
+    """Encode prompts, and warn of characters that are left out.
+
+    Args:
+        unknown: "skip" or "error", see `Generator.stream`.
+
+    Raises:
+        ConfigError: another value of `unknown`.
+        TokenizerError: unknown characters, with `unknown="error"`, or an unknown label.
+
+    >>> from textgen.text.tokenizers.char import CharTokenizer
+    >>> encode_prompts(CharTokenizer("ab"), ["ba"], unknown="error", label=None)
+    [Prompt(text='ba', ids=(1, 0), label=())]
+    """
+    if unknown not in ("skip", "error"):
+        raise ConfigError(f"unknown={unknown!r} must be one of skip, error.")
+    missing: dict[str, None] = {}
+    ids = [_encoded(tokenizer, text, unknown, missing) for text in texts]
+    if missing:
+        message = f"left out of the prompt, unknown to the model: {list_of(list(missing))}"
+        # The line that called a method of `Generator`.
+        warnings.warn(message, UnknownCharacterWarning, stacklevel=4)
+    label_ids = () if label is None else (tokenizer.label_id(label),)
+    return [Prompt(text, own, label_ids) for text, own in zip(texts, ids, strict=True)]
+
+
+def _encoded(
+    tokenizer: Tokenizer, text: str, unknown: str, missing: dict[str, None]
+) -> tuple[int, ...]:
+    """The ids of a prompt; its unknown characters are added to `missing`."""
+    try:
+        return tuple(tokenizer.encode(text).tolist())
+    except TokenizerError:
+        if unknown == "error":
+            raise
+    # Rare, so a prompt is normally read only once.
+    missing.update(dict.fromkeys(tokenizer.unknown_characters(text)))
+    return tuple(tokenizer.encode(text, "skip").tolist())
+
+
+def begin_texts(
+    model: Model, plan: Plan, prompts: Sequence[Prompt], seed: int, first: int
+) -> tuple[list[Text], Floats, State]:
+    """Read the prompts; equal ones are read once.
+
+    Args:
+        seed: text number `n` has the random stream `(seed, n)`.
+        first: the number of the first text.
+
+    Returns:
+        A text for each prompt; `(batch, vocab)` logits of their first ids; the state
+        `(num_layers, vectors, batch, units)`.
+    """
+    reader = _PromptReader(model, plan.tokenizer)
+    texts, logits, states = [], [], []
+    for number, prompt in enumerate(prompts, first):
+        rng = np.random.default_rng((seed, number))
+        context = reader.context(prompt, rng)
+        # Equal texts share one row of ids, which may be long.
+        ids, text_logits, state = reader.read((*context, *prompt.ids))
+        label = reader.label(context)
+        texts.append(Text(plan, prompt.text, ids, seed, number, rng, label))
+        logits.append(text_logits)
+        states.append(state)
+    return texts, np.concatenate(logits), np.concatenate(states, axis=2)
+
+
+class _Read(NamedTuple):
+    """Ids that were read, logits `(1, vocab)` of the next id, and the state."""
+
+    ids: tuple[int, ...]
+    logits: Floats
+    state: State
+
+
+class _PromptReader:
+    """Reads what comes before a text; remembers what it has read."""
+
+    def __init__(self, model: Model, tokenizer: Tokenizer) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._known: dict[tuple[int, ...], _Read] = {}
+
+    def read(self, ids: tuple[int, ...]) -> _Read:
+        """Read at least one id."""
+        if ids not in self._known:
+            chunks = self._model.read_chunks(ids, self._model.initial_state())
+            ((logits, state),) = deque(chunks, maxlen=1)
+            self._known[ids] = _Read(ids, logits[-1:], state)
+        return self._known[ids]
+
+    def context(self, prompt: Prompt, rng: np.random.Generator) -> tuple[int, ...]:
+        """The ids before the prompt; the model draws a label if none was asked for."""
+        tokenizer = self._tokenizer
+        if tokenizer.eod_id is None:
+            return () if prompt.ids else (tokenizer.start_id,)
+        if prompt.label or not tokenizer.label_ids:
+            return (tokenizer.eod_id, *prompt.label)
+        labels = list(tokenizer.label_ids)
+        logits = self.read((tokenizer.eod_id,)).logits[:, labels].astype(np.float64)
+        (drawn,) = draw(logits, rng.random(1))
+        return (tokenizer.eod_id, labels[drawn])
+
+    def label(self, context: tuple[int, ...]) -> str | None:
+        """The label with which a context ends, for a model that has labels."""
+        label_ids = self._tokenizer.label_ids
+        return self._tokenizer.labels[label_ids.index(context[-1])] if label_ids else None
