@@ -1,0 +1,233 @@
+"""The documentation holds: links lead somewhere, flags exist, examples run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import textgen
+from tests.cli.helpers import untrained
+from textgen.cli import cli
+from textgen.text.tokenizers.char import CharTokenizer
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")],
+    key=str,
+)
+GUIDES = [page for page in PAGES if page.parent.name == "docs" or page.stem == "README"]
+API = ROOT / "docs" / "api.md"
+BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+FLAG = re.compile(r"--[a-z][a-z0-9-]*")
+STORY = "It was a dark night. One day the ab cat sat on another text.\n"
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+every_guide = pytest.mark.parametrize(
+    "page", GUIDES, ids=lambda p: str(p.relative_to(ROOT))
+)
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, *kinds: str) -> list[str]:
+    """The code blocks of a page whose info string is one of `kinds`."""
+    return [m["code"] for m in BLOCK.finditer(text_of(page)) if m["kind"].strip() in kinds]
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of a page may end in, as code hosts derive it."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text_of(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def links(page: Path) -> list[str]:
+    found = re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", text_of(page)))
+    return [link for link in found if "://" not in link]
+
+
+# --- links ---
+
+
+@every_page
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_guide_can_be_reached_from_the_readme() -> None:
+    named = {
+        (ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")
+    }
+    assert set(ROOT.glob("docs/*.md")) <= named
+
+
+def test_the_readme_fits_on_a_few_screens() -> None:
+    assert len(text_of(ROOT / "README.md").splitlines()) <= 150
+
+
+# --- commands and flags ---
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """The words of every `textgen ...` command in the code and tables of a page."""
+    lines = "\n".join(blocks(page, "", "sh", "text")).splitlines()
+    lines += re.findall(r"`([^`\n]*)`", BLOCK.sub("", text_of(page)))
+    for line in lines:
+        for part in re.split(r" \| | > ", line.partition(" #")[0].replace(r"\|", "/")):
+            words = part.split()
+            while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+                del words[0]
+            if words[:1] == ["textgen"]:
+                yield shlex.split(" ".join(words))[1:]
+
+
+def flags_of(command: click.Command) -> set[str]:
+    named = {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)}
+    return {*named, "--help", "--version"}
+
+
+def all_commands(command: click.Command = cli) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from all_commands(child)
+
+
+ALL_FLAGS = {flag for command in all_commands() for flag in flags_of(command)}
+
+
+def strange_words(words: list[str]) -> list[str]:
+    """The words of a command line that are no subcommand or flag of textgen."""
+    command: click.Command = cli
+    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+        if words[0] not in command.commands:
+            # `textgen COMMAND --help` stands for any of them; so does `a|b`.
+            known = all(name in command.commands for name in words[0].split("/"))
+            return [] if words[0].isupper() or known else words[:1]
+        command, words = command.commands[words[0]], words[1:]
+    given = {flag for word in words for flag in FLAG.findall(word) if word.startswith("--")}
+    return sorted(given - flags_of(command))
+
+
+@every_page
+def test_every_command_line_uses_commands_and_flags_that_exist(page: Path) -> None:
+    assert [word for words in command_lines(page) for word in strange_words(words)] == []
+
+
+@every_guide
+def test_every_flag_in_running_text_exists(page: Path) -> None:
+    prose = BLOCK.sub("", text_of(page))
+    quoted = [code for code in re.findall(r"`([^`\n]*)`", prose) if code.startswith("--")]
+    flags = {flag for code in quoted for flag in FLAG.findall(code)}
+    ours = {flag for flag in flags if not is_of_a_benchmark(flag, page)}
+    assert ours - ALL_FLAGS == set()
+
+
+def is_of_a_benchmark(flag: str, page: Path) -> bool:
+    scripts = (ROOT / "benchmarks").glob("*.py")
+    return page.parent.name == "benchmarks" and any(
+        f'"{flag}"' in text_of(s) for s in scripts
+    )
+
+
+def test_flags_and_commands_that_do_not_exist_are_seen() -> None:
+    assert strange_words(["sample", "a", "--top-q", "1"]) == ["--top-q"]
+    assert strange_words(["corpus", "chek", "a.txt"]) == ["chek"]
+    assert strange_words(["cache", "list"]) == []
+
+
+# --- the public names ---
+
+
+@pytest.mark.parametrize("name", textgen.__all__)
+def test_every_public_name_has_a_section_with_an_example(name: str) -> None:
+    section = re.search(
+        rf"^## `{name}`$(.*?)(?=^## |\Z)", text_of(API), re.MULTILINE | re.DOTALL
+    )
+    assert section is not None, f"docs/api.md has no section about {name}"
+    assert (
+        f"textgen.{name}" in section[1]
+        or f"{name.lower()} = " in section[1]
+        or (name == "Sample" and "generator.samples" in section[1])
+    )
+
+
+def run_examples(code: str, names: dict[str, Any]) -> None:
+    """Run one block of `>>>` examples and compare what it prints."""
+    test = doctest.DocTestParser().get_doctest(code, names, "docs/api.md", None, 0)
+    said: list[str] = []
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    runner = doctest.DocTestRunner(optionflags=flags)
+    runner.run(test, out=said.append, clear_globs=False)
+    names.update(test.globs)
+    assert said == [], "".join(said)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with the text that the pages speak of."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_book.txt").write_text(STORY * 100, encoding="utf-8")
+    return tmp_path
+
+
+def save_untrained_models(workplace: Path) -> None:
+    tokenizer = CharTokenizer.from_documents([STORY])
+    untrained(workplace / "checkpoints" / "my_book" / "best", tokenizer)
+    labelled = CharTokenizer.from_documents(
+        [STORY, "The room Breakfast"], end_of_document=True, labels=["bad", "good"]
+    )
+    untrained(workplace / "checkpoints" / "reviews" / "best", labelled)
+
+
+def test_the_api_examples_that_need_no_keras_print_what_they_say(workplace: Path) -> None:
+    save_untrained_models(workplace)
+    names: dict[str, Any] = {}
+    for code in blocks(API, "pycon"):
+        run_examples(code, names)
+
+
+def test_all_api_examples_print_what_they_say(workplace: Path) -> None:
+    names: dict[str, Any] = {}
+    for code in blocks(API, "pycon", "pycon keras"):
+        run_examples(code, names)
+
+
+def test_an_example_that_prints_something_else_is_seen() -> None:
+    with pytest.raises(AssertionError, match="Expected"):
+        run_examples(">>> 1 + 1\n3\n", {})
+
+
+@pytest.mark.parametrize("name", ["sampling.md", "scoring.md"])
+def test_the_python_of_the_guides_runs(
+    name: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_untrained_models(workplace)
+    for code in blocks(ROOT / "docs" / name, "python"):
+        exec(code, {})
+    assert capsys.readouterr().out != ""
+
+
+def test_the_python_of_the_readme_runs(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = blocks(ROOT / "README.md", "python")
+    # The same call, but done in a moment.
+    quick = code.replace("max_minutes=10", "units=8, num_layers=1, epochs=1, quiet=True")
+    assert quick != code
+    exec(quick, {})
+    assert float(capsys.readouterr().out.split()[-1]) > 0
