@@ -19,7 +19,7 @@ from textgen.text.tokenizers.char import CharTokenizer
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")],
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[a-z]*/README.md")],
     key=str,
 )
 GUIDES = [page for page in PAGES if page.parent.name == "docs" or page.stem == "README"]
@@ -77,6 +77,26 @@ def test_every_guide_can_be_reached_from_the_readme() -> None:
 
 def test_the_readme_fits_on_a_few_screens() -> None:
     assert len(text_of(ROOT / "README.md").splitlines()) <= 150
+
+
+@every_page
+def test_every_path_of_the_repository_exists(page: Path) -> None:
+    quoted = re.findall(r"`([a-z_]+/[^`\s]*)`", BLOCK.sub("", text_of(page)))
+    ours = {
+        p for p in quoted if p.split("/")[0] in ("textgen", "tests", "benchmarks", "docs")
+    }
+    assert {p for p in ours if not (ROOT / p).exists() and "NAME" not in p} == set()
+
+
+def test_code_that_is_quoted_from_a_file_stands_there() -> None:
+    quoted = [
+        (match["kind"].split()[1], part)
+        for match in BLOCK.finditer(text_of(ROOT / "CONTRIBUTING.md"))
+        if match["kind"].startswith("python ")
+        for part in match["code"].split("...\n")
+    ]
+    assert len(quoted) > 5
+    assert [(path, part) for path, part in quoted if part not in text_of(ROOT / path)] == []
 
 
 # --- commands and flags ---
