@@ -1,16 +1,19 @@
-"""Words for a person: numbers, names and lists in messages, and lines on stderr.
+"""The parts of messages (numbers, lists, suggestions), and printing them on stderr.
 
-stdout is for results alone.
+stdout is reserved for results.
 """
 
 from __future__ import annotations
 
+import difflib
+import numbers
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeGuard
 
-# C0, DEL and C1; a terminal obeys each of them, and line feeds and tabs may stand.
+# C0, DEL and C1: a terminal interprets them.
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
-# These turn the order of what follows around, or begin a line.
+# Bidirectional controls, which reorder the text after them, and line separators.
 MARKS = (0x200E, 0x200F, 0x061C, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS if chr(code) not in "\n\t"}
 _ONE_LINE = {
@@ -25,13 +28,14 @@ def say(line: str, *, styled: bool = False) -> None:
     """Print one line on stderr.
 
     Args:
-        styled: it has colours of ours, and nothing that others wrote.
+        styled: the line contains our own colour codes, so it is printed as it is. It
+            must not contain text from users or files.
     """
     print(line if styled else visible(line), file=sys.stderr, flush=True)
 
 
 def visible(text: str) -> str:
-    r"""The text with its control characters as escapes, except line feeds and tabs.
+    r"""Escape the control characters of a text, except line feeds and tabs.
 
     >>> print(visible("a\x1b[2J\tb\x9b"))
     a\x1b[2J    b\x9b
@@ -40,7 +44,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""The same on one line, and in the order in which it was written.
+    r"""Escape everything that breaks a line or reorders text, as well as controls.
 
     >>> print(one_line("a\nb\u202ec"))
     a\nb\u202ec
@@ -49,7 +53,7 @@ def one_line(text: str) -> str:
 
 
 def clock_time(seconds: float) -> str:
-    """A span of time as a person reads it.
+    """Format a duration as `m:ss` or `h:mm:ss`.
 
     >>> clock_time(83), clock_time(3700)
     ('1:23', '1:01:40')
@@ -60,24 +64,24 @@ def clock_time(seconds: float) -> str:
 
 
 def shown(value: object, most: int = 80) -> str:
-    r"""A value as a message shows it: quoted, on one line, not long.
+    r"""Format a value for a message: its `repr`, at most `most` characters long.
 
-    Nothing in it can control a terminal, whoever wrote it.
+    The result is one line and contains no control characters.
 
     >>> shown("a\x1b[2J"), shown([1] * 100, most=9)
     ("'a\\x1b[2J'", '[1, 1,...')
     """
-    # Of a long text only the beginning is quoted, which takes no time.
+    # Only the beginning of a long text is quoted, which is fast.
     try:
         text = repr(value[:most] if isinstance(value, str) else value)
     except ValueError:
-        # Python prints no number of thousands of digits.
+        # Python refuses to print integers of thousands of digits.
         text = f"a huge {type(value).__name__}"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def count_of(number: int, noun: str) -> str:
-    """A number and what there are so many of.
+    """Format a number with its noun in the singular or plural.
 
     >>> count_of(1, "file"), count_of(1200, "file")
     ('1 file', '1,200 files')
@@ -86,7 +90,7 @@ def count_of(number: int, noun: str) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share as a person reads it; never 0 for something, nor 100 for less than all.
+    """Format a share; only exactly nothing is 0%, and only the whole is 100%.
 
     >>> percent(1, 3), percent(1, 10**6), percent(999_999, 10**6), percent(0, 5)
     ('33.33%', 'less than 0.01%', 'more than 99.99%', '0%')
@@ -99,25 +103,74 @@ def percent(part: float, whole: float) -> str:
     return "more than 99.99%" if share > 0.9999 else f"{share:.2%}"
 
 
-def few(names: Sequence[str]) -> str:
-    """The first three names, and how many more there are.
+def few(names: Sequence[str], most: int = 3) -> str:
+    """List the first names and count the rest.
 
     >>> few("abcde")
     'a, b, c and 2 more'
     """
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def list_of(characters: Sequence[str]) -> str:
-    """The first ten characters with their code points, and how many more there are.
+def few_characters(characters: Sequence[str]) -> str:
+    """List the first ten characters with their code points and count the rest.
 
-    >>> list_of("éa")
+    >>> few_characters("éa")
     "'é' (U+00E9), 'a' (U+0061)"
     """
-    some = ", ".join(named(c) for c in characters[:10])
-    return some + (f" and {len(characters) - 10} more" if len(characters) > 10 else "")
+    return few([named(character) for character in characters], most=10)
 
 
 def named(character: str) -> str:
-    """A character and its code point: `'a' (U+0061)`."""
+    """Format a character with its code point: `'a' (U+0061)`."""
     return f"{character!r} (U+{ord(character):04X})"
+
+
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    *,
+    otherwise: str = "",
+    most: int = 1,
+    cutoff: float = 0.6,
+    show: Callable[[str], str] = repr,
+) -> str:
+    """Suggest the known names most similar to a mistyped one.
+
+    Args:
+        otherwise: the result if no known name is similar enough.
+        most: number of suggestions.
+        cutoff: similarity that a suggestion needs, from 0 to 1.
+        show: formats a suggestion.
+
+    >>> did_you_mean("epoch", ["epochs", "seed"])
+    "Did you mean 'epochs'?"
+    >>> did_you_mean("top-", ["top-k", "top-p"], most=2, show="/{}".format)
+    'Did you mean /top-p or /top-k?'
+    """
+    near = difflib.get_close_matches(name, list(known), n=most, cutoff=cutoff)
+    return f"Did you mean {' or '.join(map(show, near))}?" if near else otherwise
+
+
+def is_whole_number(value: object, least: int = 0) -> TypeGuard[int]:
+    """Whether a value is an integer of at least `least`; True and False are not.
+
+    >>> is_whole_number(3), is_whole_number(True), is_whole_number(-1)
+    (True, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return False
+    return int(value) >= least
+
+
+def newer_format(what: str, version: int, newest: int) -> str:
+    """The message for a file whose format this version of the package cannot read.
+
+    >>> newer_format("config.json", 2, newest=1)
+    'config.json has format_version 2, but this version of textgen reads up to 1. ...'
+    """
+    return (
+        f"{what} has format_version {version}, but this version of textgen reads up to "
+        f"{newest}. Upgrade it: pip install --upgrade keras-textgen"
+    )

@@ -212,7 +212,7 @@ def test_weights_too_many_or_too_few_are_named(saved: Path) -> None:
 def test_of_many_wrong_weights_the_first_few_are_named(saved: Path) -> None:
     many = {f"w{number}": np.zeros(1, np.float32) for number in range(9)}
     message = change_weights(saved, lambda weights: weights.update(many))
-    assert message.endswith("missing: none; unexpected: w0, w1, w2, w3, w4, w5, 3 more.")
+    assert message.endswith("missing: none; unexpected: w0, w1, w2, w3, w4, w5 and 3 more.")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -235,8 +235,8 @@ def change_json(path: Path, change: Callable[[Any], Any]) -> str:
 
 def test_a_newer_checkpoint_error_names_the_upgrade_command(saved: Path) -> None:
     assert change_json(saved / CONFIG, lambda data: data.update(format_version=2)) == (
-        f"{saved / CONFIG}: format_version 2, but this textgen reads up to 1. "
-        "Upgrade it: pip install --upgrade keras-textgen"
+        f"{saved / CONFIG} has format_version 2, but this version of textgen reads up to "
+        "1. Upgrade it: pip install --upgrade keras-textgen"
     )
     save_checkpoint(saved, make())
     message = change_json(saved / TOKENIZER, lambda data: data.update(format_version=3))

@@ -218,9 +218,9 @@ def test_a_missing_or_unknown_label_is_refused_and_the_known_ones_named(
     shown = errors_of(capsys, 2, labelled, story)
     assert "--label (label=...): 'glad', 'sad'." in shown
     shown = errors_of(capsys, 1, labelled, story, "--label", "glum")
-    assert "'glum' is none of the 2 labels: 'glad', 'sad'" in shown
+    assert "'glum' is not one of the 2 labels: 'glad', 'sad'" in shown
     shown = errors_of(capsys, 1, model, story, "--label", "sad")
-    assert "no label 'sad': this model knows none" in shown
+    assert "no label 'sad': this model has no labels" in shown
 
 
 # --- one character at a time ---

@@ -33,6 +33,7 @@ from textgen.text.reading.records import (
     read_records,
 )
 from textgen.text.reading.sources import shown_name, without_repeats
+from textgen.wording import is_whole_number
 
 PIECES = (10, 20, 40)
 """Lengths of the pieces that are counted unless others are asked for."""
@@ -201,7 +202,7 @@ def checked_lengths(pieces: Sequence[int]) -> list[int]:
     [10, 20]
     """
     for length in pieces:
-        if not isinstance(length, int) or isinstance(length, bool) or length < 1:
+        if not is_whole_number(length, least=1):
             raise ConfigError(
                 f"pieces={length} must be a whole number of at least 1: the length of "
                 "the pieces to count, in characters."

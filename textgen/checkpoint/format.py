@@ -41,7 +41,7 @@ from textgen.errors import CheckpointError, ConfigError, TokenizerError
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import tokenizer_from_dict
-from textgen.wording import shown
+from textgen.wording import few, is_whole_number, newer_format, shown
 
 FORMAT_VERSION = 1
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -263,13 +263,10 @@ def _section(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _check_version(path: Path, data: Mapping[str, Any]) -> None:
     version = data.get("format_version")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+    if not is_whole_number(version, least=1):
         raise CheckpointError(damaged(path, f"format_version {shown(version)}"))
     if version > FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path}: format_version {version}, but this textgen reads up to "
-            f"{FORMAT_VERSION}. Upgrade it: pip install --upgrade keras-textgen"
-        )
+        raise CheckpointError(newer_format(str(path), version, FORMAT_VERSION))
 
 
 def _read_model(path: Path, data: Mapping[str, Any]) -> ModelConfig:
@@ -354,9 +351,8 @@ def _check_names(path: Path, found: set[str], expected: set[str]) -> None:
         )
 
 
-def _listed(names: set[str], most: int = 6) -> str:
-    first, more = sorted(names)[:most], len(names) - most
-    return ", ".join(first + [f"{more} more"] * (more > 0)) or "none"
+def _listed(names: set[str]) -> str:
+    return few(sorted(names), most=6) or "none"
 
 
 def _check_layout(path: Path, name: str, expected: tuple[int, ...], found: Stored) -> None:

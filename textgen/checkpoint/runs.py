@@ -11,7 +11,6 @@ checkpoints/my_book/
 
 from __future__ import annotations
 
-import difflib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from textgen.checkpoint.format import CONFIG, FILES, checkpoint_directory
 from textgen.disk.atomic import make_directory, remove_files
 from textgen.disk.lock import LOCK, locked
 from textgen.errors import CheckpointError
+from textgen.wording import did_you_mean
 
 RUNS = Path("checkpoints")
 COMPLETE = ("best", ".best.old", "last", ".last.old")
@@ -171,9 +171,8 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         # A folder `poems` may hold the text that the run `poems` was trained on.
         if os.path.exists(RUNS / path):
             return checkpoint_directory(RUNS / path)
-        near = difflib.get_close_matches(str(path), _run_names(RUNS), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise CheckpointError(f"{error}{hint}") from error
+        hint = did_you_mean(str(path), _run_names(RUNS))
+        raise CheckpointError(f"{error} {hint}".rstrip()) from error
 
 
 def newest_checkpoint(runs: str | Path = RUNS) -> Path:

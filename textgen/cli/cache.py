@@ -6,7 +6,7 @@ import time
 
 import click
 
-from textgen.wording import say
+from textgen.wording import count_of, say
 
 FOLDER = click.option(
     "--cache-dir",
@@ -44,8 +44,7 @@ def list_entries(cache_dir: str | None) -> None:
         what = describe_entry(entry.path)
         click.echo(f"{entry.path.name[:12]}  {entry.num_bytes:>15,} bytes  {used}  {what}")
     total = sum(entry.num_bytes for entry in entries)
-    texts = f"{len(entries):,} encoded text{'s' * (len(entries) != 1)}"
-    say(f"{texts}, {total:,} bytes, in {found.folder}")
+    say(f"{count_of(len(entries), 'encoded text')}, {total:,} bytes, in {found.folder}")
 
 
 @cache.command("clear")

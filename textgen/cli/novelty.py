@@ -16,7 +16,7 @@ from textgen.cli.options import given
 from textgen.config.fields import from_dict, pick
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
-from textgen.wording import say
+from textgen.wording import count_of, say
 
 if TYPE_CHECKING:
     from textgen.checking.novelty import Novelty, Overlap
@@ -146,7 +146,7 @@ def _overlap_lines(longest: Overlap | None) -> Iterator[str]:
         yield "not one character in common"
         return
     length = len(longest.piece)
-    yield f"longest overlap: {length:,} character{'s' * (length > 1)}"
+    yield f"longest overlap: {count_of(length, 'character')}"
     yield f"  text    offset {longest.text_offset:,}, line {longest.text_line:,}"
     yield (
         f"  corpus  offset {longest.corpus_offset:,}, line {longest.corpus_line:,} of "

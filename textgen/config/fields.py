@@ -6,14 +6,13 @@ and, with dashes for underscores, a flag of the command.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textgen.errors import ConfigError
-from textgen.wording import shown
+from textgen.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -60,8 +59,7 @@ def check_names(values: Iterable[str], *kinds: type) -> None:
     known = [f.name for kind in kinds for f in fields(kind)]
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+            hint = did_you_mean(str(name), known, otherwise=f"Known: {', '.join(known)}.")
             raise ConfigError(f"unknown option {shown(name)}. {hint}")
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from textgen.errors import FetchError
+from textgen.wording import did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +108,12 @@ def public_corpus(name: str) -> PublicCorpus:
     by_name = {corpus.name: corpus for corpus in PUBLIC_CORPORA}
     if name in by_name:
         return by_name[name]
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), by_name, n=3)
-    meant = (
-        f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(by_name)}."
+    meant = did_you_mean(
+        name.lower().replace("-", "_"),
+        by_name,
+        otherwise=f"Known: {', '.join(by_name)}.",
+        most=3,
+        show=str,
     )
     raise FetchError(
         f"there is no public corpus called {name!r}. {meant} "

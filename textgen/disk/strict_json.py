@@ -80,7 +80,7 @@ def check_json(data: bytes, max_bytes: int | None = None) -> None:
     # What is escaped keeps its length, so that nothing new stands side by side.
     plain = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     if _HALF_CHARACTER.search(plain):
-        raise ValueError("half a character, a lone surrogate")
+        raise ValueError("lone surrogate in a string")
     # A value has two quotes at most, and its name has two.
     if plain.count(b'"') > 4 * MAX_VALUES:
         raise ValueError(f"more than {MAX_VALUES:,} values")
@@ -123,13 +123,3 @@ def _no_number(name: str) -> float:
 
 def _short(digits: str) -> str:
     return digits if len(digits) <= 40 else f"{digits[:40]}..."
-
-
-def is_count(value: object) -> bool:
-    """Whether a value is a whole number of at least 0.
-
-    >>> is_count(3), is_count(True), is_count(-1)
-    (True, False, False)
-    """
-    # `type`, not `isinstance`: True is an int to Python.
-    return type(value) is int and value >= 0

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-from textgen.disk.strict_json import is_count, parse_json
-from textgen.wording import shown
+from textgen.disk.strict_json import parse_json
+from textgen.wording import is_whole_number, shown
 
 MAX_HEADER_BYTES = 4 * 2**20
 MAX_DIMENSIONS = 8
@@ -109,7 +109,7 @@ def _stored(name: str, entry: object, data_begin: int) -> Stored:
 
 
 def _are_sizes(values: object) -> bool:
-    return isinstance(values, list) and all(map(is_count, values))
+    return isinstance(values, list) and all(map(is_whole_number, values))
 
 
 def _check_cover(layout: Mapping[str, Stored], begin: int, size: int) -> None:

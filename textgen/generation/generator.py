@@ -9,8 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from textgen.config.fields import from_dict
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig, check_setting
@@ -25,6 +23,7 @@ from textgen.generation.network.network import Floats, Network
 from textgen.text.reading.corpus import cut_documents
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.wording import few, is_whole_number
 
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
@@ -346,8 +345,7 @@ def resolve_seed(seed: int | None) -> int:
     """
     if seed is None:
         return secrets.randbits(32)
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
-    if not whole:
+    if not is_whole_number(seed):
         raise ConfigError(
             f"seed={seed!r} must be a whole number of at least 0. Leave it out for "
             "another text each time."
@@ -385,7 +383,7 @@ def _check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:
     if isinstance(one, CharTokenizer) and isinstance(other, CharTokenizer):
         only_one = sorted(set(one.characters) ^ set(other.characters))
         if only_one:
-            what = f"only one knows {', '.join(map(repr, only_one[:5]))}"
+            what = f"only one knows {few(list(map(repr, only_one)), most=5)}"
     raise ConfigError(
         f"models with different tokenizers cannot be mixed: {what}. Train both on texts "
         "with the same characters and labels, and with the same --tokenizer, --normalize "

@@ -63,7 +63,7 @@ WORDS = (
     "\n\n",
     "\r\r\n",
 )
-# No file of text holds half a character or a NUL.
+# Files of text contain neither lone surrogates nor NUL.
 any_character = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 rich = st.lists(st.sampled_from(WORDS) | any_character, max_size=14).map("".join)
 cuts = st.lists(st.integers(0, 60), max_size=8)

@@ -97,7 +97,7 @@ def test_characters_are_counted_in_normal_form() -> None:
 
 
 def test_no_text_leaves_nothing_to_learn() -> None:
-    with pytest.raises(TokenizerError, match="not one character to learn"):
+    with pytest.raises(TokenizerError, match="empty, so there is no vocabulary"):
         CharTokenizer.from_documents(["", ""])
 
 
@@ -225,7 +225,7 @@ def test_token_without_an_unknown_token_is_an_error() -> None:
 
 @every_tokenizer
 def test_a_misspelt_choice_is_refused(tokenizer: Tokenizer) -> None:
-    with pytest.raises(TokenizerError, match="unknown='ignore' must be error, skip or"):
+    with pytest.raises(TokenizerError, match="unknown='ignore' must be one of error,"):
         tokenizer.encode("a", unknown="ignore")
 
 
@@ -241,7 +241,7 @@ def test_a_lone_surrogate_is_unknown_to_both() -> None:
     assert ByteTokenizer().unknown_characters(broken) == ["\udce9"]
     with pytest.raises(TokenizerError, match=r"'\\udce9' \(U\+DCE9\)"):
         CharTokenizer("ab").encode(broken)
-    with pytest.raises(TokenizerError, match=r"half a character.*U\+DCE9"):
+    with pytest.raises(TokenizerError, match=r"lone surrogate.*U\+DCE9"):
         ByteTokenizer().encode(broken)
     for tokenizer in (CharTokenizer("ab"), ByteTokenizer()):
         assert tokenizer.decode(tokenizer.encode(broken, unknown="skip")) == "ab"
@@ -325,7 +325,7 @@ def test_two_streams_of_one_tokenizer_do_not_mix() -> None:
 @every_tokenizer
 @pytest.mark.parametrize("id", [-1, 1000])
 def test_an_id_outside_the_vocabulary_is_refused(tokenizer: Tokenizer, id: int) -> None:
-    expected = f"id {id} is outside the vocabulary, which has 0 to "
+    expected = rf"id {id} is outside the vocabulary \(ids 0 to "
     with pytest.raises(TokenizerError, match=expected):
         tokenizer.decode([0, id])
     with pytest.raises(TokenizerError, match=expected):
@@ -345,8 +345,8 @@ def test_the_last_id_is_inside_and_the_next_is_not(tokenizer: Tokenizer) -> None
 
 
 @pytest.mark.parametrize("ids", [[0.5], [[0, 1]], [True], [2**70]])
-def test_ids_are_one_row_of_whole_numbers(ids: Any) -> None:
-    with pytest.raises(TokenizerError, match="one row of whole numbers"):
+def test_ids_are_a_flat_sequence_of_integers(ids: Any) -> None:
+    with pytest.raises(TokenizerError, match="a flat sequence of integers"):
         CharTokenizer("ab").decode(ids)
 
 
@@ -399,7 +399,7 @@ def test_labels_of_bytes_come_after_the_end_of_document() -> None:
 )
 def test_without_labels_there_are_no_label_ids(tokenizer: Tokenizer) -> None:
     assert tokenizer.label_ids == ()
-    with pytest.raises(TokenizerError, match="no label 'x': this model knows none"):
+    with pytest.raises(TokenizerError, match="no label 'x': this model has no labels"):
         tokenizer.label_id("x")
 
 
@@ -418,7 +418,8 @@ def test_an_unknown_label_names_the_known_ones_and_the_nearest(label: str) -> No
     with pytest.raises(TokenizerError) as caught:
         tokenizer.label_id(label)
     message = str(caught.value)
-    assert message.startswith(f"{label!r} is none of the 2 labels: 'glad', 'sad'. Did you")
+    known = f"{label!r} is not one of the 2 labels: 'glad', 'sad'. Did you mean "
+    assert message.startswith(known)
     if label in ("sat", "Sad"):
         assert message.endswith("Did you mean 'sad'?")
 
@@ -474,14 +475,14 @@ def test_labels_go_where_they_belong_when_characters_are_skipped() -> None:
 @pytest.mark.parametrize("labels", [[], ["x"], ["x", "x", "x"]])
 def test_every_document_needs_one_label(labels: list[str]) -> None:
     tokenizer = ByteTokenizer(end_of_document=True, labels=("x",))
-    expected = f"{len(labels)} labels do not fit 2 documents"
+    expected = f"there are {len(labels)} labels for 2 documents"
     with pytest.raises(TokenizerError, match=expected):
         tokenizer.encode_documents(["a", "b"], labels=labels)
 
 
 def test_an_unknown_label_cannot_be_encoded() -> None:
     tokenizer = ByteTokenizer(end_of_document=True, labels=("x",))
-    with pytest.raises(TokenizerError, match="'y' is none of the 1 labels: 'x'"):
+    with pytest.raises(TokenizerError, match="'y' is not one of the 1 labels: 'x'"):
         tokenizer.encode_documents(["a"], labels=["y"])
 
 
@@ -514,10 +515,10 @@ def test_labels_are_gathered_sorted_and_in_normal_form() -> None:
     [
         (["x"], r"labels=\['x'\] must be a tuple of strings"),
         ((1,), r"labels=\(1,\) must be a tuple of strings"),
-        (("y", "x"), "label 'x' stands behind 'y'. Sort the labels, and give each one"),
-        (("x", "x"), "label 'x' stands behind 'x'"),
-        (("",), "label '' is empty, holds half"),
-        (("a\ud800",), "half a character"),
+        (("y", "x"), "label 'x' comes after 'y'. Sort the labels and list each one once"),
+        (("x", "x"), "label 'x' comes after 'x'"),
+        (("",), "label '' is empty, contains a lone surrogate"),
+        (("a\ud800",), "lone surrogate"),
         (("e\u0301",), "not in the normal form 'nfc'"),
         (tuple(map(str, range(10**4, 2 * 10**4 + 1))), "10,001 different labels are more"),
     ],
@@ -567,7 +568,7 @@ def test_equal_tokenizers_are_equal_after_use_and_pickling(tokenizer: Tokenizer)
     [
         ("", "vocabulary is empty"),
         ("aba", r"'a' \(U\+0061\) is in the vocabulary more than once"),
-        ("a\ud800", r"'\\ud800' \(U\+D800\) is half a character"),
+        ("a\ud800", r"'\\ud800' \(U\+D800\) is a lone surrogate"),
         (["a"], "must be a string, not list"),
     ],
 )
@@ -605,9 +606,11 @@ def test_newer_format_is_refused_with_the_upgrade_command() -> None:
 
 
 DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
-    "version is text": ({"format_version": "1"}, "format_version='1' must be a whole"),
-    "version is true": ({"format_version": True}, "format_version=True must be a whole"),
-    "version is zero": ({"format_version": 0}, "format_version=0 must be a whole"),
+    "version is text": ({"format_version": "1"}, "format_version='1' must be 2"),
+    "version is true": ({"format_version": True}, "format_version=True must be 2"),
+    "version is zero": ({"format_version": 0}, "format_version=0 must be 2"),
+    "never released": ({"format_version": 1}, "format_version=1 must be 2"),
+    "version is a float": ({"format_version": 2.0}, "format_version=2.0 must be 2"),
     "other kind": ({"kind": "bpe"}, "kind='bpe' must be 'char' or 'byte'"),
     "kind is a list": ({"kind": ["char"]}, "must be 'char' or 'byte'"),
     "one string": ({"characters": "ab"}, "must be a list of strings, not str"),
@@ -616,7 +619,7 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
     "empty string": ({"characters": [""]}, "entry 0 of characters is '', not one"),
     "empty vocabulary": ({"characters": []}, "vocabulary is empty"),
     "twice": ({"characters": ["a", "b", "a"]}, "more than once"),
-    "surrogate": ({"characters": ["\udc80"]}, "half a character"),
+    "surrogate": ({"characters": ["\udc80"]}, "lone surrogate"),
     "form": ({"normalize": "NFC"}, "normalize='NFC' must be one of"),
     "form is none": ({"normalize": None}, "normalize=None must be one of"),
     "form is a list": ({"normalize": ["nfc"]}, "must be one of"),
@@ -630,15 +633,15 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a label twice": (
         {"labels": ["x", "x"], "end_of_document": True},
-        "damaged: its labels must be sorted, each once",
+        "damaged: labels must be sorted and unique",
     ),
     "labels not sorted": (
         {"labels": ["y", "x"], "end_of_document": True},
-        "damaged: its labels must be sorted, each once",
+        "damaged: labels must be sorted and unique",
     ),
     "an empty label": ({"labels": [""], "end_of_document": True}, "label '' is empty"),
     "nowhere to put labels": ({"labels": ["x"]}, "need end_of_document=True"),
-    "unknown key": ({"merges": []}, "'merges' is no part of it; known: format_version"),
+    "unknown key": ({"merges": []}, "unexpected 'merges'; expected format_version"),
 }
 
 
@@ -661,26 +664,14 @@ def test_each_missing_part_is_named(tokenizer: Tokenizer) -> None:
             tokenizer_from_dict(data)
 
 
-@pytest.mark.parametrize(
-    "tokenizer", [CharTokenizer("ab", end_of_document=True), ByteTokenizer()]
-)
-def test_version_1_which_knew_no_labels_is_still_read(tokenizer: Tokenizer) -> None:
-    stored = tokenizer.to_dict()
-    assert (stored.pop("labels"), stored["format_version"]) == ([], 2)
-    stored["format_version"] = 1
-    assert tokenizer_from_dict(stored) == tokenizer
-    with pytest.raises(TokenizerError, match="'labels' is no part of it"):
-        tokenizer_from_dict({**stored, "labels": []})
-
-
 @pytest.mark.parametrize("data", [None, [], "byte", 3])
 def test_what_is_no_object_is_refused(data: Any) -> None:
-    with pytest.raises(TokenizerError, match="not an object with names"):
+    with pytest.raises(TokenizerError, match="expected a JSON object"):
         tokenizer_from_dict(data)
 
 
 def test_a_byte_tokenizer_has_no_characters() -> None:
-    with pytest.raises(TokenizerError, match="'characters' is no part of it"):
+    with pytest.raises(TokenizerError, match="unexpected 'characters'"):
         tokenizer_from_dict({**ByteTokenizer().to_dict(), "characters": ["a"]})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import click
 from textgen.cli.options import Option
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
-from textgen.wording import say
+from textgen.wording import did_you_mean, say
 
 OFF = "off"
 COMMAND = re.compile(r"/(?P<name>\S*)(?P<gap>\s*)(?P<value>.*)", re.DOTALL)
@@ -142,8 +141,12 @@ def _quoted(text: str) -> str:
 
 def unknown_command(name: str) -> ConfigError:
     """The error for a command that does not exist; it offers the nearest one."""
-    near = difflib.get_close_matches(name, [*SETTINGS, *ACTIONS], n=1)
-    hint = f"Did you mean /{near[0]}?" if near else "/help lists all of them."
+    hint = did_you_mean(
+        name,
+        [*SETTINGS, *ACTIONS],
+        otherwise="/help lists all of them.",
+        show="/{}".format,
+    )
     return ConfigError(
         f"unknown command /{name}. {hint} A prompt that begins with a slash is typed "
         "with two."

@@ -16,7 +16,7 @@ from textgen.generation.decoding.text import Text
 from textgen.generation.network.network import Floats, State
 from textgen.generation.sampling.filters import draw
 from textgen.text.tokenizers.serialization import Tokenizer
-from textgen.wording import list_of
+from textgen.wording import few_characters
 
 
 class UnknownCharacterWarning(UserWarning):
@@ -53,7 +53,9 @@ def encode_prompts(
     missing: dict[str, None] = {}
     ids = [_encoded(tokenizer, text, unknown, missing) for text in texts]
     if missing:
-        message = f"left out of the prompt, unknown to the model: {list_of(list(missing))}"
+        message = (
+            f"left out of the prompt, unknown to the model: {few_characters(list(missing))}"
+        )
         # The line that called a method of `Generator`.
         warnings.warn(message, UnknownCharacterWarning, stacklevel=4)
     label_ids = () if label is None else (tokenizer.label_id(label),)

@@ -170,7 +170,7 @@ class Text:
         """An independent copy, for a search, which needs no random numbers."""
         other = copy.copy(self)
         other.records, other._shown = self.records[:], self._shown[:]
-        other._decoder = self._decoder.fork()
+        other._decoder = self._decoder.copy()
         other._stopping = copy.copy(self._stopping)
         other._penalties = copy.deepcopy(self._penalties)
         other._constraint = copy.copy(self._constraint)

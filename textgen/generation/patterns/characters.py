@@ -11,6 +11,7 @@ from textgen.errors import ConfigError
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.unicode.normal_form import normalize_text
+from textgen.wording import few
 
 Mask: TypeAlias = NDArray[np.float64]
 """`(vocab,)`: minus infinity for ids that must not come next, else 0; added to logits."""
@@ -70,7 +71,7 @@ def permitted_codes(
     if not kept.any():
         raise ConfigError(
             f"allow={quoted(allow)} holds no character that the model knows. It knows "
-            f"{_some_of(codes)}."
+            f"{few(list(map(repr, map(chr, codes))), most=10)}."
         )
     kept &= ~_among(codes, forbidden)
     if not kept.any():
@@ -96,11 +97,6 @@ def _among(codes: NDArray[np.uint32], characters: set[str]) -> NDArray[np.bool_]
     found = np.zeros(NUM_CODES, bool)
     found[[ord(character) for character in characters]] = True
     return found[codes]
-
-
-def _some_of(codes: NDArray[np.uint32]) -> str:
-    names = [repr(chr(code)) for code in codes[:10]]
-    return ", ".join(names) + (", ..." if len(codes) > 10 else "")
 
 
 def quoted(text: str | None) -> str:

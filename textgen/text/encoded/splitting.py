@@ -11,6 +11,7 @@ import numpy as np
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
 from textgen.text.reading.corpus import Corpus
+from textgen.wording import count_of
 
 PARTS = ("train", "val", "test")
 Labels = tuple[str, ...] | None
@@ -163,7 +164,7 @@ def _too_few_documents(count: int, kind: str, num_parts: int) -> str:
         "end of the text."
     )
     return (
-        f"--documents {kind} found {count} document{'s' if count != 1 else ''}, "
+        f"--documents {kind} found {count_of(count, 'document')}, "
         f"but training, validation{' and test' if num_parts == 3 else ''} need one each, "
         f"at least {num_parts}. {ways_out}"
     )

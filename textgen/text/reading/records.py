@@ -28,7 +28,7 @@ from textgen.text.reading.sources import (
     shown_name,
 )
 from textgen.text.unicode.normal_form import normalize_text
-from textgen.wording import few
+from textgen.wording import count_of, few
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
@@ -271,7 +271,7 @@ def _table_rows(lines: Iterator[str], name: str, delimiter: str) -> Iterator[_Ro
     for cells, line in rows:
         if len(cells) != len(header):
             raise CorpusError(
-                f"{_where(name, line)} has {len(cells)} value{'s' * (len(cells) > 1)}, "
+                f"{_where(name, line)} has {count_of(len(cells), 'value')}, "
                 f"but columns are {len(header)}. Put a value that holds {delimiter!r} or "
                 "a line break in double quotes."
             )

@@ -8,7 +8,6 @@ an error that says where, never a character made up.
 from __future__ import annotations
 
 import bz2
-import difflib
 import fnmatch
 import glob as globbing
 import gzip
@@ -19,11 +18,12 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, Any
 
 from textgen.errors import CorpusError
-from textgen.wording import few
+from textgen.wording import did_you_mean, few
 
 STDIN = "-"
 
@@ -138,9 +138,13 @@ def missing_file(path: str) -> CorpusError:
         return CorpusError(
             f"{path} does not exist, nor does the directory {folder}. Check the path."
         )
-    near = difflib.get_close_matches(name, _names_in(folder or os.curdir), n=3)
-    offers = " or ".join(os.path.join(folder, other) for other in near)
-    hint = f"Did you mean {offers}?" if near else "Check the path."
+    hint = did_you_mean(
+        name,
+        _names_in(folder or os.curdir),
+        otherwise="Check the path.",
+        most=3,
+        show=partial(os.path.join, folder),
+    )
     return CorpusError(f"{path} does not exist. {hint}")
 
 

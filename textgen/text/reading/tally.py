@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from textgen.text.reading.decoding import HAD_CR, HAD_CRLF, HAD_MARK
 from textgen.text.reading.records import holds_records
 from textgen.text.reading.sources import shown_name
-from textgen.wording import few
+from textgen.wording import count_of, few
 
 NO_TEXT = "held no text and added nothing"
 MOST_SOURCES = 10
@@ -70,10 +70,10 @@ class Tally:
             count = self.quirks[quirk]
             # CSV has CRLF by its standard, so that it is nothing to report.
             if count and not (of_records and quirk == HAD_CRLF):
-                yield f"{count:,} file{'s' * (count > 1)} {quirk}."
+                yield f"{count_of(count, 'file')} {quirk}."
         count = self.num_blank_records
         if count:
-            yield f"{count:,} record{'s' * (count > 1)} without text left out."
+            yield f"{count_of(count, 'record')} without text left out."
         if self.others:
             yield f"Only text and label of records are read, not {few(self.others)}."
 

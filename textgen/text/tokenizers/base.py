@@ -1,10 +1,15 @@
-"""What the tokenizers share: one interface, and the checks behind it."""
+"""The interface and the code that both tokenizers share.
+
+Tokenizers are immutable values: equal ones are interchangeable. The rest of the package
+never needs to know which kind it has.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from functools import partial
 from itertools import repeat
 from typing import Any, ClassVar
@@ -12,24 +17,23 @@ from typing import Any, ClassVar
 import numpy as np
 
 from textgen.errors import TokenizerError
-from textgen.text.tokenizers.checks import unknown_label
+from textgen.text.tokenizers.checks import check_id, unknown_label
 from textgen.text.tokenizers.streaming import Encoder, StreamDecoder
-from textgen.text.unicode.code_points import NUM_CODE_POINTS
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import shown
 
-# One past the last code point: no text holds it, so it can mark document ends.
-NO_CHARACTER = NUM_CODE_POINTS
-REPLACEMENT = "\ufffd"
+FORMAT_VERSION = 2
+"""The version of what `to_dict` returns."""
 
 
 class BaseTokenizer(ABC):
-    """What both tokenizers do alike.
+    """Base class of the tokenizers; subclasses are frozen dataclasses.
 
-    Text becomes bytes, four for each character or UTF-8; a subclass says which, and
-    looks up the ids of up to a few million of them at a time.
+    A subclass converts text to bytes (four per character, or UTF-8) and looks up their
+    ids in batches.
     """
 
+    kind: ClassVar[str]
     normalize: str
     end_of_document: bool
     labels: tuple[str, ...]
@@ -43,12 +47,17 @@ class BaseTokenizer(ABC):
     @property
     @abstractmethod
     def eod_id(self) -> int | None:
-        """The id that ends a document, or None where the text is one document."""
+        """The id that ends a document, or None if the text is a single document."""
+
+    @property
+    @abstractmethod
+    def unknown_id(self) -> int | None:
+        """The id of characters outside the vocabulary, or None."""
 
     @property
     @abstractmethod
     def _first_label_id(self) -> int:
-        """The id of the first label, where there is one."""
+        """The id of the first label, if there are labels."""
 
     @property
     @abstractmethod
@@ -56,21 +65,25 @@ class BaseTokenizer(ABC):
         """The UTF-8 bytes of each id."""
 
     @abstractmethod
+    def _symbol_of_text(self, id: int) -> str:
+        """`symbol` for ids that stand for text."""
+
+    @abstractmethod
     def _to_bytes(self, text: str, unknown: str) -> bytes:
-        """What `_look_up` reads."""
+        """Convert text to the bytes that `_look_up` reads."""
 
     @abstractmethod
     def _look_up(self, batch: bytes, unknown: str) -> np.ndarray:
-        """The ids of whole characters and end-of-document marks."""
+        """The ids of complete characters and end-of-document marks."""
 
     @property
     def id_dtype(self) -> np.dtype[Any]:
-        """The smallest unsigned integers that hold every id."""
+        """The smallest unsigned integer type that holds every id."""
         return np.dtype(np.min_scalar_type(self.vocab_size - 1))
 
     @property
     def label_ids(self) -> tuple[int, ...]:
-        """The ids of the labels, in their order; they stand for no text.
+        """The ids of the labels, in order; they decode to nothing.
 
         >>> from textgen.text.tokenizers.char import CharTokenizer
         >>> CharTokenizer("a", end_of_document=True, labels=("glad", "sad")).label_ids
@@ -80,10 +93,10 @@ class BaseTokenizer(ABC):
         return tuple(range(first, first + len(self.labels)))
 
     def label_id(self, label: str) -> int:
-        """The id of one label, which is brought into normal form first.
+        """The id of a label, which is normalised first.
 
         Raises:
-            TokenizerError: there is no such label; it names some that there are.
+            TokenizerError: there is no such label; lists some of the known ones.
 
         >>> from textgen.text.tokenizers.byte import ByteTokenizer
         >>> ByteTokenizer(end_of_document=True, labels=("glad", "sad")).label_id("sad")
@@ -95,20 +108,42 @@ class BaseTokenizer(ABC):
             raise unknown_label(label, self.labels)
         return self._first_label_id + place
 
+    def symbol(self, id: int) -> str:
+        r"""A readable name of an id, for tables and messages.
+
+        Raises:
+            TokenizerError: the id is outside the vocabulary.
+
+        >>> from textgen.text.tokenizers.char import CharTokenizer
+        >>> [CharTokenizer("\na", end_of_document=True).symbol(id) for id in range(3)]
+        ['<eod>', "'\\n'", "'a'"]
+        >>> from textgen.text.tokenizers.byte import ByteTokenizer
+        >>> ByteTokenizer().symbol(10)
+        '0x0a'
+        """
+        check_id(id, self.vocab_size)
+        if id == self.eod_id:
+            return "<eod>"
+        if id == self.unknown_id:
+            return "<unk>"
+        if 0 <= id - self._first_label_id < len(self.labels):
+            return f"<label:{self.labels[id - self._first_label_id]}>"
+        return self._symbol_of_text(id)
+
     def encode(self, text: str, unknown: str = "error") -> np.ndarray:
-        """The ids of a text.
+        """Convert a text to ids.
 
         Args:
-            text: is brought into the tokenizer's normal form first.
-            unknown: what becomes of characters outside the vocabulary: "error",
-                "skip" (left out) or "token" (the unknown token, where there is one).
-                A `ByteTokenizer` lacks only lone surrogates, which no file holds.
+            text: is normalised first.
+            unknown: what to do with characters outside the vocabulary: "error", "skip",
+                or "token" (use the unknown token, if there is one). For a
+                `ByteTokenizer`, only lone surrogates are unknown.
 
         Returns:
             `(num_ids,)` of `id_dtype`.
 
         Raises:
-            TokenizerError: characters outside the vocabulary; it names them.
+            TokenizerError: names the characters outside the vocabulary.
 
         >>> from textgen.text.tokenizers.char import CharTokenizer
         >>> CharTokenizer("abn").encode("bean", unknown="skip").tolist()
@@ -118,7 +153,7 @@ class BaseTokenizer(ABC):
         array([226, 130, 172], dtype=uint8)
         """
         encoder = self._encoder(unknown, b"")
-        return _joined(encoder, [(normalize_text(text, self.normalize), None)])
+        return _encode_all(encoder, [(normalize_text(text, self.normalize), None)])
 
     def encode_documents(
         self,
@@ -126,25 +161,21 @@ class BaseTokenizer(ABC):
         unknown: str = "error",
         labels: Iterable[str] | None = None,
     ) -> np.ndarray:
-        """The ids of many documents, one after the other.
+        """Convert many documents to ids, one after the other.
 
         Args:
-            documents: read once, so a generator will do.
+            documents: any iterable; it is read once.
             unknown: as for `encode`.
-            labels: one for each document, or None to encode their text alone.
+            labels: one per document, or None to encode the texts alone.
 
         Returns:
-            `(num_ids,)` of `id_dtype`. Where there is an `eod_id`, it stands before
-            the first document and after each one. A label follows the `eod_id` with
-            which its document begins.
+            `(num_ids,)` of `id_dtype`. If there is an `eod_id`, it comes before the first
+            document and after each one. A label follows the `eod_id` before its document.
 
         Raises:
-            TokenizerError: as for `encode`; an unknown label, or not as many labels
-                as documents.
+            TokenizerError: as for `encode`; an unknown label; or the numbers of labels
+                and documents differ.
 
-        >>> from textgen.text.tokenizers.char import CharTokenizer
-        >>> CharTokenizer("ab", end_of_document=True).encode_documents(["a", "b"])
-        array([0, 1, 0, 2, 0], dtype=uint8)
         >>> from textgen.text.tokenizers.byte import ByteTokenizer
         >>> ByteTokenizer(end_of_document=True).encode_documents(["a", "b"]).tolist()
         [256, 97, 256, 98, 256]
@@ -156,17 +187,17 @@ class BaseTokenizer(ABC):
         encoder = self.encoder(unknown)
         texts = (normalize_text(document, self.normalize) for document in documents)
         if labels is None:
-            return _joined(encoder, zip(texts, repeat(None), strict=False))
+            return _encode_all(encoder, zip(texts, repeat(None), strict=False))
         whole, given = list(texts), list(labels)
         if len(whole) != len(given):
             raise TokenizerError(
-                f"{len(given):,} labels do not fit {len(whole):,} documents. Give each "
-                "document one."
+                f"there are {len(given):,} labels for {len(whole):,} documents. Give each "
+                "document one label."
             )
-        return _joined(encoder, zip(whole, given, strict=True))
+        return _encode_all(encoder, zip(whole, given, strict=True))
 
     def encoder(self, unknown: str = "error") -> Encoder:
-        """Encode documents that come in pieces.
+        """An encoder for documents that arrive in pieces.
 
         Args:
             unknown: as for `encode`.
@@ -179,15 +210,17 @@ class BaseTokenizer(ABC):
         """
         return self._encoder(unknown, self._eod_mark if self.end_of_document else b"")
 
-    def _encoder(self, unknown: str, mark: bytes) -> Encoder:
+    def _encoder(self, unknown: str, eod_mark: bytes) -> Encoder:
         if unknown not in ("error", "skip", "token"):
-            raise TokenizerError(f"unknown={shown(unknown)} must be error, skip or token.")
+            raise TokenizerError(
+                f"unknown={shown(unknown)} must be one of error, skip, token."
+            )
         to_bytes = partial(self._to_bytes, unknown=unknown)
         look_up = partial(self._look_up, unknown=unknown)
-        return Encoder(self.label_id, self.eod_id, to_bytes, look_up, mark)
+        return Encoder(self.label_id, self.eod_id, to_bytes, look_up, eod_mark)
 
     def stream_decoder(self) -> StreamDecoder:
-        """A fresh decoder that takes ids one at a time.
+        """A new decoder that takes ids one at a time.
 
         >>> from textgen.text.tokenizers.byte import ByteTokenizer
         >>> decoder = ByteTokenizer().stream_decoder()
@@ -196,8 +229,23 @@ class BaseTokenizer(ABC):
         """
         return StreamDecoder(self._symbols)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The tokenizer as plain data for JSON; `tokenizer_from_dict` reads it.
 
-def _joined(encoder: Encoder, documents: Iterable[tuple[str, str | None]]) -> np.ndarray:
+        >>> from textgen.text.tokenizers.char import CharTokenizer
+        >>> CharTokenizer("ab").to_dict()["characters"]
+        ['a', 'b']
+        """
+        data: dict[str, Any] = {"format_version": FORMAT_VERSION, "kind": self.kind}
+        for f in fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
+            value = getattr(self, f.name)
+            data[f.name] = list(value) if f.name in ("characters", "labels") else value
+        return data
+
+
+def _encode_all(
+    encoder: Encoder, documents: Iterable[tuple[str, str | None]]
+) -> np.ndarray:
     batches = []
     for document, label in documents:
         encoder.add([(document, True, label)])

@@ -1,8 +1,7 @@
-"""What may be in a vocabulary, and what is said of all that is not."""
+"""What tokenizers accept, and the errors for everything else."""
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -12,20 +11,24 @@ import numpy as np
 from textgen.errors import TokenizerError
 from textgen.text.unicode.code_points import surrogates
 from textgen.text.unicode.normal_form import NORMAL_FORMS, normalize_text
-from textgen.wording import list_of, named, shown
+from textgen.wording import did_you_mean, few, few_characters, named, shown
 
-# Unicode 17 has assigned 297,334 characters, and no text has them all.
+# Unicode 17 assigns 297,334 characters; no text contains all of them.
 MAX_CHARACTERS = 500_000
 MAX_LABELS = 10_000
-# A label is a word or a few; marks without end would take minutes to bring into order.
+# A label is a word or a phrase; normalising endless combining marks would take minutes.
 MAX_LABEL_CHARS = 1000
 
 
 def checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
-    """`(num_ids,)` ids as an array, all of them inside the vocabulary.
+    """Convert ids to an array and check that all are in the vocabulary.
+
+    Returns:
+        `(num_ids,)` integers.
 
     Raises:
-        TokenizerError: not one row of whole numbers, or one is outside.
+        TokenizerError: the ids are not a flat sequence of integers, or one is out of
+            range.
 
     >>> checked_ids([2, 0], vocab_size=3)
     array([2, 0])
@@ -35,7 +38,7 @@ def checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
         return np.zeros(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TokenizerError(
-            "ids must be one row of whole numbers, not an array of "
+            "ids must be a flat sequence of integers, not an array of "
             f"{array.dtype} with shape {array.shape}."
         )
     check_id(int(array.min()), vocab_size)
@@ -48,17 +51,17 @@ def check_id(id: int, vocab_size: int) -> None:
 
     >>> check_id(3, vocab_size=3)
     Traceback (most recent call last):
-    textgen.errors.TokenizerError: id 3 is outside the vocabulary, which has 0 to 2. ...
+    textgen.errors.TokenizerError: id 3 is outside the vocabulary (ids 0 to 2). ...
     """
     if not 0 <= id < vocab_size:
         raise TokenizerError(
-            f"id {id} is outside the vocabulary, which has 0 to {vocab_size - 1}. "
-            "Decode ids with the tokenizer that made them."
+            f"id {id} is outside the vocabulary (ids 0 to {vocab_size - 1}). "
+            "Decode ids with the tokenizer that encoded them."
         )
 
 
 def check_characters(characters: object) -> None:
-    """Refuse a vocabulary that is not text, empty, or has a character twice.
+    """Refuse a vocabulary that is not a string, is empty, or repeats a character.
 
     >>> check_characters("aba")
     Traceback (most recent call last):
@@ -72,23 +75,22 @@ def check_characters(characters: object) -> None:
         raise TokenizerError("the vocabulary is empty; it needs at least one character.")
     check_num_characters(len(characters))
     if len(set(characters)) < len(characters):
-        twice, _ = Counter(characters).most_common(1)[0]
+        repeated, _ = Counter(characters).most_common(1)[0]
         raise TokenizerError(
-            f"{named(twice)} is in the vocabulary more than once. Give each character "
-            "one place."
+            f"{named(repeated)} is in the vocabulary more than once. List each character "
+            "once."
         )
-    halves = surrogates(characters)
-    if halves:
+    if lone := surrogates(characters):
         raise TokenizerError(
-            f"{named(halves[0])} is half a character (a lone surrogate) and cannot be "
-            "in a vocabulary. Decode the text with its right encoding."
+            f"{named(lone[0])} is a lone surrogate, not a character, so it cannot be in a "
+            "vocabulary. Decode the text with the right encoding."
         )
 
 
-def check_form(normalize: object) -> None:
-    """Refuse what is no normal form.
+def check_normal_form(normalize: object) -> None:
+    """Refuse an unknown normal form.
 
-    >>> check_form("nfd")
+    >>> check_normal_form("nfd")
     Traceback (most recent call last):
     textgen.errors.TokenizerError: normalize='nfd' must be one of none, nfc, nfkc.
     """
@@ -99,25 +101,25 @@ def check_form(normalize: object) -> None:
 
 
 def check_labels(labels: object, normalize: str, *, end_of_document: bool) -> None:
-    """Refuse labels that could not be told apart, found again or put anywhere.
+    """Refuse labels that are malformed, unsorted or repeated.
 
     Args:
-        labels: what should be a tuple of strings, sorted, each once.
-        normalize: the normal form in which they must be.
-        end_of_document: whether documents begin with an id of their own.
+        labels: expected to be a sorted tuple of distinct strings.
+        normalize: the normal form that each label must be in.
+        end_of_document: whether documents are separated by an id, which labels need.
 
     Raises:
-        TokenizerError: it says which label is wrong.
+        TokenizerError: names the first label that is wrong.
 
     >>> check_labels(("b", "a"), "nfc", end_of_document=True)
     Traceback (most recent call last):
-    textgen.errors.TokenizerError: label 'a' stands behind 'b'. ...
+    textgen.errors.TokenizerError: label 'a' comes after 'b'. ...
     """
     if not isinstance(labels, tuple) or not all(isinstance(x, str) for x in labels):
         raise TokenizerError(f"labels={shown(labels)} must be a tuple of strings.")
     if labels and not end_of_document:
         raise TokenizerError(
-            "labels stand where documents begin, so they need end_of_document=True."
+            "labels mark the beginnings of documents, so they need end_of_document=True."
         )
     check_num_labels(len(labels))
     for label in labels:
@@ -125,13 +127,13 @@ def check_labels(labels: object, normalize: str, *, end_of_document: bool) -> No
     for before, label in pairwise(labels):
         if before >= label:
             raise TokenizerError(
-                f"label {shown(label)} stands behind {shown(before)}. Sort the labels, and "
-                "give each one place."
+                f"label {shown(label)} comes after {shown(before)}. Sort the labels and "
+                "list each one once."
             )
 
 
 def check_num_labels(number: int) -> None:
-    """Refuse more labels than documents are ever sorted by.
+    """Refuse an implausible number of labels.
 
     >>> check_num_labels(10_001)
     Traceback (most recent call last):
@@ -139,13 +141,13 @@ def check_num_labels(number: int) -> None:
     """
     if number > MAX_LABELS:
         raise TokenizerError(
-            f"{number:,} different labels are more than {MAX_LABELS:,}. A label is a "
-            "kind of text that many documents share; leave it out where it is not."
+            f"{number:,} different labels are more than {MAX_LABELS:,}. A label names a "
+            "kind of text that many documents share; leave it out if yours does not."
         )
 
 
 def check_num_characters(number: int) -> None:
-    """Refuse more characters than Unicode has.
+    """Refuse more characters than Unicode assigns.
 
     >>> check_num_characters(1_000_000)
     Traceback (most recent call last):
@@ -154,7 +156,7 @@ def check_num_characters(number: int) -> None:
     if number > MAX_CHARACTERS:
         raise TokenizerError(
             f"a vocabulary of {number:,} characters is more than {MAX_CHARACTERS:,}, and "
-            "more than Unicode has. Is it really text?"
+            "more than Unicode assigns. Check that the input is text."
         )
 
 
@@ -162,17 +164,18 @@ def _check_label(label: str, normalize: str) -> None:
     if len(label) > MAX_LABEL_CHARS:
         raise TokenizerError(
             f"label {shown(label)} has {len(label):,} characters, more than "
-            f"{MAX_LABEL_CHARS:,}. A label is a word or a few; is that one a text?"
+            f"{MAX_LABEL_CHARS:,}. A label is a word or a phrase; check that it is not "
+            "the text itself."
         )
     if not label or surrogates(label) or normalize_text(label, normalize) != label:
         raise TokenizerError(
-            f"label {shown(label)} is empty, holds half a character, or is not in the "
-            f"normal form {normalize!r}, so that no one could ask for it. Rename it."
+            f"label {shown(label)} is empty, contains a lone surrogate, or is not in the "
+            f"normal form {normalize!r}, so it could never be selected. Rename it."
         )
 
 
 def gathered_labels(labels: Iterable[str], normalize: str) -> tuple[str, ...]:
-    """Each label once, in normal form, sorted: what a tokenizer takes.
+    """Normalise, deduplicate and sort labels, as a tokenizer expects them.
 
     >>> gathered_labels(["sad", "glad", "sad"], "nfc")
     ('glad', 'sad')
@@ -181,29 +184,27 @@ def gathered_labels(labels: Iterable[str], normalize: str) -> tuple[str, ...]:
 
 
 def unknown_label(label: str, labels: Sequence[str]) -> TokenizerError:
-    """The error for a label that is none of `labels`; it offers the nearest.
+    """The error for a label that is not in `labels`; suggests the nearest one.
 
     >>> str(unknown_label("sat", ("glad", "sad")))
-    "'sat' is none of the 2 labels: 'glad', 'sad'. Did you mean 'sad'?"
+    "'sat' is not one of the 2 labels: 'glad', 'sad'. Did you mean 'sad'?"
     """
     if not labels:
         return TokenizerError(
-            f"there is no label {shown(label)}: this model knows none. Leave it out, or "
+            f"there is no label {shown(label)}: this model has no labels. Leave it out, or "
             "train on records that have labels (--documents records)."
         )
-    some = ", ".join(map(shown, labels[:10]))
-    more = f" and {len(labels) - 10:,} more" if len(labels) > 10 else ""
-    near = difflib.get_close_matches(label, labels, n=1, cutoff=0)
+    known = few(list(map(shown, labels)), most=10)
+    hint = did_you_mean(label, labels, cutoff=0, show=shown)
     return TokenizerError(
-        f"{shown(label)} is none of the {len(labels):,} labels: {some}{more}. "
-        f"Did you mean {shown(near[0])}?"
+        f"{shown(label)} is not one of the {len(labels):,} labels: {known}. {hint}"
     )
 
 
-def check_flag(name: str, value: object) -> None:
-    """Refuse what is neither True nor False.
+def check_bool(name: str, value: object) -> None:
+    """Refuse anything but True and False.
 
-    >>> check_flag("unknown", 1)
+    >>> check_bool("unknown", 1)
     Traceback (most recent call last):
     textgen.errors.TokenizerError: unknown=1 must be True or False.
     """
@@ -211,18 +212,18 @@ def check_flag(name: str, value: object) -> None:
         raise TokenizerError(f"{name}={shown(value)} must be True or False.")
 
 
-def lacking(characters: Sequence[str], *, has_token: bool) -> str:
-    """The message for characters outside the vocabulary, with the ways out.
+def unknown_characters_message(characters: Sequence[str], *, has_token: bool) -> str:
+    """The message for characters outside the vocabulary.
 
     Args:
-        has_token: whether the unknown token is one of them.
+        has_token: whether the vocabulary has an unknown token.
 
-    >>> lacking("é", has_token=False)[:43]
+    >>> unknown_characters_message("é", has_token=False)[:43]
     "not in the vocabulary: 'é' (U+00E9). Remove"
     """
-    token = 'read them as the unknown token with unknown="token", ' if has_token else ""
+    token = 'encode them as the unknown token with unknown="token", ' if has_token else ""
     return (
-        f"not in the vocabulary: {list_of(characters)}. Remove them from the text, leave "
-        f'them out with unknown="skip", {token}or train on text that has them '
-        '(tokenizer="byte" knows every character).'
+        f"not in the vocabulary: {few_characters(characters)}. Remove them from the text, "
+        f'skip them with unknown="skip", {token}or train on text that contains them '
+        '(tokenizer="byte" covers every character).'
     )

@@ -1,4 +1,4 @@
-"""Text to ids in batches, and ids to text one at a time, both in bounded memory."""
+"""Encode text in batches and decode ids one at a time, both in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from textgen.text.unicode.code_points import BATCH_CHARS
 
 
 class StreamDecoder:
-    r"""Turns ids into text one at a time and never shows half a character.
+    r"""Decodes ids one at a time and only returns complete characters.
 
-    A character of several bytes appears with its last byte; bytes that are no UTF-8
-    appear as U+FFFD. Ids that stand for no text (the end of a document, a label) end
-    an unfinished character, too.
+    A character of several bytes is returned with its last byte; invalid UTF-8 becomes
+    U+FFFD. Ids without text (the end of a document, a label) also end an incomplete
+    character.
 
     Args:
-        symbols: the UTF-8 bytes of each id, none for one that stands for no text.
+        symbols: the UTF-8 bytes of each id, empty for ids without text.
 
     >>> decoder = StreamDecoder([b"\xc3", b"\xa9", b"!", b""])
     >>> [decoder.feed(id) for id in (0, 1, 2)], decoder.flush()
@@ -30,17 +30,17 @@ class StreamDecoder:
         self._symbols = symbols
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def fork(self) -> StreamDecoder:
-        """A decoder that goes its own way from here."""
+    def copy(self) -> StreamDecoder:
+        """An independent decoder in the same state."""
         twin = StreamDecoder(self._symbols)
         twin._decoder.setstate(self._decoder.getstate())
         return twin
 
     def feed(self, id: int) -> str:
-        """The characters that `id` completes; often one, sometimes none.
+        """Return the characters that `id` completes: usually one, sometimes none.
 
         Raises:
-            TokenizerError: the id lies outside the vocabulary.
+            TokenizerError: the id is outside the vocabulary.
 
         >>> StreamDecoder([b"a", b"b"]).feed(1)
         'b'
@@ -50,7 +50,7 @@ class StreamDecoder:
         return self._decoder.decode(symbol) if symbol else self.flush()
 
     def flush(self) -> str:
-        r"""What is left at the end: U+FFFD for an unfinished character, else nothing.
+        r"""Return U+FFFD for an incomplete character at the end, otherwise nothing.
 
         >>> decoder = StreamDecoder([b"\xc3", b"\xa9"])
         >>> decoder.feed(0) + decoder.flush() == "\ufffd"
@@ -60,15 +60,15 @@ class StreamDecoder:
 
 
 class Encoder:
-    """Gives, batch by batch, what `encode_documents` gives at once.
+    """Encodes documents in batches; the ids equal those of `encode_documents`.
 
     Args:
-        label_id: the id of a label.
-        eod_id: the id that no text is ever encoded as, or None.
-        to_bytes: the bytes of a text, as the tokenizer reads them.
-        look_up: the ids of such bytes.
-        eod_mark: the bytes that stand for the end of a document; none where a text is
-            to be encoded alone.
+        label_id: returns the id of a label.
+        eod_id: the id that ends a document, or None.
+        to_bytes: converts text to the bytes that `look_up` reads.
+        look_up: converts such bytes to ids.
+        eod_mark: the bytes that `look_up` converts to `eod_id`; empty to encode text
+            without ends of documents.
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> encoder = CharTokenizer("ab", end_of_document=True).encoder()
@@ -90,56 +90,61 @@ class Encoder:
         self._to_bytes = to_bytes
         self._look_up = look_up
         self._eod_mark = eod_mark
-        self._held: list[bytes] = []
+        self._pending: list[bytes] = []
         self._num_chars = 0
         self._label_ids: list[int] = []
-        self._is_inside = False
+        self._in_document = False
 
     @property
     def is_full(self) -> bool:
-        """Whether enough is held for a batch, so that `take` should be called."""
+        """Whether a batch is complete, so that `take` should be called."""
         return self._num_chars >= BATCH_CHARS
 
     def add(self, pieces: Iterable[tuple[str, bool, str | None]]) -> None:
-        """Go on with pieces of documents.
+        """Add pieces of documents.
 
         Args:
-            pieces: of each its text, in whole characters and the tokenizer's normal form;
-                whether its document ends with it; and its document's label, if any.
+            pieces: for each piece its text, in the tokenizer's normal form; whether it
+                is the last of its document; and the document's label, if any.
 
         Raises:
-            TokenizerError: half a character, or an unknown label.
+            TokenizerError: a lone surrogate or an unknown label.
         """
         for text, ends, label in pieces:
-            if not self._is_inside:
+            if not self._in_document:
                 # The mark that ends a document begins the next; `flush` adds the last one.
-                self._held.append(self._eod_mark)
+                self._pending.append(self._eod_mark)
                 if label is not None:
                     self._label_ids.append(self._label_id(label))
             if len(text) <= BATCH_CHARS:
-                self._held.append(self._to_bytes(text))
+                self._pending.append(self._to_bytes(text))
             else:
                 starts = range(0, len(text), BATCH_CHARS)
-                self._held += (self._to_bytes(text[n : n + BATCH_CHARS]) for n in starts)
-            self._is_inside = not ends
+                self._pending += (self._to_bytes(text[n : n + BATCH_CHARS]) for n in starts)
+            self._in_document = not ends
             self._num_chars += len(text)
 
     def take(self) -> np.ndarray:
-        """`(num_ids,)` of the tokenizer's `id_dtype`: what was added since the last time.
+        """Return the ids of everything added since the last call.
+
+        Returns:
+            `(num_ids,)` of the tokenizer's `id_dtype`.
 
         Raises:
-            TokenizerError: characters outside the vocabulary; it names them.
+            TokenizerError: names the characters outside the vocabulary.
         """
-        batch, self._held, self._num_chars = b"".join(self._held), [], 0
+        batch, self._pending, self._num_chars = b"".join(self._pending), [], 0
         ids = self._look_up(batch)
         if self._label_ids:
-            # No text is ever encoded as `eod_id`, so each one begins a document.
+            # Text is never encoded as `eod_id`, so each one begins a document.
             places = 1 + np.flatnonzero(ids == self._eod_id)
+            # `np.insert` would broadcast a single label to all places.
+            assert len(places) == len(self._label_ids), "some documents have no label"
             ids = np.insert(ids, places, self._label_ids)
             self._label_ids = []
         return ids
 
     def flush(self) -> np.ndarray:
-        """The rest, as `take` gives it, and the mark behind the last document."""
+        """Return the remaining ids and the end of the last document."""
         rest = self.take()
         return np.concatenate([rest, self._look_up(self._eod_mark)])

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from textgen.disk.strict_json import is_count
 from textgen.errors import CheckpointError
+from textgen.wording import is_whole_number
 
 COLUMNS = (
     *("step", "epoch", "train_bits_per_char", "val_bits_per_char"),
@@ -51,7 +51,7 @@ class RunState:
         sound = (
             isinstance(data, dict)
             and data.keys() == cls().to_dict().keys()
-            and all(is_count(data[name]) for name in ("step", "best_step", "waits"))
+            and all(is_whole_number(data[name]) for name in ("step", "best_step", "waits"))
             and _is_finite(data["seconds"])
             and data["seconds"] >= 0
             and (data["best_score"] is None or _is_finite(data["best_score"]))
