@@ -18,8 +18,9 @@ from textgen.generation.decoding.batch import Batch, batches
 from textgen.generation.decoding.plan import make_plan
 from textgen.generation.decoding.prompts import encode_prompts
 from textgen.generation.decoding.sample import Sample
+from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
-from textgen.generation.network.network import Floats, Network
+from textgen.generation.network.network import Network
 from textgen.text.reading.corpus import cut_documents
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer

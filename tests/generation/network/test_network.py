@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
-from textgen.generation.network import network as network_module
+from textgen.generation.network.layers import recurrent
 from textgen.generation.network.network import CHUNK_CHARS, Network
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -78,8 +78,8 @@ def twin_logits(
             if config.layer_norm:
                 y = (y - y.mean()) / np.sqrt(y.var() + 1e-3)
                 y = y * w[f"{name}.norm_scale"] + w[f"{name}.norm_offset"]
-            x = x + y if config.is_residual(layer) else y
-        if config.has_projection:
+            x = x + y if config.residual and x.shape == y.shape else y
+        if "projection.kernel" in w:
             x = x @ w["projection.kernel"]
         matrix = w["embedding"].T if config.tie_embeddings else w["output.kernel"]
         rows.append(x @ matrix + w["output.bias"])
@@ -240,7 +240,7 @@ def test_a_vocabulary_too_large_for_a_table_gives_the_same(
     cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_table = make(cell=cell)
-    monkeypatch.setattr(network_module, "MAX_TABLE_BYTES", 0)
+    monkeypatch.setattr(recurrent, "MAX_TABLE_BYTES", 0)
     without = make(cell=cell)
     ids = [1, 2, 3]
     expected, _ = with_table.read(ids, with_table.initial_state())
@@ -320,10 +320,13 @@ def test_a_loaded_model_holds_its_weights_once(tmp_path: Path) -> None:
     for name, array in weights.items():
         np.testing.assert_array_equal(loaded[name], array)
     network = Network(config, loaded, copy=False)
-    for number, layer in enumerate(network._layers):
+    layers: Any = network._layers
+    table, upper, _, output = layers
+    for number, layer in enumerate((table.recurrent, upper)):
         for name in ("kernel", "recurrent_kernel", "bias"):
-            assert np.shares_memory(getattr(layer, name), loaded[f"layers.{number}.{name}"])
-    assert np.shares_memory(network._embedding, loaded["embedding"])
+            held = getattr(layer.weights, name)
+            assert np.shares_memory(held, loaded[f"layers.{number}.{name}"])
+    assert np.shares_memory(output.kernel, loaded["embedding"])
 
 
 @pytest.mark.parametrize("order", ["recurrent kernel first", "one view twice", "columns"])

@@ -16,7 +16,7 @@ import numpy as np
 
 from textgen.generation.decoding.plan import Model
 from textgen.generation.decoding.text import Text
-from textgen.generation.network.network import Floats, State
+from textgen.generation.network.layers.base import Floats, State
 from textgen.generation.sampling.filters import Logits, log_softmax
 
 

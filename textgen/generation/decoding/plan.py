@@ -10,7 +10,7 @@ import numpy as np
 
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
-from textgen.generation.network.network import Floats, Ids, State
+from textgen.generation.network.layers.base import Floats, Ids, State
 from textgen.generation.patterns.automaton import Automaton, make_automaton
 from textgen.generation.patterns.characters import permitted_ids
 from textgen.generation.sampling.fast import Sampler, make_samplers

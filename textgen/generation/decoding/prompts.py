@@ -13,7 +13,7 @@ import numpy as np
 from textgen.errors import ConfigError, TokenizerError
 from textgen.generation.decoding.plan import Model, Plan
 from textgen.generation.decoding.text import Text
-from textgen.generation.network.network import Floats, State
+from textgen.generation.network.layers.base import Floats, State
 from textgen.generation.sampling.filters import draw
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import few_characters

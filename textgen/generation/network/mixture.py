@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from textgen.errors import ConfigError
-from textgen.generation.network.network import Floats, Ids, Network, State
+from textgen.generation.network.layers.base import Floats, Ids, State
+from textgen.generation.network.network import Network
 from textgen.generation.sampling.filters import log_softmax
 
 

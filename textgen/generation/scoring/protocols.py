@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
-from textgen.generation.network.network import Floats, Network
+from textgen.generation.network.network import Network
 from textgen.generation.scoring.segments import Segment
 
 Nats: TypeAlias = NDArray[np.float64]

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from textgen.errors import ConfigError
+from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
-from textgen.generation.network.network import Floats, Network
+from textgen.generation.network.network import Network
 from textgen.text.tokenizers.serialization import Tokenizer
 
 NUM_ROWS = 64

@@ -1,0 +1,87 @@
+"""What a recurrent layer asks of a cell, and the weights that it hands to it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from textgen.generation.network.layers.base import Floats
+
+
+class CellWeights:
+    """The weights of a recurrent layer, arranged for speed.
+
+    `sigmoid(a) = tanh(a / 2) / 2 + 1 / 2`: the inner half is folded into the weights of
+    the sigmoid gates, and one `tanh` then serves all gates at once.
+
+    Args:
+        own: `kernel`, `recurrent_kernel` and `bias`.
+        gate_scales: for each gate 1/2 where a sigmoid follows, 1 where a tanh follows.
+        copy: whether to copy the weights; otherwise they are scaled in place.
+    """
+
+    def __init__(
+        self, own: dict[str, Floats], gate_scales: tuple[float, ...], *, copy: bool
+    ) -> None:
+        kernel, recurrent_kernel = own["kernel"], own["recurrent_kernel"]
+        self.scales = np.repeat(np.array(gate_scales, np.float32), len(recurrent_kernel))
+
+        def scaled(weight: Floats) -> Floats:
+            return np.multiply(weight, self.scales, out=None if copy else weight)
+
+        self.both_kernels = scaled(_stacked(kernel, recurrent_kernel))
+        # Views: nothing is held twice.
+        self.kernel, self.recurrent_kernel = np.split(self.both_kernels, [len(kernel)])
+        # A GRU has a second bias, which its cell adds.
+        biases = np.atleast_2d(scaled(own["bias"]))
+        self.bias, self.recurrent_bias = biases[0], biases[-1]
+
+    def project(self, x: Floats) -> Floats:
+        """The input's part of the gates: `(..., inputs)` to `(..., gates * units)`."""
+        projected: Floats = x.dot(self.kernel)
+        projected += self.bias
+        return projected
+
+
+def _stacked(kernel: Floats, recurrent_kernel: Floats) -> Floats:
+    """`(inputs + units, gates * units)`, without a copy if they are stacked already."""
+    whole, rows = kernel.base, len(kernel)
+    if whole is not None and whole is recurrent_kernel.base:
+        upper, lower = whole[:rows], whole[rows:]
+        if _are_same(kernel, upper) and _are_same(recurrent_kernel, lower):
+            return whole
+    return np.concatenate([kernel, recurrent_kernel])
+
+
+def _are_same(one: Floats, other: Floats) -> bool:
+    """Whether two arrays are the same numbers in the same memory."""
+    return one.__array_interface__ == other.__array_interface__
+
+
+class Cell(Protocol):
+    """A recurrent cell, bound to the buffers of one thread."""
+
+    num_vectors: int
+    """State vectors: h, which is also the output, and any others."""
+
+    gate_scales: tuple[float, ...]
+    """See `CellWeights`; in the order of `textgen.model.cells`."""
+
+    def __init__(self, weights: CellWeights, memory: Floats) -> None:
+        """`memory` is `(..., 1 + num_vectors, units)`: input, h, any others."""
+
+    def step(self, projected: Floats) -> Floats:
+        """Advance `memory` by one character; the result is a view of its h."""
+
+    def step_from(self, x: Floats) -> Floats:
+        """The same from an input as wide as the layer, before its projection."""
+
+
+def joined(memory: Floats) -> Floats:
+    """A layer's input and its h side by side: a view `(..., 2 * units)` of its memory.
+
+    One product with `CellWeights.both_kernels` then takes the place of two.
+    """
+    both: Floats = memory[..., :2, :].reshape(*memory.shape[:-2], -1)
+    return both

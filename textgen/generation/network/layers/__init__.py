@@ -1,0 +1,1 @@
+"""What each kind of layer computes, one module per kind."""

@@ -1,0 +1,28 @@
+"""Recurrent cells as data: the blocks of their kernels and the rows of their bias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the weights of a recurrent cell look like.
+
+    Args:
+        gates: names of the blocks of `units` columns in a kernel, left to right, in the
+            order in which Keras stores them.
+        num_biases: rows of the bias; 1 means a plain vector.
+    """
+
+    gates: tuple[str, ...]
+    num_biases: int = 1
+
+
+CELLS = {
+    "lstm": Cell(("input", "forget", "cell", "output")),
+    # In cuDNN's form, a GRU has one bias for its input and one for its state.
+    "gru": Cell(("update", "reset", "candidate"), num_biases=2),
+    "rnn": Cell(("hidden",)),
+}
+"""Every cell, by its name in `ModelConfig.cell`."""

@@ -1,0 +1,187 @@
+"""Descriptions of layers: what each kind is made of, and its weights' names and shapes.
+
+A description holds no arrays and computes nothing. Each half of the package has one table
+from the classes here to what it does with them: `textgen.training.model.layers.kinds`
+builds Keras layers, `textgen.generation.network.layers.kinds` computes in NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
+
+from textgen.model.cells import CELLS, Cell
+
+Shape = tuple[int, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network; it reads the output of the layer before it.
+
+    Args:
+        name: unique in the network; the name of its Keras layer.
+        block: prefix of its weights' names, and its heading in `textgen info`.
+        sources: names of earlier layers whose outputs it reads as well.
+    """
+
+    name: str
+    block: str
+    sources: tuple[str, ...] = field(default=(), kw_only=True)
+
+    stacked: ClassVar[tuple[str, ...]] = ()
+    """Weights to keep in one array, one below the other: generation multiplies by both."""
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of each weight by its name without the block, in storage order."""
+        return {}
+
+    @property
+    def parts(self) -> dict[str, Shape]:
+        """The weights as `textgen info` lists them."""
+        return self.shapes
+
+    def weight_name(self, name: str) -> str:
+        """The name of a weight in a checkpoint.
+
+        >>> Embedding("embedding", "", 65, 8).weight_name("embedding")
+        'embedding'
+        >>> Normalization("norm_1", "layers.1", 8).weight_name("norm_scale")
+        'layers.1.norm_scale'
+        """
+        return f"{self.block}.{name}" if self.block else name
+
+    def own(self, weights: Mapping[str, T]) -> dict[str, T]:
+        """This layer's share of a network's weights, by their names without the block."""
+        return {name: weights[self.weight_name(name)] for name in self.shapes}
+
+
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """Ids to vectors: row `id` of a matrix."""
+
+    vocab_size: int
+    width: int
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """One row for each id."""
+        return {"embedding": (self.vocab_size, self.width)}
+
+
+@dataclass(frozen=True)
+class Recurrent(Layer):
+    """A recurrent cell, read from left to right.
+
+    Args:
+        cell: a key of `CELLS`.
+        inputs: width of what it reads.
+        units: width of its state and output.
+        dropout: share of the state dropped between time steps, in training only.
+    """
+
+    cell: str
+    inputs: int
+    units: int
+    dropout: float = 0.0
+
+    stacked: ClassVar[tuple[str, ...]] = ("kernel", "recurrent_kernel")
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the blocks in each weight, left to right."""
+        return self._cell.gates
+
+    @property
+    def gate_width(self) -> int:
+        """Columns of a kernel: all gates side by side."""
+        return len(self.gates) * self.units
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """A matrix for the input, one for the state, and the bias."""
+        rows = (self._cell.num_biases,) if self._cell.num_biases > 1 else ()
+        return {
+            "kernel": (self.inputs, self.gate_width),
+            "recurrent_kernel": (self.units, self.gate_width),
+            "bias": (*rows, self.gate_width),
+        }
+
+    @property
+    def parts(self) -> dict[str, Shape]:
+        """Each weight gate by gate."""
+        return {
+            f"{gate}.{name}": (*shape[:-1], self.units)
+            for gate in self.gates
+            for name, shape in self.shapes.items()
+        }
+
+    @property
+    def _cell(self) -> Cell:
+        return CELLS[self.cell]
+
+
+@dataclass(frozen=True)
+class Normalization(Layer):
+    """Layer normalisation (Ba, Kiros & Hinton 2016) over the units.
+
+    Args:
+        epsilon: added to the variance; keeps the result finite when all units agree.
+    """
+
+    units: int
+    epsilon: float = 1e-3
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """One scale and one offset for each unit."""
+        return {"norm_scale": (self.units,), "norm_offset": (self.units,)}
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Dropout with one mask for all time steps (Gal & Ghahramani 2016); training only."""
+
+    rate: float
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """Add the outputs of `sources`, of the same width, to that of the layer before."""
+
+
+@dataclass(frozen=True)
+class Projection(Layer):
+    """A matrix without bias."""
+
+    inputs: int
+    outputs: int
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The matrix."""
+        return {"kernel": (self.inputs, self.outputs)}
+
+
+@dataclass(frozen=True)
+class Output(Layer):
+    """A matrix and a bias, to logits.
+
+    Args:
+        tied_to: name of the embedding whose transposed matrix it uses (Press & Wolf
+            2017; Inan et al. 2017), or None for a matrix of its own.
+    """
+
+    inputs: int
+    vocab_size: int
+    tied_to: str | None = None
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The matrix, unless tied, and the bias."""
+        bias: dict[str, Shape] = {"bias": (self.vocab_size,)}
+        own: dict[str, Shape] = {"kernel": (self.inputs, self.vocab_size)}
+        return bias if self.tied_to else own | bias
