@@ -1,14 +1,14 @@
-"""How long does a large corpus take to read and encode, and how much memory?
+"""How much time and memory does it take to read and encode a large corpus?
 
     python benchmarks/corpus_scale.py
 
-Makes texts of 10 MB to 4 GB (in a temporary folder: `--folder` names another; it takes
-13 GB), of English-like words with one word in twenty in another script, or in Latin letters
-only (`--latin`: as many symbols as fit into a byte). Each is read and
-encoded on one core by a fresh process, taken from the cache by another, and trained on for
-a few steps by a third, whose peak memory is compared with that of the same training on a
-text of 1 MB: what is left after that is the framework's own. `--lines` makes each line a
-document; `--files N` measures N small files.
+Generates texts of 10 MB to 4 GB in a temporary folder (13 GB in all; `--folder` chooses its
+place). They consist of English-like words, one in twenty in another script, or of Latin
+letters only (`--latin`: few enough symbols for one byte each). One fresh process reads
+and encodes a text on a single core, a second one loads it from the cache, and a third one
+trains on it for a few steps. The peak memory of that training is compared with that of
+the same training on 1 MB of text, which is what the framework itself needs. `--lines`
+makes every line a document; `--files N` measures N small files. Needs Linux.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ STEPS = 3
 
 
 @click.command()
-@click.option("--size", "sizes", multiple=True, type=float, help="In MB; may be repeated.")
+@click.option("--size", "sizes", multiple=True, type=float, help="In MB. Repeatable.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--latin", is_flag=True, help="No other scripts than Latin.")
-@click.option("--lines", is_flag=True, help="Every line is a document.")
-@click.option("--files", type=int, help="This many files of 1 kB instead.")
+@click.option("--latin", is_flag=True, help="Latin letters only.")
+@click.option("--lines", is_flag=True, help="Make every line a document.")
+@click.option("--files", type=int, help="Measure this many files of 1 kB instead.")
 @click.option("--child", hidden=True)
 def main(
     sizes: tuple[float, ...],
@@ -102,7 +102,7 @@ def print_rows(texts: Iterator[Path] | list[Path], folder: Path, documents: str)
 
 
 def ask(**task: Any) -> dict[str, float]:
-    """Let a fresh process do one thing, so that its peak memory is that thing's."""
+    """Run one task in a fresh process, so that the peak memory belongs to it alone."""
     command = [sys.executable, __file__, "--child", json.dumps(task, default=str)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -110,14 +110,14 @@ def ask(**task: Any) -> dict[str, float]:
 
 def work(what: str, path: str, cache: str, documents: str) -> dict[str, float]:
     answer = {"encode": encode, "train": train}[what](path, cache, documents)
-    # Not `getrusage`, whose peak may be that of the process which started this one.
+    # Not `getrusage`: its peak may be that of the parent process.
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     assert found is not None, "this benchmark needs Linux"
     return {**answer, "peak": int(found[1]) * 1024 / MB}
 
 
 def encode(path: str, cache: str, documents: str) -> dict[str, float]:
-    # On one core: hashing and NumPy would not use more, but to be sure.
+    # Guarantee that one core is used; hashing and NumPy should not use more anyway.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     names = find_files(path, "*.txt")
     start = time.perf_counter()
@@ -128,17 +128,17 @@ def encode(path: str, cache: str, documents: str) -> dict[str, float]:
 
 
 def train(path: str, cache: str, documents: str) -> dict[str, float]:
-    """Begin a training, and stop it after a few steps."""
+    """Start training and stop after a few steps."""
     from textgen.checkpoint.runs import RunDirectory
 
-    # Loads Keras, which is not what is measured.
+    # These load Keras, which is not part of the measurement.
     from textgen.training.loop import fit as fit_module
     from textgen.training.task.task import Reading, new_task
 
     times = [0.0]
 
     class Watch(fit_module.Clock):
-        """The clock of the training, which notes when steps end."""
+        """The clock callback, which also records when each step ends."""
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)
@@ -157,7 +157,7 @@ def train(path: str, cache: str, documents: str) -> dict[str, float]:
             fit_module.fit(task, quiet=True)
         except KeyboardInterrupt:
             return {"first_step": times[1] - times[0]}
-    raise SystemExit("the training ended before its third step")
+    raise SystemExit("training ended before its third step")
 
 
 # --- texts ---
@@ -166,18 +166,18 @@ def train(path: str, cache: str, documents: str) -> dict[str, float]:
 def big_file(
     folder: Path, megabytes: float, scripts: tuple[str, ...], name: str = "text.txt"
 ) -> Path:
-    """A text of at least so many megabytes."""
+    """Write a text of at least this many megabytes."""
     path, num_bytes = folder / name, 0
     with open(path, "wb") as file:
         for block in blocks(scripts):
             num_bytes += file.write(block)
             if num_bytes >= megabytes * MB:
                 return path
-    raise AssertionError("blocks never end")
+    raise AssertionError("blocks() is infinite")
 
 
 def many_files(folder: Path, count: int) -> Path:
-    """A directory of small files."""
+    """Write a directory of small files."""
     path = folder / "files"
     path.mkdir()
     words = next(blocks(tuple(ALPHABETS))).decode()
@@ -188,30 +188,30 @@ def many_files(folder: Path, count: int) -> Path:
 
 
 def blocks(scripts: tuple[str, ...]) -> Iterator[bytes]:
-    """Blocks of made text without end, about 1 MB each; after fifty they come again.
+    """Yield blocks of random text forever, about 1 MB each; they repeat after fifty.
 
     Args:
-        scripts: Latin first, which most words are in.
+        scripts: names of `ALPHABETS`; most words are in the first one, "latin".
     """
     rng = np.random.default_rng(0)
-    words = [word for name in scripts for word in made_words(rng, name)]
+    words = [word for name in scripts for word in random_words(rng, name)]
     others = len(words) - 4000
-    # Of words in Latin letters the frequent ones are very frequent, as in any language.
-    chances = np.concatenate([1 / np.arange(10, 4010), np.full(others, 1.0)])
-    chances[:4000] *= 0.95 / chances[:4000].sum()
-    chances[4000:] *= 0.05 / chances[4000:].sum()
+    # Word frequencies in Latin letters follow Zipf's law, as in a natural language.
+    probabilities = np.concatenate([1 / np.arange(10, 4010), np.full(others, 1.0)])
+    probabilities[:4000] *= 0.95 / probabilities[:4000].sum()
+    probabilities[4000:] *= 0.05 / probabilities[4000:].sum()
     ends = np.array([" ", ", ", ". ", ".\n"])
-    made = []
+    generated = []
     for _ in range(50):
-        chosen = rng.choice(len(words), 160_000, p=chances)
+        chosen = rng.choice(len(words), 160_000, p=probabilities)
         after = rng.choice(4, 160_000, p=[0.85, 0.06, 0.04, 0.05])
         text = "".join(words[w] + ends[e] for w, e in zip(chosen, after, strict=True))
-        made.append(text.encode())
-        yield made[-1]
-    yield from cycle(made)
+        generated.append(text.encode())
+        yield generated[-1]
+    yield from cycle(generated)
 
 
-def made_words(rng: np.random.Generator, alphabet: str) -> list[str]:
+def random_words(rng: np.random.Generator, alphabet: str) -> list[str]:
     letters = list(ALPHABETS[alphabet])
     weights = 1 / np.arange(3, 3 + len(letters))
     lengths = rng.integers(2, 10, 4000 if alphabet == "latin" else 200)

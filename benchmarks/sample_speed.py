@@ -1,14 +1,14 @@
-"""How fast does text come, beside PyTorch and Keras, and beside what memory allows?
+"""How fast is sampling, compared with PyTorch, Keras and the limit of memory bandwidth?
 
     python benchmarks/sample_speed.py
 
-Whole loops that write: predict, choose at temperature 0.8, take the character as the
-next input. Speed does not depend on what the weights are, so they are random. Every
-row has a process of its own, which stays; they take turns, forward and backward through
-the list, so that a machine that slows down slows all of them. Needs Linux; rows whose
-framework is missing are left out (`pip install ".[bench]"` brings PyTorch). Close other
-programs: threads of a matrix product wait for each other, so that a busy core costs far
-more than its share.
+Measures complete sampling loops: predict, draw at temperature 0.8, feed the character back
+as the next input. Speed does not depend on the weights, so they are random. Every row has
+a process of its own, which stays alive; the rows take turns, forward and backward through
+the list, so that a slowdown of the machine affects all of them. Needs Linux. Rows whose
+framework is missing are skipped; `pip install ".[bench]"` installs PyTorch. Close other
+programs first: the threads of a matrix product wait for each other, so a busy core costs
+far more than its share.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from textgen.text.tokenizers.char import CharTokenizer
 from textgen.training.backend.keras import load_keras
 
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
-WINDOW = 40  # characters that the usual Keras recipe reads again for each new one
+WINDOW = 40  # characters that the usual Keras recipe reads again for every new one
 MODELS = {"2x128": (2, 128), "2x256": (2, 256), "2x512": (2, 512), "3x1024": (3, 1024)}
 ROWS = {
     "textgen": None,
@@ -57,20 +57,20 @@ FILTERS: dict[str, Any] = {
     "min_p": 0.02,
     "typical_p": 0.95,
 }
-LONGEST = 1_000  # characters of a text that is written alone; then the next begins
-LENGTH = 100  # of texts that are written together
+LONGEST = 1_000  # characters of a text sampled alone; then the next one starts
+LENGTH = 100  # characters of each text of a batch
 TEMPERATURE = 0.8
 
-Write = Callable[[float], float]
-"""Writes for so many seconds; returns characters per second."""
+Sampler = Callable[[float], float]
+"""Samples for this many seconds; returns characters per second."""
 
 
 @click.command()
 @click.option("--model", "models", type=click.Choice(list(MODELS)), multiple=True)
 @click.option("--batch", "batches", type=int, multiple=True, default=(1, 16, 64))
 @click.option("--row", "rows", type=click.Choice(list(ROWS)), multiple=True)
-@click.option("--seconds", default=1.0, show_default=True, help="For each measurement.")
-@click.option("--rounds", default=5, show_default=True, help="Measurements of each row.")
+@click.option("--seconds", default=1.0, show_default=True, help="Length of a measurement.")
+@click.option("--rounds", default=5, show_default=True, help="Measurements per row.")
 @click.option("--worker", hidden=True)
 def main(
     models: tuple[str, ...],
@@ -97,11 +97,11 @@ def main(
 def compare(
     model: str, batch: int, rows: tuple[str, ...], seconds: float, rounds: int
 ) -> None:
-    """Measure the rows in turn, for one model and one number of texts at once."""
+    """Measure the rows in turn, for one model and one batch size."""
     with ExitStack() as stack:
         workers = {row: stack.enter_context(start(row)) for row in rows}
         for row in rows:
-            ask(workers[row], [*MODELS[model], batch, 0.0])  # builds and warms up
+            ask(workers[row], [*MODELS[model], batch, 0.0])  # builds the model and warms up
         speeds: dict[str, list[float]] = {row: [] for row in rows}
         bandwidths = []
         for number in range(rounds):
@@ -112,7 +112,7 @@ def compare(
 
 
 def show_head(rows: tuple[str, ...]) -> None:
-    """Print the head of the table."""
+    """Print the header of the table."""
     first, *others = rows
     columns = ["model", "at once", first, "lowest to highest", *others, "share of limit"]
     print("| " + " | ".join(columns) + " |")
@@ -120,13 +120,13 @@ def show_head(rows: tuple[str, ...]) -> None:
 
 
 def show(model: str, batch: int, speeds: dict[str, list[float]], bandwidth: float) -> None:
-    """Print a line: characters per second, and how many times faster the first row is."""
+    """Print characters per second, and how many times faster the first row is."""
     medians = [statistics.median(values) for values in speeds.values()]
     values = next(iter(speeds.values()))
     cells = [model, str(batch), f"{medians[0]:,.0f}"]
     cells.append(f"{min(values):,.0f} to {max(values):,.0f}")
     cells += [f"{each:,.0f} ({medians[0] / each:,.2f}x)" for each in medians[1:]]
-    # Many texts share what is read, so the limit of memory is one for single texts.
+    # A batch shares each read of the weights, so the limit applies to single texts only.
     limit = bandwidth / num_weight_bytes(*MODELS[model])
     cells.append(f"{medians[0] / limit:.0%} of {limit:,.0f}" if batch == 1 else "")
     print("| " + " | ".join(cells) + " |", flush=True)
@@ -136,7 +136,7 @@ def show(model: str, batch: int, speeds: dict[str, list[float]], bandwidth: floa
 
 
 def start(row: str) -> subprocess.Popen[str]:
-    """The process that measures a row whenever it is asked."""
+    """Start the process that measures a row on request."""
     return subprocess.Popen(
         [sys.executable, __file__, "--worker", row],
         stdin=subprocess.PIPE,
@@ -146,23 +146,27 @@ def start(row: str) -> subprocess.Popen[str]:
 
 
 def ask(worker: subprocess.Popen[str], request: list[float]) -> float:
-    """Let a worker measure: layers, units, batch, seconds."""
+    """Send a worker its request: layers, units, batch, seconds."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     worker.stdin.write(json.dumps(request) + "\n")
     worker.stdin.flush()
     answer = worker.stdout.readline()
     if not answer:
-        raise SystemExit("a worker has ended early; its message stands above")
+        raise SystemExit("a worker ended early; see its message above")
     return float(answer)
 
 
 def serve(row: str) -> None:
-    """Answer requests until there are no more."""
-    make = {TEXTGEN: textgen_writer, ALL_FILTERS: filtering_writer, PYTORCH: torch_writer}
+    """Answer requests from stdin until it is closed."""
+    make = {
+        TEXTGEN: textgen_sampler,
+        ALL_FILTERS: filtering_sampler,
+        PYTORCH: torch_sampler,
+    }
     for name in list(ROWS)[3:]:
-        make[name] = stateful_writer if name.endswith("stateful") else window_writer
-    made: dict[tuple[int, ...], Write] = {}
+        make[name] = stateful_sampler if name.endswith("stateful") else window_sampler
+    made: dict[tuple[int, ...], Sampler] = {}
     for line in sys.stdin:
         *shape, seconds = json.loads(line)
         if tuple(shape) not in made:
@@ -172,20 +176,20 @@ def serve(row: str) -> None:
         print(speed, flush=True)
 
 
-def timed(count: int, steps: Iterator[Any]) -> Write:
-    """Time steps that write `count` characters each."""
+def timed(count: int, steps: Iterator[Any]) -> Sampler:
+    """Time steps that sample `count` characters each."""
 
-    def write(seconds: float) -> float:
+    def sample_for(seconds: float) -> float:
         number, begin = 0, time.perf_counter()
         while not number or time.perf_counter() - begin < seconds:
             next(steps)
             number += 1
         return number * count / (time.perf_counter() - begin)
 
-    return write
+    return sample_for
 
 
-def textgen_writer(layers: int, units: int, batch: int, **settings: Any) -> Write:
+def textgen_sampler(layers: int, units: int, batch: int, **settings: Any) -> Sampler:
     generator = Generator(*untrained(layers, units), CharTokenizer(CHARACTERS))
     options = {"length": LONGEST, "temperature": TEMPERATURE, "seed": 0, **settings}
 
@@ -195,8 +199,8 @@ def textgen_writer(layers: int, units: int, batch: int, **settings: Any) -> Writ
 
     def many_texts() -> Iterator[None]:
         while True:
-            written = generator.samples("", batch, **options | {"length": LENGTH})
-            assert sum(len(sample.text) for sample in written) == batch * LENGTH
+            samples = generator.samples("", batch, **options | {"length": LENGTH})
+            assert sum(len(sample.text) for sample in samples) == batch * LENGTH
             yield
 
     if batch == 1:
@@ -204,11 +208,11 @@ def textgen_writer(layers: int, units: int, batch: int, **settings: Any) -> Writ
     return timed(batch * LENGTH, many_texts())
 
 
-def filtering_writer(layers: int, units: int, batch: int) -> Write:
-    return textgen_writer(layers, units, batch, **FILTERS)
+def filtering_sampler(layers: int, units: int, batch: int) -> Sampler:
+    return textgen_sampler(layers, units, batch, **FILTERS)
 
 
-def torch_writer(layers: int, units: int, batch: int) -> Write:
+def torch_sampler(layers: int, units: int, batch: int) -> Sampler:
     import torch
 
     embedding = torch.nn.Embedding(len(CHARACTERS), 64)
@@ -220,36 +224,36 @@ def torch_writer(layers: int, units: int, batch: int) -> Write:
         ids, state = torch.zeros(1, batch, dtype=torch.long), None
         while True:
             y, state = lstm(embedding(ids), state)
-            chances = torch.softmax(output(y[0]) / TEMPERATURE, dim=-1)
-            ids = torch.multinomial(chances, 1).T
-            # The character is wanted outside, as a number.
+            probabilities = torch.softmax(output(y[0]) / TEMPERATURE, dim=-1)
+            ids = torch.multinomial(probabilities, 1).T
+            # The caller needs the character as a number.
             ids.tolist()
             yield
 
     return timed(batch, steps())
 
 
-def stateful_writer(layers: int, units: int, batch: int) -> Write:
+def stateful_sampler(layers: int, units: int, batch: int) -> Sampler:
     model = keras_model(layers, units, batch, stateful=True)
     rng = np.random.default_rng(0)
 
     def steps() -> Iterator[None]:
         ids = np.zeros((batch, 1), np.int32)
         while True:
-            ids = chosen(model.predict(ids, batch, verbose=0), rng)[:, np.newaxis]
+            ids = draw(model.predict(ids, batch, verbose=0), rng)[:, np.newaxis]
             yield
 
     return timed(batch, steps())
 
 
-def window_writer(layers: int, units: int, batch: int) -> Write:
+def window_sampler(layers: int, units: int, batch: int) -> Sampler:
     model = keras_model(layers, units, batch, stateful=False)
     rng = np.random.default_rng(0)
 
     def steps() -> Iterator[None]:
         window = np.zeros((batch, WINDOW), np.int32)
         while True:
-            ids = chosen(model.predict(window, batch, verbose=0), rng)
+            ids = draw(model.predict(window, batch, verbose=0), rng)
             window = np.concatenate([window[:, 1:], ids[:, np.newaxis]], axis=1)
             yield
 
@@ -257,7 +261,7 @@ def window_writer(layers: int, units: int, batch: int) -> Write:
 
 
 def keras_model(layers: int, units: int, batch: int, *, stateful: bool) -> Any:
-    # Also keeps the framework's log noise off the terminal.
+    # It also silences the log output of the framework.
     keras = load_keras()
     time_steps = 1 if stateful else WINDOW
     ids = keras.Input(batch_shape=(batch, time_steps), dtype="int32")
@@ -269,8 +273,8 @@ def keras_model(layers: int, units: int, batch: int, *, stateful: bool) -> Any:
     return keras.Model(ids, keras.layers.Dense(len(CHARACTERS))(x))
 
 
-def chosen(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw from each row of `(batch, vocab)`."""
+def draw(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Sample one id from each row of `(batch, vocab)`."""
     weights = np.exp((logits - logits.max(1, keepdims=True)) / TEMPERATURE).cumsum(1)
     points = rng.random((len(weights), 1)) * weights[:, -1:]
     return (weights <= points).sum(1).astype(np.int32)
@@ -289,9 +293,9 @@ def untrained(layers: int, units: int) -> tuple[ModelConfig, dict[str, np.ndarra
 
 
 def num_weight_bytes(layers: int, units: int) -> int:
-    """Bytes that a character needs: every matrix but the first layer's input kernel.
+    """Bytes read per character: every matrix except the first layer's input kernel.
 
-    The first layer's input product is one row of a table.
+    The first layer's input product is a look-up of one row in a table.
     """
     shapes = untrained_shapes(layers, units)
     touched = [
@@ -308,7 +312,7 @@ def untrained_shapes(layers: int, units: int) -> dict[str, tuple[int, ...]]:
 
 
 def read_bandwidth(num_bytes: int) -> float:
-    """Bytes per second at which all cores together read so many, again and again."""
+    """Bytes per second when all cores together read `num_bytes` repeatedly."""
     from concurrent.futures import ThreadPoolExecutor
 
     num_threads = len(os.sched_getaffinity(0))
@@ -333,8 +337,8 @@ def read_bandwidth(num_bytes: int) -> float:
 
 
 def first_characters(rounds: int) -> None:
-    """Print how long it takes from a command to its first output."""
-    print(f"\n| from the command to | seconds: median of {rounds} | longest |")
+    """Print the time from starting a command to its first output."""
+    print(f"\n| from start to | seconds: median of {rounds} | longest |")
     print("|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         save(folder, 2, 256)
@@ -356,14 +360,14 @@ def first_output(arguments: list[str]) -> float:
 
 
 def memory() -> None:
-    """Print what a command that writes takes beside its weights."""
-    print("\n| model | weights MiB | `textgen sample`, peak MiB | beside the weights |")
+    """Print the memory that `textgen sample` needs in addition to the weights."""
+    print("\n| model | weights MiB | `textgen sample`, peak MiB | on top of the weights |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for model in ("2x512", "3x1024"):
             config = save(folder, *MODELS[model])
             weights = 4 * config.num_parameters / 2**20
-            # Not getrusage, which remembers the peak of the process that forked.
+            # Not getrusage: its peak may be that of the parent process.
             code = (
                 "import sys\n"
                 "from textgen.__main__ import run\n"

@@ -1,10 +1,10 @@
-"""Which size of model suits which amount of text?
+"""Which model size suits which amount of text?
 
     python benchmarks/sizes.py --corpus corpora/tinyshakespeare.txt
 
-Trains every size on beginnings of a text, each for the same time, and prints the best
+Trains every size on prefixes of a text, for the same time each, and prints the best
 validation score in bits per character. Run it before changing the thresholds of
-`--size auto` (`textgen/training/size.py`).
+`--size auto` (`textgen/config/sizes.py`).
 """
 
 from __future__ import annotations

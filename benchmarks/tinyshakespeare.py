@@ -2,10 +2,10 @@
 
     python benchmarks/tinyshakespeare.py --corpus corpora/tinyshakespeare.txt
 
-Trains with `textgen train` and its defaults, but for the time limit, on the usual
-split (first 1,003,854 characters train, last 111,540 validate), then scores the
-validation text with the NumPy network, its state carried from the first character
-to the last.
+Trains with `textgen train` and its defaults except the time limit, on the usual split
+(the first 1,003,854 characters for training, the last 111,540 for validation), then
+scores the validation text with the NumPy network, which carries its state from the first
+character to the last.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(corpus: Path, max_minutes: float) -> None:
 
 
 def textgen(*arguments: str) -> str:
-    """Run the command and return what it wrote to stdout."""
+    """Run the command and return its stdout."""
     command = [sys.executable, "-m", "textgen", *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 

@@ -1,59 +1,50 @@
-"""How fast does training go, beside plain Keras and PyTorch?
+"""How fast is training, compared with plain Keras and PyTorch?
 
     python benchmarks/train_speed.py --corpus corpora/tinyshakespeare.txt
 
-Trains the same networks on the same windows with every row's own means, and counts the
-characters of whole steps: reading the windows, forward, backward, clipping, optimizer.
-All rows of a shape stay loaded and take turns, forward and backward through the list,
-so that a machine that slows down slows all of them. Needs Linux; rows whose framework
-is missing are left out (`pip install ".[bench,jax]"` brings both). Close other programs.
+Trains the same networks on the same windows with each library, and counts the characters
+of whole steps: reading the windows, forward and backward pass, clipping, optimizer. Every
+row has a process of its own (train_rows.py). All rows of a shape stay loaded and take
+turns, forward and backward through the list, so that a slowdown of the machine affects
+all of them. Needs Linux. Rows whose framework is missing are skipped; `pip install
+".[bench,jax]"` installs both. Close other programs first.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from timeit import repeat
 from typing import Any
 
 import click
-import numpy as np
+import train_rows
+from train_rows import (
+    ALLOCATORS,
+    KERAS_TENSORFLOW,
+    PRODUCT_SIZE,
+    PYTORCH,
+    ROWS,
+    SHAPES,
+    Block,
+    Job,
+    make_job,
+)
 
 from textgen.config.model import ModelConfig
-from textgen.config.train import TrainConfig
-from textgen.text.encoded.windows import Windows, windows
-from textgen.text.tokenizers.char import CharTokenizer
-from textgen.training.backend.process import (
-    keep_memory,
-    num_cores,
-    processor_flags,
-    set_environment,
-)
+from textgen.training.backend.process import num_cores, processor_flags
 from textgen.wording import say
 
-# "tuned": every worker, also those of the peers, keeps its memory as `textgen train` does.
-ALLOCATORS = ("tuned", "default")
-
-# Low enough for every row to stay sound without a schedule; it has no part in the speed.
-LEARNING_RATE = 0.001
-
-PROBE_STEPS = 3  # from which a worker learns how long a step takes
-PRODUCT_SIZE = 2048
-PRODUCT_REPEATS = 8
 PRODUCT_LIBRARIES = ("numpy", "tensorflow", "jax", "torch")
-
 EXTRAS = {"jax": "jax", "torch": "bench"}
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
 INSTRUCTION_SETS = (
@@ -67,50 +58,6 @@ INSTRUCTION_SETS = (
     "bf16",
 )
 
-RunSteps = Callable[[int], None]
-"""Trains so many steps and returns when the last one is finished."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A network and the windows it is trained on."""
-
-    cell: str
-    num_layers: int
-    units: int
-    batch_size: int
-    seq_length: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One way to train: whose code, on which framework, computing in which type."""
-
-    library: str
-    framework: str
-    dtype: str
-
-
-SHAPES = {
-    "2x128": Shape("lstm", 2, 128, batch_size=50, seq_length=50),
-    "1x256": Shape("lstm", 1, 256, batch_size=32, seq_length=64),
-    "2x512": Shape("lstm", 2, 512, batch_size=64, seq_length=100),
-    "gru-2x256": Shape("gru", 2, 256, batch_size=32, seq_length=64),
-}
-
-KERAS_TENSORFLOW = "keras tensorflow"
-PYTORCH = "pytorch float32"
-ROWS = {
-    "textgen tensorflow float32": Row("textgen", "tensorflow", "float32"),
-    "textgen tensorflow bfloat16": Row("textgen", "tensorflow", "bfloat16"),
-    "textgen jax float32": Row("textgen", "jax", "float32"),
-    "textgen jax bfloat16": Row("textgen", "jax", "bfloat16"),
-    KERAS_TENSORFLOW: Row("keras", "tensorflow", "float32"),
-    "keras jax": Row("keras", "jax", "float32"),
-    PYTORCH: Row("pytorch", "torch", "float32"),
-    "pytorch bfloat16": Row("pytorch", "torch", "bfloat16"),
-}
-
 
 @click.command()
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
@@ -121,12 +68,13 @@ ROWS = {
     "--rows", type=click.Choice(list(ROWS)), multiple=True, default=ROWS, help="Repeatable."
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--seconds", default=4.0, show_default=True, help="Length of a turn, about.")
+@click.option(
+    "--seconds", default=4.0, show_default=True, help="Approximate length of a turn."
+)
 @click.option(
     "--allocator", type=click.Choice(ALLOCATORS), default="tuned", show_default=True
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path))
-@click.option("--worker", hidden=True, help="The row or the peak this process measures.")
 def main(
     corpus: Path,
     shapes: tuple[str, ...],
@@ -135,13 +83,7 @@ def main(
     seconds: float,
     allocator: str,
     json_path: Path | None,
-    worker: str | None,
 ) -> None:
-    if worker is not None:
-        if allocator == "tuned":
-            keep_memory()
-        work(worker, SHAPES[shapes[0]], corpus)
-        return
     rows = tuple(name for name in dict.fromkeys(rows) if is_installed(name))
     common = ["--corpus", str(corpus), "--allocator", allocator]
     peaks = measure_peaks(common)
@@ -162,25 +104,16 @@ def is_installed(name: str) -> bool:
         return True
     extra = EXTRAS.get(framework)
     how = f': pip install ".[{extra}]"' if extra else ""
-    say(f"{name}: left out, {framework} is not installed{how}")
+    say(f"{name}: skipped, {framework} is not installed{how}")
     return False
 
 
-# --- the parent: workers and their turns ---
-
-
-@dataclass(frozen=True)
-class Block:
-    """Steps done in one go, and the most memory the worker has held until their end."""
-
-    num_steps: int
-    seconds: float
-    peak_memory_mib: float
+# --- workers and their turns ---
 
 
 @dataclass
 class Result:
-    """What was measured of one row: its first step, then a block a round."""
+    """The measurements of one row: its first step, then one block per round."""
 
     first: Block
     blocks: list[Block] = field(default_factory=list)
@@ -191,23 +124,23 @@ class Result:
 
 
 class WorkerError(Exception):
-    """A worker ended before it had answered."""
+    """A worker ended before it answered."""
 
 
 class Worker:
-    """A process that measures one thing, and works only while it is asked to.
+    """A process that measures one row, and is idle between two requests.
 
     Args:
-        name: what it measures: a row, or `peak` and a library.
-        arguments: of the command line, beside the name.
-        backend: the one Keras is to take.
+        name: a row, or `peak` and a library.
+        arguments: further command-line arguments.
+        backend: the Keras backend.
     """
 
     def __init__(
         self, name: str, arguments: Iterable[str], backend: str = "tensorflow"
     ) -> None:
         self.name = name
-        self._command = [sys.executable, __file__, "--worker", name, *arguments]
+        self._command = [sys.executable, train_rows.__file__, name, *arguments]
         self._environment = {
             **os.environ,
             "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -215,7 +148,7 @@ class Worker:
         }
 
     def __enter__(self) -> Worker:
-        # The frameworks' noise; shown when the worker fails.
+        # The frameworks' log output; shown only when the worker fails.
         self._noise = tempfile.TemporaryFile("w+", errors="replace")
         self._process = subprocess.Popen(
             self._command,
@@ -242,13 +175,13 @@ class Worker:
         return json.loads(line)
 
     def ask(self, seconds: float) -> Block:
-        """Let the worker train for about so many seconds."""
+        """Let the worker train for about this many seconds."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{seconds}\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended; `answer` says why
+            pass  # the worker has ended; `answer` reports why
         return Block(**self.answer())
 
     def _last_words(self, num_lines: int = 8) -> str:
@@ -267,7 +200,7 @@ def measure_shape(
     """Start a worker for each row, one after the other, and let them take turns.
 
     Returns:
-        The rows whose workers lived to the end, in the order of `rows`.
+        The rows whose workers survived, in the order of `rows`.
     """
     results: dict[str, Result] = {}
     with ExitStack() as stack:
@@ -298,7 +231,7 @@ def row_workers(shape: str, rows: Iterable[str], common: list[str]) -> list[Work
 
 
 def survivors(action: Callable[[Worker], Any], workers: Iterable[Worker]) -> list[Worker]:
-    """Act on one worker after the other; say which ones died, and go on without them."""
+    """Apply `action` to each worker; report the ones that die and continue without them."""
     alive = []
     for worker in workers:
         try:
@@ -310,12 +243,12 @@ def survivors(action: Callable[[Worker], Any], workers: Iterable[Worker]) -> lis
     return alive
 
 
-# --- the parent: the limit, the table, the machine ---
+# --- the limit, the table, the machine ---
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The fastest matrix product of one type, as floating-point operations a second."""
+    """The fastest matrix product of one type, in floating-point operations per second."""
 
     dtype: str
     library: str
@@ -326,7 +259,7 @@ class Peak:
 
 
 def measure_peaks(common: list[str]) -> dict[str, Peak]:
-    """The fastest of the libraries at hand, for each type."""
+    """Find the fastest installed library for each type."""
     peaks: dict[str, Peak] = {}
     for library in filter(find_spec, PRODUCT_LIBRARIES):
         with Worker(f"peak {library}", common) as worker:
@@ -343,15 +276,16 @@ def measure_peaks(common: list[str]) -> dict[str, Peak]:
 
 
 def flops_per_char(config: ModelConfig) -> int:
-    """Floating-point operations of the matrix products that learn from one character.
+    """Floating-point operations in the matrix products of training on one character.
 
-    The look-up in the embedding is none; the gradient of the first layer's input is one.
+    The embedding is a look-up, so it does not count; the gradient of the first layer's
+    input does.
     """
     num_weights = config.units * config.vocab_size
     for layer in range(config.num_layers):
         num_inputs = config.layer_input_dim(layer) + config.units
         num_weights += config.num_gates * config.units * num_inputs
-    # A multiplication and an addition, once forward and twice backward.
+    # One multiplication and one addition, once forward and twice backward.
     return 2 * 3 * num_weights
 
 
@@ -386,7 +320,7 @@ def ratio(speed: float, other: float | None) -> str:
 
 
 def machine() -> str:
-    """Number of cores and the instruction sets that matter to matrix products."""
+    """Number of cores, and the instruction sets that matter for matrix products."""
     sets = [name for name in INSTRUCTION_SETS if name in processor_flags()]
     return f"{num_cores()} cores, {' '.join(sets)}"
 
@@ -419,235 +353,6 @@ def write_json(
         },
     }
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-
-
-# --- a worker: answers on what was its stdout, everything else goes to stderr ---
-
-
-def work(name: str, shape: Shape, corpus: Path) -> None:
-    with os.fdopen(os.dup(1), "w", buffering=1) as channel:
-        os.dup2(2, 1)
-
-        def answer(values: Mapping[str, Any]) -> None:
-            channel.write(json.dumps(values) + "\n")
-
-        kind, _, library = name.partition(" ")
-        if kind == "peak":
-            answer(product_speeds(library))
-            return
-        row = ROWS[name]
-        job = make_job(shape, corpus, row.dtype)
-        makers = {"textgen": textgen_steps, "keras": keras_steps, "pytorch": torch_steps}
-        for block in blocks(makers[row.library](job)):
-            answer(asdict(block))
-
-
-def blocks(run_steps: RunSteps) -> Iterable[Block]:
-    """The first step, then a block for each line of stdin: about how many seconds."""
-    first = timed(run_steps, 1)
-    # Before the first answer, which lets the next worker start.
-    block = timed(run_steps, PROBE_STEPS)
-    yield first
-    for line in sys.stdin:
-        steps_per_second = block.num_steps / block.seconds
-        block = timed(run_steps, max(1, round(float(line) * steps_per_second)))
-        yield block
-
-
-def timed(run_steps: RunSteps, num_steps: int) -> Block:
-    start = time.perf_counter()
-    run_steps(num_steps)
-    return Block(num_steps, time.perf_counter() - start, peak_memory_mib())
-
-
-def peak_memory_mib() -> float:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
-
-
-def product_speeds(library: str) -> dict[str, float]:
-    """Floating-point operations a second of the best of several matrix products."""
-    dtypes = ("float32",) if library == "numpy" else ("float32", "bfloat16")
-    speeds = {}
-    for dtype in dtypes:
-        multiply = matrix_product(library, dtype)
-        seconds = min(repeat(multiply, number=1, repeat=PRODUCT_REPEATS))
-        speeds[dtype] = 2 * PRODUCT_SIZE**3 / seconds
-    return speeds
-
-
-def matrix_product(library: str, dtype: str) -> Callable[[], Any]:
-    """A product of two square matrices, finished when the call returns."""
-    matrix = np.random.default_rng(0).random((PRODUCT_SIZE, PRODUCT_SIZE), np.float32)
-    if library == "tensorflow":
-        import tensorflow as tf
-
-        tensor = tf.cast(matrix, dtype)
-        return lambda: tf.matmul(tensor, tensor)
-    if library == "jax":
-        import jax.numpy as jnp
-
-        array = jnp.asarray(matrix, dtype)
-        return lambda: jnp.matmul(array, array).block_until_ready()
-    if library == "torch":
-        import torch
-
-        operand = torch.from_numpy(matrix).to(getattr(torch, dtype))
-        return lambda: operand @ operand
-    return lambda: matrix @ matrix
-
-
-# --- a worker: the ways to train ---
-
-
-@dataclass(frozen=True)
-class Job:
-    """What every row is given: the windows to read, the network, the update rule."""
-
-    windows: Windows
-    model: ModelConfig
-    train: TrainConfig
-
-
-def make_job(shape: Shape, corpus: Path, dtype: str = "float32") -> Job:
-    text = corpus.read_text(encoding="utf-8")
-    tokenizer = CharTokenizer.from_documents([text])
-    model = ModelConfig(
-        vocab_size=tokenizer.vocab_size,
-        cell=shape.cell,
-        num_layers=shape.num_layers,
-        units=shape.units,
-    )
-    train = TrainConfig(
-        batch_size=shape.batch_size,
-        seq_length=shape.seq_length,
-        learning_rate=LEARNING_RATE,
-        compute_dtype=dtype,
-    )
-    lanes = windows(tokenizer.encode(text), train.batch_size, train.seq_length)
-    return Job(lanes, model, train)
-
-
-def textgen_steps(job: Job) -> RunSteps:
-    """What `textgen train` does between two evaluations."""
-    set_environment()
-    from textgen.training.backend.devices import data_parallel
-    from textgen.training.loop.callbacks import CarryState, Clock, LearningRate, StopOnNan
-    from textgen.training.loop.datasets import endless
-    from textgen.training.loop.run_state import Budget, RunState
-    from textgen.training.loop.schedule import WarmupCosine
-    from textgen.training.model.build import build_model
-    from textgen.training.model.compiling import compile_model
-
-    train = job.train
-    with data_parallel(train.batch_size):
-        model = build_model(job.model, train.batch_size, train.seed, train.compute_dtype)
-        compile_model(model, job.model, train)
-    state, budget = RunState(), Budget(total_steps=10**9)
-    schedule = WarmupCosine(train.learning_rate, train.warmup_steps, train.final_rate)
-    callbacks = [
-        CarryState(state, len(job.windows)),
-        LearningRate(schedule, budget, state),
-        Clock(state, budget),
-        StopOnNan(state),
-    ]
-
-    def run_steps(num_steps: int) -> None:
-        with data_parallel(train.batch_size):
-            model.fit(
-                endless(job.windows, state.step),
-                steps_per_epoch=num_steps,
-                epochs=1,
-                shuffle=False,
-                callbacks=callbacks,
-                verbose=0,
-            )
-        finish(model)
-
-    return run_steps
-
-
-def keras_steps(job: Job) -> RunSteps:
-    """What someone who knows Keras writes, with Keras' defaults; no state is carried."""
-    import keras
-
-    from textgen.training.loop.datasets import endless
-
-    config, train = job.model, job.train
-    recurrent = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[config.cell]
-    model = keras.Sequential(
-        [
-            keras.Input((train.seq_length,), dtype="int32"),
-            keras.layers.Embedding(config.vocab_size, config.embedding_dim),
-            *(
-                recurrent(config.units, return_sequences=True)
-                for _ in range(config.num_layers)
-            ),
-            keras.layers.Dense(config.vocab_size),
-        ]
-    )
-    model.compile(
-        optimizer=keras.optimizers.AdamW(
-            train.learning_rate,
-            weight_decay=config.weight_decay,
-            global_clipnorm=train.clip_norm,
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-
-    def run_steps(num_steps: int) -> None:
-        # Keras' own wrapping of a generator could wait for seconds after the last step.
-        model.fit(endless(job.windows, 0), steps_per_epoch=num_steps, verbose=0)
-        finish(model)
-
-    return run_steps
-
-
-def finish(model: Any) -> None:
-    """Wait for the last step: JAX computes it while Python goes on."""
-    np.asarray(model.trainable_variables[-1].value)
-
-
-def torch_steps(job: Job) -> RunSteps:
-    """What someone who knows PyTorch writes: the state carried on, the fused AdamW."""
-    import torch
-
-    config, train = job.model, job.train
-    recurrent_class = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[config.cell]
-    embedding = torch.nn.Embedding(config.vocab_size, config.embedding_dim)
-    recurrent = recurrent_class(
-        config.embedding_dim, config.units, config.num_layers, batch_first=True
-    )
-    dense = torch.nn.Linear(config.units, config.vocab_size)
-    parameters = list(torch.nn.ModuleList([embedding, recurrent, dense]).parameters())
-    optimizer = torch.optim.AdamW(
-        parameters, train.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    lanes = job.windows.forever()
-    is_bfloat16 = train.compute_dtype == "bfloat16"
-
-    def step(state: Any) -> Any:
-        x, y = map(torch.from_numpy, next(lanes))
-        with torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
-            hidden, state = recurrent(embedding(x), state)
-            logits = dense(hidden).flatten(0, 1)
-            loss = torch.nn.functional.cross_entropy(logits, y.flatten().long())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, train.clip_norm)
-        optimizer.step()
-        # An LSTM's state is a pair, a GRU's one tensor.
-        return tuple(s.detach() for s in state) if config.cell == "lstm" else state.detach()
-
-    carried: Any = None
-
-    def run_steps(num_steps: int) -> None:
-        nonlocal carried
-        for _ in range(num_steps):
-            carried = step(carried)
-
-    return run_steps
 
 
 if __name__ == "__main__":

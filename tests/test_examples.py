@@ -1,4 +1,4 @@
-"""The examples run, and print what they promise."""
+"""The examples run and print what their documentation shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from textgen.text.tokenizers.char import CharTokenizer
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def test_a_classifier_on_text_vectors_is_compared_with_the_usual_ones(
+def test_a_classifier_on_text_vectors_is_compared_with_the_usual_features(
     tmp_path: Path,
 ) -> None:
     pytest.importorskip("sklearn", reason="the extra `examples` is not installed")
@@ -27,12 +27,12 @@ def test_a_classifier_on_text_vectors_is_compared_with_the_usual_ones(
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shown = re.findall(r"^    (.*?) +(\d+\.\d) %$", done.stdout, re.MULTILINE)
-    ways = [
-        "the commoner answer",
+    names = [
+        "majority class",
         "n-grams",
         "n-grams of the last 30",
         "the model's vector",
     ]
-    assert [way for way, _ in shown] == ways * 2
+    assert [name for name, _ in shown] == names * 2
     assert all(50 <= float(accuracy) <= 100 for _, accuracy in shown)
     assert "400 passages, 250 of them held out" in done.stdout
