@@ -43,10 +43,10 @@ format: .venv/.installed-test  ## let ruff format the code and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint  ## lint, then the tests on TensorFlow without the slow ones
-	$(TENSORFLOW) $(PYTEST) -m "not slow"
+check: lint  ## lint, then the quick tests, with fewer Hypothesis examples
+	$(TENSORFLOW) $(PYTEST) -m "not slow" --hypothesis-profile=quick
 
-# Both backends; TensorFlow last, so that the output ends with the count of all tests.
+# TensorFlow comes last, so that the output ends with the larger number of tests.
 test: lint  ## lint, then every test on TensorFlow and those that JAX could change on JAX
 	$(JAX) $(PYTEST) -m "not one_backend" tests/training textgen/training
 	$(TENSORFLOW) $(PYTEST)

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures and settings for all tests."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED_CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
+# No deadline: a busy machine must not fail a test. Speed is measured in benchmarks/.
+settings.register_profile("full", deadline=None)
+settings.register_profile("quick", settings.get_profile("full"), max_examples=20)
+settings.load_profile("full")
+
 
 @pytest.fixture(scope="session", autouse=True)
-def _ctrl_c_is_heard() -> None:
-    # A job in the background ignores SIGINT, and so would every command it starts.
+def _sigint_is_delivered() -> None:
+    # A background job ignores SIGINT, and every command it starts would inherit that.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    # Also for the commands that tests start. The person's own cache is not ours.
+    # In the environment, so that the commands which tests start use it as well.
     os.environ["TEXTGEN_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Mount a real file system of so many kilobytes, or skip the test."""
+    """Mount a real file system of this many kilobytes, or skip the test."""
     place = tmp_path / "disk"
 
     def mount(kilobytes: int) -> Path:
@@ -40,7 +46,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
             shutil.which("mount") is None
             or subprocess.run(command, capture_output=True, check=False).returncode
         ):
-            pytest.skip("this machine does not let us mount a small file system")
+            pytest.skip("this machine does not allow mounting a small file system")
         return place
 
     yield mount
@@ -50,12 +56,12 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 @pytest.fixture(scope="session")
 def shared_corpus() -> Callable[[str], Path]:
-    """Find a real text by name, or skip the test where these texts are absent."""
+    """Find a real text by name, or skip the test if these texts are absent."""
 
     def find(name: str) -> Path:
         path = SHARED_CORPORA / name
         if not path.exists():
-            pytest.skip(f"the real text {name} is not beside this checkout")
+            pytest.skip(f"the real text {name} is not next to this checkout")
         return path
 
     return find

@@ -564,8 +564,8 @@ def test_very_many_documents_are_split_as_training_splits_them(
 # --- reading in pieces ---
 
 
-@pytest.mark.parametrize("documents", ["whole", "lines", "paragraphs", "files"])
 @given(
+    documents=st.sampled_from(["whole", "lines", "paragraphs", "files"]),
     text=st.text(st.sampled_from("ab \n\r\x0cé\u0301\ufeff漢😀Ã©"), max_size=40),
     size=st.integers(1, 9),
 )
@@ -600,7 +600,7 @@ def test_memory_does_not_grow_with_the_file(write: Write) -> None:
         return highest
 
     peak(1000)  # tables are made once
-    assert peak(1_000_000) < peak(200_000) + 1_000_000
+    assert peak(400_000) < peak(50_000) + 1_000_000
 
 
 @given(text=st.text(max_size=30), cuts=st.lists(st.integers(0, 30), max_size=5))

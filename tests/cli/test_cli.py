@@ -230,12 +230,14 @@ def test_train_then_sample_through_pipes(story: Path, tmp_path: Path) -> None:
     assert done.stdout.startswith("Kit")
 
 
+@pytest.mark.slow
 def test_corpus_comes_in_through_stdin(tmp_path: Path) -> None:
     done = textgen("train", "-", "--epochs", 1, *QUICK, cwd=tmp_path, input=STORY * 100)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{Path('checkpoints', 'stdin')}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_saves_and_says_how_to_go_on(
     story: Path, tmp_path: Path, number: signal.Signals

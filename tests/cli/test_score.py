@@ -319,6 +319,7 @@ def test_the_legend_has_no_colours_where_they_would_not_show() -> None:
 # --- dynamic evaluation ---
 
 
+@pytest.mark.slow
 def test_dynamic_scores_stand_side_by_side(
     model: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:

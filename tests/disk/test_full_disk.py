@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCENES = Path(__file__).with_name("full_disk.py")
 # In a space of names of its own a person may mount, and nobody else sees it.
 ALONE = ["unshare", "--user", "--map-root-user", "--mount"]

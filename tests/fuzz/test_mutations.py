@@ -23,8 +23,8 @@ from textgen.checkpoint.format import CONFIG, TOKENIZER, TRAINING, TRAINING_WEIG
 
 JSON_FILES = (CONFIG, TOKENIZER, TRAINING)
 ARRAY_FILES = (WEIGHTS, TRAINING_WEIGHTS)
-# More of them is a longer search: TEXTGEN_FUZZ_EXAMPLES=20000 pytest tests/fuzz
-EXAMPLES = int(os.environ.get("TEXTGEN_FUZZ_EXAMPLES", "200"))
+# For a longer search: TEXTGEN_FUZZ_EXAMPLES=20000 pytest tests/fuzz
+EXAMPLES = int(os.environ.get("TEXTGEN_FUZZ_EXAMPLES", 2 * settings().max_examples))
 enough = settings(max_examples=EXAMPLES, deadline=None)
 
 

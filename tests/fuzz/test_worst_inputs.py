@@ -14,6 +14,7 @@ if not sys.platform.startswith("linux"):
 from tests.fuzz.worst_inputs import measure, write_all
 
 
+@pytest.mark.slow
 def test_no_hostile_checkpoint_takes_much_time_or_memory(tmp_path: Path) -> None:
     write_all(tmp_path)
     costs = {cost.name: cost for cost in measure(tmp_path)}

@@ -477,6 +477,7 @@ def test_draws_from_rows_that_differ_follow_the_probabilities_of_each() -> None:
         assert p_value(observed, probabilities[row]) > LEAST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "probabilities"), [DISTRIBUTIONS[0], DISTRIBUTIONS[-1]], ids=str
 )
