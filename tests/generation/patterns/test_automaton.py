@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
-from textgen.generation.patterns import automaton as pattern_module
+from textgen.generation.patterns import automaton as automaton_module
+from textgen.generation.patterns import compile as compile_module
 from textgen.generation.patterns import horizon
-from textgen.generation.patterns.automaton import Automaton, Constraint, make_automaton
+from textgen.generation.patterns.automaton import Automaton, Constraint
 from textgen.generation.patterns.characters import permitted_ids
+from textgen.generation.patterns.compile import make_automaton
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -379,7 +381,7 @@ def test_a_character_both_allowed_and_forbidden_is_refused(tokenizer: Tokenizer)
 
 def test_allow_that_holds_nothing_the_model_knows_names_what_it_knows() -> None:
     with pytest.raises(
-        ConfigError, match=r"allow='xyz' holds no character that .* It knows 'a', 'b'\."
+        ConfigError, match=r"allow='xyz' has no character that .* It knows 'a', 'b'\."
     ):
         permitted_ids(CharTokenizer("ab"), "xyz", None)
 
@@ -421,13 +423,13 @@ def test_a_pattern_of_unknown_characters_says_which() -> None:
     with pytest.raises(
         ConfigError,
         match=r"no text of characters the model knows matches pattern='a\[0-9]x' "
-        r"\(none fits '\[0-9]', 'x'\)\. Change the pattern\.",
+        r"\(no character fits '\[0-9]', 'x'\)\. Change the pattern\.",
     ):
         automaton(CharTokenizer("ab"), pattern="a[0-9]x")
 
 
 def test_a_pattern_that_forbid_makes_impossible_says_so() -> None:
-    with pytest.raises(ConfigError, match=r"knows and that may be written matches .*'b'"):
+    with pytest.raises(ConfigError, match=r"knows and may write matches .*'b'"):
         automaton(BYTES, pattern="ab", forbid="b")
 
 
@@ -471,7 +473,7 @@ def test_a_pattern_too_large_for_its_length_is_refused(
 ) -> None:
     options = {"pattern": "(?:a{9}|a{11})*b", "length": 300, "min_length": 300}
     automaton(ENGLISH, **options)
-    pattern_module._automaton.cache_clear()
+    compile_module._automaton.cache_clear()
     monkeypatch.setattr(horizon, "MAX_HORIZON_BYTES", 20)
     with pytest.raises(ConfigError, match=r"too large for length=300\. Lower"):
         automaton(ENGLISH, **options)
@@ -506,9 +508,9 @@ def test_what_is_kept_is_bounded_and_forgetting_changes_nothing(
 ) -> None:
     pattern = r"(?:[A-Z].{20,40}\n){4}"
     texts = []
-    for limit in (pattern_module.MAX_KNOWN_PLACES, 1):
-        pattern_module._automaton.cache_clear()
-        monkeypatch.setattr(pattern_module, "MAX_KNOWN_PLACES", limit)
+    for limit in (automaton_module.MAX_KNOWN_PLACES, 1):
+        compile_module._automaton.cache_clear()
+        monkeypatch.setattr(automaton_module, "MAX_KNOWN_PLACES", limit)
         made = automaton(ENGLISH, pattern=pattern, length=150)
         texts.append(walk(made, ENGLISH, np.random.default_rng(3), 150))
     assert texts[0] == texts[1]

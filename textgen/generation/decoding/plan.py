@@ -11,8 +11,9 @@ import numpy as np
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import Floats, Ids, State
-from textgen.generation.patterns.automaton import Automaton, make_automaton
+from textgen.generation.patterns.automaton import Automaton
 from textgen.generation.patterns.characters import permitted_ids
+from textgen.generation.patterns.compile import make_automaton
 from textgen.generation.sampling.fast import Sampler, make_samplers
 from textgen.generation.sampling.filters import Logits
 from textgen.generation.sampling.penalties import Penalty, make_penalties

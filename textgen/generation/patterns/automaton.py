@@ -1,54 +1,36 @@
-r"""Hard constraints: text that always matches, in allowed characters, of a given length.
+"""Which ids may follow, so that the text can still match within its length.
 
-A regular expression becomes a table over characters (`textgen.generation.patterns`).
-Before each character it tells which may follow such that the text can still come to a match
-within the length it may have; all others are banned, whatever the model thinks of them.
-A byte model gets, in front of that, the tree of UTF-8: which bytes begin or continue a
-character that may follow. A length always counts characters.
-
-The whole new text matches, the prompt is no part of it. So `^` and `$` around a pattern
-change nothing, and `\w`, `\d` and `.` are those of Python's `re`: letters and digits of
-every script, and all but the newline.
+A `Dfa` reads characters; here it is combined with the spelling of characters in ids and
+with the `Horizon`, into one mask of logits per place in the text.
 """
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textgen.config.sampling import SamplingConfig
-from textgen.errors import ConfigError
-from textgen.generation.patterns.characters import (
-    Mask,
-    permitted_codes,
-    quoted,
-    writable,
-)
-from textgen.generation.patterns.horizon import MAX_HORIZON_STEPS, Horizon, leading_to
-from textgen.generation.patterns.utf8 import Spelling, spell
-from textgen.text.tokenizers.byte import ByteTokenizer
-from textgen.text.tokenizers.char import CharTokenizer
-from textgen.text.unicode.normal_form import normalize_text
+from textgen.generation.patterns.characters import Mask
+from textgen.generation.patterns.horizon import Horizon
+from textgen.generation.patterns.utf8 import Spelling
 
 if TYPE_CHECKING:
     from textgen.generation.patterns.dfa import Dfa
 
-
 MAX_CACHE_BYTES = 8_000_000
 MAX_KNOWN_PLACES = 50_000
 
-_ANY_TEXT = "(?s:.*)"
-
-
-# --- what a text may go on with ---
-
 
 class Automaton:
-    """What all texts of one configuration have to keep to; see `make_automaton`."""
+    """The constraint shared by all texts of one configuration; see `make_automaton`.
+
+    Args:
+        dfa: the pattern over classes of characters.
+        spelling: the ids that spell each class.
+        horizon: the states that can still reach a match.
+        min_length: in characters.
+    """
 
     def __init__(
         self,
@@ -74,9 +56,9 @@ class Automaton:
         return Constraint(self)
 
     def mask(self, state: int, row: int, horizon: int, can_end: bool) -> Mask:
-        """What may not follow; kept, as most texts come by the same places again."""
+        """The mask of one place; cached, as most texts visit the same places again."""
         place = state, row, horizon, can_end
-        # Never looked up twice: another thread may empty the dictionaries between.
+        # Looked up only once: another thread may clear the dictionaries in between.
         mask = self._known.get(place)
         if mask is None:
             self._forget_if_full()
@@ -105,10 +87,13 @@ class Automaton:
 
 
 class Constraint:
-    """What one text may go on with, character after character.
+    """The constraint on one text, updated with every id.
 
-    `copy.copy` gives a constraint that goes its own way from here.
+    `copy.copy` gives an independent copy.
 
+    >>> from textgen.config.sampling import SamplingConfig
+    >>> from textgen.generation.patterns.compile import make_automaton
+    >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> config = SamplingConfig(pattern="ab*", length=3)
     >>> automaton = make_automaton(CharTokenizer("ab"), config)
     >>> constraint = automaton.start()
@@ -128,7 +113,7 @@ class Constraint:
 
     @property
     def can_end(self) -> bool:
-        """Whether the text matches as it is, and is long enough."""
+        """Whether the text so far matches and is long enough."""
         automaton = self._automaton
         is_whole = self._row == self._first_row
         is_enough = self._num_characters >= automaton.min_length
@@ -136,191 +121,26 @@ class Constraint:
 
     @property
     def mask(self) -> Mask:
-        """Minus infinity for ids that may not come next, else 0: `(vocab,)`, read only.
+        """`(vocab,)`, read only: minus infinity for ids that must not follow, else 0.
 
-        The end of a document may come wherever the text can end. If all ids are banned,
-        the text has come to its end.
+        The end of a document may follow wherever the text can end. If no id may follow,
+        the text ends.
         """
         automaton = self._automaton
         horizon = automaton.horizon[self._num_characters + 1]
         return automaton.mask(self._state, self._row, horizon, self.can_end)
 
     def advance(self, id: int) -> None:
-        """Go on with an id that is not banned; nothing may follow `eod_id`."""
+        """Append an id that the mask permits; nothing may follow `eod_id`."""
         automaton = self._automaton
         if id == automaton.eod_id:
             return
         value = automaton.rows.item(self._row, id)
-        assert value >= 0, f"id {id} was banned"
+        assert value >= 0, f"id {id} is masked"
         if value >= automaton.num_classes:
             self._row = value - automaton.num_classes
             return
         self._state = automaton.next_state.item(self._state, value)
-        assert self._state >= 0, f"id {id} was banned"
+        assert self._state >= 0, f"id {id} is masked"
         self._row = self._first_row
         self._num_characters += 1
-
-
-def make_automaton(
-    tokenizer: CharTokenizer | ByteTokenizer, config: SamplingConfig
-) -> Automaton | None:
-    """What `pattern`, `allow` and `forbid` ask for, with `length` and `min_length`.
-
-    Args:
-        config: the pattern is brought into the tokenizer's normal form first.
-
-    Returns:
-        None where the same ids are permitted throughout (`permitted_ids`).
-
-    Raises:
-        ConfigError: the pattern is wrong, too large, or no text that the model can write
-            matches it within that length; no character is left.
-
-    >>> make_automaton(CharTokenizer("ab"), SamplingConfig(allow="a")) is None
-    True
-    >>> make_automaton(CharTokenizer("ab"), SamplingConfig(pattern="[ab]{9}", length=5))
-    Traceback (most recent call last):
-    textgen.errors.ConfigError: the shortest text that matches pattern='[ab]{9}' has 9 ...
-    """
-    bytes_restricted = isinstance(tokenizer, ByteTokenizer) and not (
-        config.allow is None and config.forbid is None
-    )
-    if config.pattern is None and not bytes_restricted:
-        return None
-    return _automaton(
-        tokenizer,
-        config.pattern,
-        config.allow,
-        config.forbid,
-        config.length,
-        config.min_length,
-    )
-
-
-# A script that asks for one text after the other compiles its pattern once.
-@lru_cache(maxsize=4)
-def _automaton(
-    tokenizer: CharTokenizer | ByteTokenizer,
-    pattern: str | None,
-    allow: str | None,
-    forbid: str | None,
-    length: int,
-    min_length: int,
-) -> Automaton:
-    codes = writable(tokenizer)
-    codes = codes[permitted_codes(codes, tokenizer.normalize, allow, forbid)]
-    expression = _ANY_TEXT
-    if pattern is not None:
-        expression = _in_normal_form(pattern, tokenizer.normalize)
-    # Here, so that a text without a pattern does not wait for it.
-    from textgen.generation.patterns.regex import compile_regex
-
-    dfa = compile_regex(expression, codes.astype("<u4").tobytes().decode("utf-32-le"))
-    shortest = _shortest(dfa)
-    if shortest is None:
-        raise _unmatched(expression, dfa, allow is not None or forbid is not None)
-    horizon = Horizon(dfa, length, min_length)
-    if not horizon.states(horizon[0])[0]:
-        raise _wrong_length(expression, dfa, shortest, length, min_length)
-    spelling = spell(tokenizer, codes, dfa.class_of, dfa.next_state.shape[1])
-    return Automaton(dfa, spelling, horizon, min_length, tokenizer.eod_id)
-
-
-def _in_normal_form(pattern: str, form: str) -> str:
-    r"""The pattern with characters as the model writes them.
-
-    >>> _in_normal_form("什么？", "nfkc")
-    '什么\\?'
-    """
-    if form == "nfkc":
-        # A full-width question mark becomes "?" and was not meant as a quantifier.
-        pattern = "".join(_escaped(character) for character in pattern)
-    return normalize_text(pattern, form)
-
-
-def _escaped(character: str) -> str:
-    if character.isascii():
-        return character
-    normal = normalize_text(character, "nfkc")
-    return "".join(re.escape(each) if each.isascii() else each for each in normal)
-
-
-# --- what cannot be ---
-
-
-def _shortest(dfa: Dfa) -> int | None:
-    """Characters of the shortest match, or None where there is none."""
-    seen = np.zeros(len(dfa.is_final), bool)
-    reached = np.array([0])
-    num_characters = 0
-    while len(reached):
-        if dfa.is_final[reached].any():
-            return num_characters
-        seen[reached] = True
-        following = np.unique(dfa.next_state[reached])
-        reached = following[(following >= 0) & ~seen[following]]
-        num_characters += 1
-    return None
-
-
-def _longest(dfa: Dfa) -> int | None:
-    """Characters of the longest match, or None: there is no longest, or it is far."""
-    if len(dfa.is_final) * dfa.next_state.size > MAX_HORIZON_STEPS:
-        return None
-    longest = 0
-    states = np.append(dfa.is_final, False)
-    # As a path through more characters than states has a circle in it.
-    for num_characters in range(len(dfa.is_final)):
-        if states[0]:
-            longest = num_characters
-        states = np.append(leading_to(dfa, states), False)
-        if not states.any():
-            return longest
-    return None
-
-
-def _unescaped(source: str) -> str:
-    r"""A piece of a pattern as a person wrote it.
-
-    >>> _unescaped(r"\-"), _unescaped(r"\d")
-    ('-', '\\d')
-    """
-    is_plain = len(source) == 2 and source[0] == "\\" and not source[1].isalnum()
-    return source[1] if is_plain else source
-
-
-def _unmatched(pattern: str, dfa: Dfa, is_restricted: bool) -> ConfigError:
-    which = (
-        "that the model knows and that may be written"
-        if is_restricted
-        else "the model knows"
-    )
-    reason = ""
-    if dfa.barren:
-        names = [repr(_unescaped(source)) for source in dfa.barren]
-        more = ", ..." if len(names) > 5 else ""
-        reason = f" (none fits {', '.join(names[:5])}{more})"
-    return ConfigError(
-        f"no text of characters {which} matches pattern={quoted(pattern)}{reason}. Change "
-        "the pattern."
-    )
-
-
-def _wrong_length(
-    pattern: str, dfa: Dfa, shortest: int, length: int, min_length: int
-) -> ConfigError:
-    if shortest > length:
-        return ConfigError(
-            f"the shortest text that matches pattern={quoted(pattern)} has {shortest:,} "
-            f"characters, but length={length}. Raise --length or shorten the pattern."
-        )
-    longest = _longest(dfa)
-    if longest is not None and longest < min_length:
-        return ConfigError(
-            f"the longest text that matches pattern={quoted(pattern)} has {longest:,} "
-            f"characters, but min_length={min_length}. Lower --min-length."
-        )
-    return ConfigError(
-        f"no text that matches pattern={quoted(pattern)} has from {min_length} to {length} "
-        "characters. Change --length or --min-length."
-    )

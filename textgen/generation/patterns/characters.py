@@ -1,4 +1,4 @@
-"""Which characters may be written at all."""
+"""Which characters may be written at all: `allow` and `forbid`."""
 
 from __future__ import annotations
 
@@ -19,20 +19,17 @@ NUM_CODES = 0x110000
 _SURROGATES = slice(0xD800, 0xE000)
 
 
-# --- which characters ---
-
-
 def permitted_ids(
     tokenizer: CharTokenizer | ByteTokenizer, allow: str | None, forbid: str | None
 ) -> NDArray[np.bool_]:
-    """Which ids `allow` and `forbid` leave, whatever stands before them.
+    """Which ids `allow` and `forbid` permit, whatever precedes them.
 
-    A byte may belong to many characters, so all bytes are left to a `ByteTokenizer`;
-    `make_automaton` keeps it to the characters.
+    A byte may belong to many characters, so all bytes of a `ByteTokenizer` are permitted;
+    `make_automaton` restricts it to the characters.
 
     Args:
-        allow: the only characters that may be written; None is all.
-        forbid: characters that are never written; None is none.
+        allow: the only characters that may be written; None permits all.
+        forbid: characters that are never written; None forbids none.
 
     Returns:
         `(vocab,)`; ids that stand for no character are permitted.
@@ -61,23 +58,23 @@ def writable(tokenizer: CharTokenizer | ByteTokenizer) -> NDArray[np.uint32]:
 def permitted_codes(
     codes: NDArray[np.uint32], form: str, allow: str | None, forbid: str | None
 ) -> NDArray[np.bool_]:
-    """Which of the code points are left, at least one: `(num_codes,)`."""
+    """Which of the code points are permitted, at least one: `(num_codes,)`."""
     allowed, forbidden = _characters(allow or "", form), _characters(forbid or "", form)
     for both in sorted(allowed & forbidden):
         raise ConfigError(
-            f"{both!r} is both in allow and in forbid. Take it out of one of them."
+            f"{both!r} is both in allow and in forbid. Remove it from one of them."
         )
     kept = _among(codes, allowed) if allow is not None else np.ones(len(codes), bool)
     if not kept.any():
         raise ConfigError(
-            f"allow={quoted(allow)} holds no character that the model knows. It knows "
+            f"allow={quoted(allow)} has no character that the model knows. It knows "
             f"{few(list(map(repr, map(chr, codes))), most=10)}."
         )
     kept &= ~_among(codes, forbidden)
     if not kept.any():
         raise ConfigError(
-            f"forbid={quoted(forbid)} leaves the model no character to write. Take some "
-            "out of it."
+            f"forbid={quoted(forbid)} leaves the model no character to write. Remove some "
+            "of them."
         )
     return kept
 
@@ -85,8 +82,8 @@ def permitted_codes(
 def _characters(text: str, form: str) -> set[str]:
     """The characters of a text as a model can write them.
 
-    What the normal form takes apart is never written: to forbid the ligature "ﬁ" must
-    not forbid "f" and "i".
+    A character that the normal form decomposes is never written: to forbid the ligature
+    "ﬁ" must not forbid "f" and "i".
     """
     composed = text if form == "none" else normalize_text(text, "nfc")
     normal = (normalize_text(character, form) for character in composed)

@@ -15,20 +15,20 @@ from textgen.errors import ConfigError
 MAX_NODES = 50_000
 MAX_VISITS = 1_500_000
 MAX_CELLS = 4_000_000
-"""Bounds on graph, time (a few seconds) and table (16 MB); usual patterns need a
-thousandth of them."""
+"""Bounds on graph, time (a few seconds) and table (16 MB); typical patterns need a
+thousandth."""
 
 
 class Atom(NamedTuple):
-    """A piece of an expression that stands for one character, and its flags."""
+    """A part of an expression that matches one character, and its flags."""
 
     source: str
     flags: int
 
     def __call__(self, characters: str) -> NDArray[np.bool_]:
-        """Which of the characters it stands for: `(num_characters,)`."""
+        """Which of the characters it matches: `(num_characters,)`."""
         found = np.zeros(len(characters), bool)
-        # Runs, since `re` goes over a million characters in a few milliseconds.
+        # Whole runs at once: `re` scans a million characters in a few milliseconds.
         for run in re.compile(f"(?:{self.source})+", self.flags).finditer(characters):
             found[run.start() : run.end()] = True
         return found
@@ -38,13 +38,13 @@ class Atom(NamedTuple):
 class Dfa:
     """A finite automaton that reads characters; state 0 is the start.
 
-    Characters that the expression never tells apart share a class.
+    Characters that the expression never distinguishes share a class.
 
     Args:
         class_of: `(num_characters,)`, the class of each character of the alphabet.
         next_state: `(num_states, num_classes)`, -1 where nothing can match any more.
         is_final: `(num_states,)`, whether the text read so far matches.
-        barren: pieces of the expression that no character of the alphabet fits.
+        unmatched: parts of the expression that match no character of the alphabet.
 
     >>> from textgen.generation.patterns.regex import compile_regex
     >>> dfa = compile_regex("[ab]+", "abc")
@@ -55,25 +55,25 @@ class Dfa:
     class_of: NDArray[np.int32]
     next_state: NDArray[np.int32]
     is_final: NDArray[np.bool_]
-    barren: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 def too_large(pattern: str) -> ConfigError:
     """The error for a pattern that would need too much memory or time."""
     shown = pattern if len(pattern) <= 60 else pattern[:60] + "..."
     return ConfigError(
-        f"pattern={shown!r} is too large. Lower the numbers in its braces, or say it with "
-        "fewer pieces that fit the same characters."
+        f"pattern={shown!r} is too large. Lower the numbers in its braces, or use fewer "
+        "parts that match the same characters."
     )
 
 
-# --- what a place between two characters can be ---
+# --- positions between two characters ---
 
 _OTHER, _LETTER, ASCII_LETTER, NEWLINE, EDGE = range(5)
 LETTERS = (_LETTER, ASCII_LETTER)
 
 Check: TypeAlias = Callable[[int, int], bool]
-"""Whether a place fits, given the kinds of the characters before and after it."""
+"""Whether a position matches, given the kinds of the characters before and after it."""
 
 NEWLINES = Atom(r"\n", 0)
 WORDS = Atom(r"\w", 0)
@@ -81,7 +81,7 @@ ASCII_WORDS = Atom(r"\w", int(re.ASCII))
 
 
 def kind_of(character: str, atoms: Iterable[Atom]) -> int:
-    """Of a character, as far as the expression makes a difference."""
+    """The kind of a character, as far as the expression distinguishes it."""
     for atom, kind in (
         (NEWLINES, NEWLINE),
         (ASCII_WORDS, ASCII_LETTER),
@@ -96,7 +96,7 @@ def kind_of(character: str, atoms: Iterable[Atom]) -> int:
 
 
 class Graph:
-    """Nodes that read a character, check their place, or only lead on to others.
+    """Nodes that read a character, check their position, or only lead to other nodes.
 
     Node 0 is the end. `reads` holds numbers of atoms, -1 for nodes that read nothing.
     """
@@ -118,7 +118,7 @@ class Graph:
         return len(self.reads) - 1
 
     def closure(self, nodes: Iterable[int], before: int, after: int) -> set[int]:
-        """The nodes themselves and all that they lead to without a character read."""
+        """The nodes and all that they lead to without reading a character."""
         found: set[int] = set()
         waiting = list(nodes)
         while waiting:
@@ -133,9 +133,9 @@ class Graph:
 
 
 Emit: TypeAlias = Callable[[Graph, int], int]
-"""Adds nodes that lead on to the node given, and returns the first of them.
+"""Adds nodes that lead to the node given, and returns the first of them.
 
-A part is emitted from its end to its start, and once for each time it is repeated.
+A part is emitted from its end to its start, once for each repetition.
 """
 
 
@@ -145,7 +145,7 @@ A part is emitted from its end to its start, and once for each time it is repeat
 def character_classes(
     atoms: Iterable[Atom], alphabet: str
 ) -> tuple[NDArray[np.int32], str]:
-    """Sort characters by the atoms that they fit.
+    """Group characters by the atoms that match them.
 
     Returns:
         `(num_characters,)`, the class of each, and one example of every class.
@@ -166,11 +166,11 @@ def character_classes(
 def determinize(
     graph: Graph, members: Sequence[Sequence[int]], kinds: Sequence[int]
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Make a state of every set of nodes that some text leads to.
+    """Make a state of every reachable set of nodes (the subset construction).
 
     Args:
-        members: the classes of characters that each atom stands for.
-        kinds: of each class, for checks that look at the character before or after.
+        members: the classes of characters that each atom matches.
+        kinds: the kind of each class, for checks on the character before or after.
 
     Raises:
         ConfigError: more work or a larger table than is allowed.
@@ -179,7 +179,7 @@ def determinize(
     numbers: dict[tuple[frozenset[int], int], int] = {start: 0}
     waiting = [start]
     rows, is_final, num_visits = [], [], 0
-    # Grows while it is gone through.
+    # Grows during the iteration.
     for nodes, before in waiting:
         row = np.full(len(kinds), -1, np.int32)
         rows.append(row)

@@ -1,4 +1,4 @@
-"""How far a match is: whether a pattern can still end within the length that is left."""
+"""Lengths of matches: the shortest, the longest, and which states can still reach one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ if TYPE_CHECKING:
 
 MAX_HORIZON_BYTES = 16_000_000
 MAX_HORIZON_STEPS = 2_000_000_000
-"""Bounds on what is kept of the way back from the last character: memory and time."""
-
-
-# --- how far it is to a match ---
+"""Bounds on memory and time of the search backwards from the last character."""
 
 
 class Horizon:
-    """Which states can still come to a match, at each number of characters.
+    """Which states can still reach a match, after each number of characters.
 
-    Found from the last character back. Long before a long text's beginning nothing
-    changes any more, or the same comes round again, so that few sets are kept.
+    Computed backwards from the last character. Far from the end of a long text the sets
+    of states become constant or periodic, so that few of them are stored.
 
     Args:
-        length, min_length: the most and the fewest characters of the whole text.
+        length, min_length: the maximum and minimum characters of the whole text.
 
     Raises:
         ConfigError: there are too many different sets.
@@ -47,7 +44,7 @@ class Horizon:
         self._early = _Orbit(self._before(last), self._before, min_length)
 
     def __getitem__(self, num_characters: int) -> int:
-        """The number of the set after so many characters; see `states`."""
+        """The number of the set after `num_characters`; see `states`."""
         num_left = self._length - num_characters
         if num_left < 0:
             return self._nothing
@@ -56,7 +53,7 @@ class Horizon:
         return self._early[num_left - self._num_end_places]
 
     def states(self, number: int) -> NDArray[np.bool_]:
-        """A set by its number: `(num_states + 1,)`, False at the end, where -1 leads."""
+        """A set by its number: `(num_states + 1,)`; the last entry, for -1, is False."""
         packed = np.frombuffer(self.sets[number], np.uint8)
         found = np.unpackbits(packed, count=len(self._dfa.is_final)).astype(bool)
         return np.append(found, False)
@@ -84,12 +81,43 @@ class Horizon:
 
 
 def leading_to(dfa: Dfa, states: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The states from which one character leads into a set, which has False at its end."""
+    """The states from which one character leads into a set `(num_states + 1,)`."""
     return np.asarray(states[dfa.next_state].any(axis=1))
 
 
+def shortest_match(dfa: Dfa) -> int | None:
+    """Characters of the shortest match, or None if nothing matches."""
+    seen = np.zeros(len(dfa.is_final), bool)
+    reached = np.array([0])
+    num_characters = 0
+    while len(reached):
+        if dfa.is_final[reached].any():
+            return num_characters
+        seen[reached] = True
+        following = np.unique(dfa.next_state[reached])
+        reached = following[(following >= 0) & ~seen[following]]
+        num_characters += 1
+    return None
+
+
+def longest_match(dfa: Dfa) -> int | None:
+    """Characters of the longest match, or None: unlimited, or too expensive to find."""
+    if len(dfa.is_final) * dfa.next_state.size > MAX_HORIZON_STEPS:
+        return None
+    longest = 0
+    states = np.append(dfa.is_final, False)
+    # A path longer than the number of states contains a loop.
+    for num_characters in range(len(dfa.is_final)):
+        if states[0]:
+            longest = num_characters
+        states = np.append(leading_to(dfa, states), False)
+        if not states.any():
+            return longest
+    return None
+
+
 class _Orbit:
-    """The first `count` of: an item, what follows it, what follows that, and so on.
+    """The first `count` items of the sequence `first`, `follow(first)`, and so on.
 
     >>> orbit = _Orbit(6, lambda item: item // 2, count=1000)
     >>> [orbit[0], orbit[1], orbit[2], orbit[999]]

@@ -1,19 +1,19 @@
-r"""A regular expression as a table: what each next character leads to.
+r"""A regular expression as a table: the next state for each next character.
 
-The language is that of Python's `re`, and `re` itself says whether an expression is
-right and which characters `[^a-z]`, `\w`, `.` or `(?i)k` stand for. Only how the pieces
-hang together is worked out here: the expression becomes a graph (Thompson 1968), and
-sets of the graph's nodes become the states of the table (Rabin and Scott 1959).
+The language is that of Python's `re`, and `re` itself decides whether an expression is
+valid and which characters `[^a-z]`, `\w`, `.` or `(?i)k` match. Only the structure is
+compiled here: the expression becomes a graph (Thompson 1968), and sets of the graph's
+nodes become the states of the table (Rabin and Scott 1959).
 
-Every text that leads to a final state is one that `re.fullmatch` accepts. Lazy
-quantifiers mean the same as greedy ones, since the whole text has to match. A `$` stands
-for the very end of the text, also where `re` would let one newline follow.
-Backreferences, lookahead, lookbehind, conditions, atomic groups and possessive
-quantifiers need more than a table and are refused.
+Every text that leads to a final state is accepted by `re.fullmatch`. Lazy quantifiers
+mean the same as greedy ones, since the whole text must match. A `$` matches only the very
+end of the text, whereas `re` allows one newline after it. Backreferences, lookahead,
+lookbehind, conditions, atomic groups and possessive quantifiers need more than a table
+and are refused.
 
-Tables made for searching also hold the search for where a match begins, and that part
-grows exponentially for patterns as plain as `[A-Z].{20,60}`. Here a match begins where
-the text begins.
+A table for searching would also have to find where a match begins, and that part grows
+exponentially for patterns as simple as `[A-Z].{20,60}`. Here a match begins where the
+text begins.
 """
 
 from __future__ import annotations
@@ -49,27 +49,27 @@ def compile_regex(pattern: str, alphabet: str) -> Dfa:
     """Build the table of a regular expression.
 
     Args:
-        pattern: in the syntax of `re`, without what the module's docstring excludes.
-        alphabet: the characters that a text may consist of, each once, at least one.
+        pattern: in the syntax of `re`, except what the module's docstring excludes.
+        alphabet: the characters that a text may contain, each once, at least one.
 
     Raises:
-        ConfigError: the expression is wrong, refused, or too large.
+        ConfigError: the expression is invalid, not supported, or too large.
 
     >>> compile_regex("a*", "ab").is_final.tolist()
     [True, True]
     >>> compile_regex("(a", "abc")
     Traceback (most recent call last):
-    textgen.errors.ConfigError: pattern='(a' is no regular expression: missing ), ...
+    textgen.errors.ConfigError: pattern='(a' is not a valid regular expression: missing ...
     """
     with warnings.catch_warnings():
-        # "Possible nested set": such brackets may have another sense one day.
+        # "Possible nested set": such brackets may change their meaning one day.
         warnings.simplefilter("ignore", FutureWarning)
         try:
             return _compiled(pattern, alphabet)
         except (re.error, OverflowError) as error:
             raise ConfigError(
-                f"pattern={pattern!r} is no regular expression: {error}. Mend it, or put "
-                "a backslash before a character that is meant as such."
+                f"pattern={pattern!r} is not a valid regular expression: {error}. Fix it, "
+                "or put a backslash before a character that is meant literally."
             ) from None
         except RecursionError:
             raise too_large(pattern) from None
@@ -82,10 +82,10 @@ def _compiled(pattern: str, alphabet: str) -> Dfa:
     members = [np.flatnonzero(atom(examples)).tolist() for atom in parser.atoms]
     kinds = [kind_of(character, parser.atoms) for character in examples]
     next_state, is_final = determinize(graph, members, kinds)
-    barren = [
+    unmatched = [
         atom.source for atom, found in zip(parser.atoms, members, strict=True) if not found
     ]
-    return Dfa(class_of, next_state, is_final, tuple(barren))
+    return Dfa(class_of, next_state, is_final, tuple(unmatched))
 
 
 def _is_start(before: int, after: int) -> bool:
@@ -113,7 +113,7 @@ def _is_ascii_boundary(before: int, after: int) -> bool:
 
 
 def _unless(check: Check) -> Check:
-    # Versions of `re` disagree on whether \B fits an empty text; so it does not.
+    # Versions of `re` disagree on whether \B matches in an empty text; here it does not.
     return lambda before, after: not check(before, after) and not before == after == EDGE
 
 
@@ -121,7 +121,7 @@ def _sequence(parts: Sequence[Emit]) -> Emit:
     def emit(graph: Graph, then: int) -> int:
         for part in reversed(parts):
             then = part(graph, then)
-        # One node even for no parts, so that repeats of nothing are counted, too.
+        # One node even for no parts, so that repeats of nothing count towards the limit.
         return graph.add([then])
 
     return emit
@@ -167,9 +167,9 @@ _REFUSED = {
 
 
 class _Parser:
-    """Reads an expression that `re` has found right.
+    """Parses an expression that `re` has found valid.
 
-    `atoms` are the pieces that stand for one character, each once.
+    `atoms` are the parts that match one character, each once.
     """
 
     def __init__(self, pattern: str, flags: int) -> None:
@@ -203,7 +203,7 @@ class _Parser:
         return self._pattern[self._at : self._at + 1]
 
     def _skip(self, flags: int) -> None:
-        """Go past comments, and past blanks where the flags say that they are none."""
+        """Skip comments, and white space if the flags say that it is ignored."""
         patterns = (_COMMENT, _BLANKS) if flags & re.VERBOSE else (_COMMENT,)
         while any(self._take(pattern) for pattern in patterns):
             pass
@@ -242,16 +242,16 @@ class _Parser:
             if self._pattern.startswith(start, self._at):
                 raise self._refusal(name, start)
         head = self._take(_GROUP)
-        assert head, "`re` has let through a group that is unknown here"
+        assert head, "`re` accepted a group that is unknown here"
         inner = _changed(flags, head[1] or "", head[2] or "")
-        # Flags for all that follows stand at the start; `re` has told them already.
+        # Flags for the whole pattern come first; `re` has already reported them.
         body = _sequence([]) if self._next() == ")" else self._alternatives(inner)
         self._at += 1
         return body
 
     def _escape(self, flags: int) -> Emit:
         found = self._take(_ESCAPE)
-        assert found, "`re` has let through a backslash at the end"
+        assert found, "`re` accepted a backslash at the end"
         name = found[0][1:]
         if name in ("A", "Z", "z"):
             return _place(_is_start if name == "A" else _is_end)
@@ -283,8 +283,8 @@ class _Parser:
 
     def _refusal(self, name: str, text: str) -> ConfigError:
         return ConfigError(
-            f"pattern={self._pattern!r} has {name} ({text}), which cannot be kept to "
-            "while a text is being written. Say it without."
+            f"pattern={self._pattern!r} has {name} ({text}), which cannot be enforced "
+            "while a text is being written. Rewrite it without."
         )
 
 
@@ -293,7 +293,7 @@ def _place(check: Check) -> Emit:
 
 
 def _bounds(quantifier: str) -> tuple[int, int | None]:
-    """The least and the most repeats; None is without end.
+    """The minimum and maximum number of repeats; None is unlimited.
 
     >>> [_bounds(text) for text in ("*", "+?", "?", "{3}", "{,4}", "{5,}")]
     [(0, None), (1, None), (0, 1), (3, 3), (0, 4), (5, None)]
@@ -309,7 +309,7 @@ def _bounds(quantifier: str) -> tuple[int, int | None]:
 def _changed(flags: int, added: str, removed: str) -> int:
     for letter in added:
         flags |= re.RegexFlag[letter.upper()]
-    # Inside a group, "u" stands for "not a".
+    # Inside a group, "u" means "not a".
     for letter in removed + ("a" if "u" in added else ""):
         flags &= ~re.RegexFlag[letter.upper()]
     return flags

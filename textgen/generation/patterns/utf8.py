@@ -1,4 +1,4 @@
-"""An automaton over characters, spelled in UTF-8 bytes."""
+"""How ids spell characters: one id each, or the tree of UTF-8 bytes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from textgen.generation.patterns.characters import NUM_CODES, writable
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 
-# --- how ids spell characters ---
-
 
 @dataclass(frozen=True)
 class Spelling:
     """What each id leads to, at the start of a character or within one.
 
-    A value below `num_classes` means that the id completes a character of that class;
-    from there on, value - `num_classes` is the row at which the character goes on; -1
-    is an id that cannot stand here.
+    A value below `num_classes` means that the id completes a character of that class.
+    Otherwise value - `num_classes` is the row in which the character continues; -1 is an
+    id that is not valid here.
 
     Args:
         rows: `(num_rows, vocab)` values; the last row is the start of a character.
@@ -37,7 +35,7 @@ def spell(
     class_of: NDArray[np.int32],
     num_classes: int,
 ) -> Spelling:
-    """The spelling of the code points that may be written, of which each has a class."""
+    """The spelling of the permitted code points, each of which has a class."""
     classes = np.full(NUM_CODES, -1, np.int32)
     classes[codes] = class_of
     if isinstance(tokenizer, ByteTokenizer):
@@ -50,8 +48,8 @@ def spell(
 class _Utf8:
     """Builds the tree of UTF-8, from the last byte of a character to its first.
 
-    Bytes after which the same may follow lead to the same row, so that even all of
-    Unicode needs few rows.
+    Bytes after which the same bytes may follow share a row, so that even all of Unicode
+    needs few rows.
     """
 
     def __init__(self, vocab_size: int, num_classes: int) -> None:
@@ -60,8 +58,8 @@ class _Utf8:
         self._completes = list(np.eye(num_classes, dtype=bool))
 
     def spelling(self, classes: NDArray[np.int32]) -> Spelling:
-        """The spelling of code points `(0x110000,)`, -1 where one is not to be written."""
-        # One value for each 64 code points; then for each 64 of those; and once more.
+        """The spelling, from the class of each code point `(0x110000,)` or -1."""
+        # One value per 64 code points, then one per 64 of those, and once more.
         last = self._fold(classes)
         third = self._fold(_from(32, last))
         second = self._fold(_from(16, third))
@@ -78,7 +76,7 @@ class _Utf8:
         padded = np.append(values, np.full(-len(values) % 64, -1, np.int32))
         numbers: dict[bytes, int] = {}
         folded = []
-        # Nearly all rows are alike, so a dictionary is quicker than sorting them.
+        # Nearly all rows are equal, so a dictionary is faster than sorting them.
         for group in padded.reshape(-1, 64):
             key = group.tobytes()
             if key not in numbers:
@@ -102,7 +100,7 @@ class _Utf8:
 
 
 def _from(start: int, values: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Without those that UTF-8 spells with fewer bytes."""
+    """Without the values that UTF-8 spells with fewer bytes."""
     kept = values.copy()
     kept[:start] = -1
     return kept

@@ -5,7 +5,7 @@ shape; minus infinity removes an id. Filters never modify their input and know n
 of text or models. They run in the order of Hugging Face `transformers`, each on the
 output of those before it:
 
-1. ids that must not be written, ever or here: `textgen.generation.patterns.automaton`
+1. ids that must not be written, ever or here: `textgen.generation.patterns.compile`
 2. penalties that look back at the text: `textgen.generation.sampling.penalties`
    (`repetition_penalty`, `frequency_penalty` and `presence_penalty`, DRY,
    `no_repeat_ngram_size`)
