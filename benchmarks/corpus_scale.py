@@ -31,7 +31,7 @@ import numpy as np
 from textgen.config.text import TextConfig
 from textgen.text.encoded.cache import Cache
 from textgen.text.encoded.prepare import prepare_corpus
-from textgen.text.reading.sources import find_files
+from textgen.text.reading.sources import find_sources
 
 MB = 1_000_000
 ALPHABETS = {
@@ -119,12 +119,15 @@ def work(what: str, path: str, cache: str, documents: str) -> dict[str, float]:
 def encode(path: str, cache: str, documents: str) -> dict[str, float]:
     # Guarantee that one core is used; hashing and NumPy should not use more anyway.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    names = find_files(path, "*.txt")
+    sources = find_sources(path, "*.txt")
     start = time.perf_counter()
     text = TextConfig(documents=documents)
-    prepare_corpus(names, text, seed=0, cache=Cache(cache))
+    prepare_corpus(sources, text, seed=0, cache=Cache(cache))
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "megabytes": sum(map(os.path.getsize, names)) / MB}
+    return {
+        "seconds": seconds,
+        "megabytes": sum(os.path.getsize(source.path) for source in sources) / MB,
+    }
 
 
 def train(path: str, cache: str, documents: str) -> dict[str, float]:

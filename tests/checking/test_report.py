@@ -34,6 +34,7 @@ from textgen.text.encoded.scan import BlockLengths
 from textgen.text.encoded.splitting import split
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.decoding import HAD_CR, HAD_CRLF
+from textgen.text.reading.sources import Source
 from textgen.training.task.task import Reading, new_task
 
 STORY = "Kit went to sea and said nothing, not one word.\n"
@@ -549,7 +550,7 @@ def test_very_many_documents_are_split_as_training_splits_them(
     path = write("".join(f"line {n} {'word ' * (n % 9)}\n" for n in range(333)))
     config = TextConfig(documents="lines", test_fraction=0.2)
     cache = Cache(tmp_path / "cache")
-    corpus = prepare_corpus([str(path)], config, seed=4, cache=cache)
+    corpus = prepare_corpus([Source(str(path))], config, seed=4, cache=cache)
     report = examine(path, config, TrainConfig(batch_size=4, seed=4))
     assert report.can_train
     assert report.facts["num_train"] == corpus.train.num_chars

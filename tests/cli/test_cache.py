@@ -10,6 +10,7 @@ from textgen.__main__ import run
 from textgen.config.text import TextConfig
 from textgen.text.encoded.cache import ENTRY, Cache
 from textgen.text.encoded.prepare import prepare_corpus
+from textgen.text.reading.sources import Source
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def cache(tmp_path: Path) -> Cache:
     path.write_text("a b c " * 100)
     found = Cache(tmp_path / "cache")
     for kind in ("char", "byte"):
-        prepare_corpus([str(path)], TextConfig(tokenizer=kind), 0, cache=found)
+        prepare_corpus([Source(str(path))], TextConfig(tokenizer=kind), 0, cache=found)
     return found
 
 
@@ -38,7 +39,7 @@ def test_a_name_does_not_control_the_terminal(
     path = tmp_path / "a\x1b[31mX\n.txt"
     path.write_text("a b c " * 100)
     cache = Cache(tmp_path / "cache")
-    prepare_corpus([str(path)], TextConfig(), 0, cache=cache)
+    prepare_corpus([Source(str(path))], TextConfig(), 0, cache=cache)
     assert run(["cache", "list", "--cache-dir", str(cache.folder)]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert r"a\x1b[31mX\n.txt" in line

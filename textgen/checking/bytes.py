@@ -11,8 +11,8 @@ from typing import NamedTuple
 from textgen.checking.guess import Guess, guess_encoding
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.reading.decoding import HAD_CR, HAD_CRLF, PieceDecoder, without_mark
-from textgen.text.reading.documents import PIECE_BYTES
-from textgen.text.reading.sources import bytes_pieces, shown_name
+from textgen.text.reading.reader import PIECE_BYTES
+from textgen.text.reading.sources import Source, bytes_pieces
 
 # How much before and behind a wrong byte is looked at.
 _BEFORE, _BEHIND = 1 << 15, 1 << 17
@@ -38,35 +38,35 @@ class FileFacts(NamedTuple):
     """What is known of the bytes of one file.
 
     Args:
-        quirks: what had to be done to it, see `Decoded`.
+        changes: what was changed in its text; see `PieceDecoder.changes`.
         endings: its line endings, such as "LF and CRLF", or nothing.
         num_doubled_cr: how many lines end in CR CR LF.
         is_narrow: whether it lacks the NUL bytes that an encoding of two or four bytes
             for each character has.
     """
 
-    quirks: tuple[str, ...]
+    changes: tuple[str, ...]
     endings: str
     num_doubled_cr: int
     is_narrow: bool
 
 
-def fault_of_records(name: str, error: TextgenError, encoding: str) -> Fault:
+def fault_of_records(name: Source, error: TextgenError, encoding: str) -> Fault:
     """What is said of an error that ended the reading of a file of records."""
     cause = error.__cause__
     is_decoding = isinstance(cause, UnicodeDecodeError)
-    if os.path.isfile(name) and (is_decoding or "NUL byte" in str(error)):
+    if os.path.isfile(name.path) and (is_decoding or "NUL byte" in str(error)):
         found = _fault_of_bytes(name, encoding)
         if found is not None and found.message == str(error):
             return found
     if not isinstance(cause, UnicodeDecodeError):
-        return Fault(shown_name(name), str(error))
+        return Fault(name.shown, str(error))
     sample = _sample(cause)
     guess = guess_encoding(sample[:64], sample, encoding)
-    return Fault(shown_name(name), str(error), guess, f"byte 0x{_wrong_byte(cause):02x}")
+    return Fault(name.shown, str(error), guess, f"byte 0x{_wrong_byte(cause):02x}")
 
 
-def _fault_of_bytes(name: str, encoding: str) -> Fault | None:
+def _fault_of_bytes(name: Source, encoding: str) -> Fault | None:
     """What is wrong with the bytes of a file, whatever it holds."""
     file = FileBytes(name, encoding, PIECE_BYTES, None)
     try:
@@ -98,7 +98,7 @@ class FileBytes:
 
     def __init__(
         self,
-        name: str,
+        name: Source,
         encoding: str,
         piece_bytes: int,
         on_bytes: Callable[[int], object] | None,
@@ -107,7 +107,7 @@ class FileBytes:
         self._encoding = encoding
         self._piece_bytes = piece_bytes
         self._on_bytes = on_bytes
-        self._decoder = PieceDecoder(encoding, name)
+        self._decoder = PieceDecoder(encoding, name.shown)
         self._start = self._last = b""
         self._num_bytes = self._num_lines = 0
         self._num_lf = self._num_crlf = self._num_doubled = 0
@@ -142,18 +142,18 @@ class FileBytes:
 
     def facts(self) -> FileFacts:
         """What is known when the file has been read."""
-        quirks = self._decoder.quirks
+        changes = self._decoder.changes
         # In UTF-16 the bytes of a line feed may be halves of other characters.
         is_wide = codecs.lookup(self._encoding).name.startswith(("utf-16", "utf-32"))
-        kinds = [name for name, q in (("CRLF", HAD_CRLF), ("CR", HAD_CR)) if q in quirks]
+        kinds = [name for name, q in (("CRLF", HAD_CRLF), ("CR", HAD_CR)) if q in changes]
         if self._num_lf > self._num_crlf and not is_wide:
             kinds.insert(0, "LF")
         is_narrow = is_wide and self._num_bytes > 0 and not self._has_nul
-        return FileFacts(quirks, " and ".join(kinds), self._num_doubled, is_narrow)
+        return FileFacts(changes, " and ".join(kinds), self._num_doubled, is_narrow)
 
     def fault(self, error: CorpusError) -> Fault:
         """What the doctor says of an error that ended the reading."""
-        name, cause = shown_name(self._name), error.__cause__
+        name, cause = self._name.shown, error.__cause__
         if not isinstance(cause, UnicodeDecodeError):
             if b"\0" in self._last and "is not plain text" not in str(error):
                 return self._nul_fault(str(error))
@@ -170,7 +170,7 @@ class FileBytes:
 
     def _nul_fault(self, message: str) -> Fault:
         """What is said of NUL bytes: another encoding, a few strays, or no text at all."""
-        name = shown_name(self._name)
+        name = self._name.shown
         at = self._last.index(0)
         sample = self._last[: at + _BEHIND]
         guess = guess_encoding(self._start, sample, self._encoding)

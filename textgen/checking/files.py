@@ -10,8 +10,8 @@ from textgen.checking.bytes import Fault
 from textgen.checking.finding import Finding
 from textgen.checking.survey import Survey
 from textgen.text.reading.decoding import HAD_MARK
-from textgen.text.reading.sources import STDIN, shown_name
-from textgen.text.reading.tally import read_as_plain_text
+from textgen.text.reading.file_stats import read_as_plain_text
+from textgen.text.reading.sources import STDIN, Source
 from textgen.wording import count_of, few
 
 MOST_FAULTS = 10
@@ -159,6 +159,6 @@ def _quoted(name: str) -> str:
     >>> _quoted("a.txt"), _quoted("it's $(x).txt"), _quoted("-n"), _quoted("standard input")
     ('a.txt', '\'it\'"\'"\'s $(x).txt\'', './-n', 'FILE')
     """
-    if name == shown_name(STDIN):
+    if name == Source(STDIN).shown:
         return "FILE"
     return shlex.quote(f"./{name}" if name.startswith("-") else name)

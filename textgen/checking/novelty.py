@@ -16,7 +16,7 @@ building it alone took half as long again as all of this, with a text of 100 KB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,15 +24,12 @@ import numpy as np
 from textgen.checking.overlaps import Known, Shelf, Wanted, longest_match, search_hashes
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError, CorpusError
-from textgen.text.reading.corpus import STDIN, Corpus, cut_documents, find_files, read_text
-from textgen.text.reading.records import (
-    RECORD_GLOBS,
-    RecordFile,
-    holds_records,
-    labels_of,
-    read_records,
-)
-from textgen.text.reading.sources import shown_name, without_repeats
+from textgen.text.reading.corpus import read_text
+from textgen.text.reading.documents import Piece, cut_pieces, join_pieces
+from textgen.text.reading.fingerprint import TextDigest
+from textgen.text.reading.reader import CorpusReader, Observer, corpus_sources
+from textgen.text.reading.records import Record, holds_records
+from textgen.text.reading.sources import Paths, Source
 from textgen.wording import is_whole_number
 
 PIECES = (10, 20, 40)
@@ -152,7 +149,7 @@ class Sources(NamedTuple):
     sha256: str
 
 
-def read_sources(paths: str | Iterable[str], config: TextConfig) -> Sources:
+def read_sources(paths: Paths, config: TextConfig) -> Sources:
     r"""Read a corpus for `novelty`, as training does, but file by file.
 
     Args:
@@ -172,24 +169,42 @@ def read_sources(paths: str | Iterable[str], config: TextConfig) -> Sources:
     >>> [(Path(name).name, text) for name, text in found.files]
     [('poems.jsonl:1', 'Rain.'), ('poems.jsonl:2', 'Sun.')]
     """
-    by_records = config.documents == "records"
-    glob = RECORD_GLOBS if by_records and config.glob == TextConfig.glob else config.glob
-    names, _ = without_repeats(find_files(paths, glob))
-    if by_records and all(name == STDIN or holds_records(name) for name in names):
-        return _sources_of_records([read_records(name, config) for name in names])
-    files = [(shown_name(name), read_text(name, config)) for name in names]
-    with_text = [text for _, text in files if text and not text.isspace()]
-    kind = "whole" if by_records else config.documents
-    documents = tuple(cut_documents(with_text, kind)) if with_text else ()
-    return Sources(files, Corpus(documents, kind, (), ()).sha256)
+    sources, _ = corpus_sources(paths, config)
+    if config.documents == "records":
+        if all(source.is_stdin or holds_records(source) for source in sources):
+            return _record_sources(sources, config)
+        config = replace(config, documents="whole")
+    files = [(source.shown, read_text(source, config)) for source in sources]
+    with_text = ([text] for _, text in files if text and not text.isspace())
+    return Sources(files, _fingerprint(cut_pieces(with_text, config.documents)))
 
 
-def _sources_of_records(read: Sequence[RecordFile]) -> Sources:
-    found = [(file.name, record) for file in read for record in file.records]
-    documents = tuple(record.text for _, record in found)
-    corpus = Corpus(documents, "records", (), (), labels_of(read))
-    files = [(f"{shown_name(name)}:{record.line}", record.text) for name, record in found]
-    return Sources(files, corpus.sha256)
+def _record_sources(sources: Sequence[Source], config: TextConfig) -> Sources:
+    names = _RecordNames()
+    records = list(join_pieces(CorpusReader(sources, config, observer=names)))
+    texts = [record.text for record in records]
+    return Sources(list(zip(names.names, texts, strict=True)), _fingerprint(records))
+
+
+class _RecordNames(Observer):
+    """Notes file and line of each record."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._source = ""
+
+    def on_file(self, source: Source) -> None:
+        self._source = source.shown
+
+    def on_record(self, record: Record) -> None:
+        self.names.append(f"{self._source}:{record.line}")
+
+
+def _fingerprint(pieces: Iterable[Piece]) -> str:
+    digest = TextDigest()
+    for text, ends, label in pieces:
+        digest.add([text], [ends], [label])
+    return digest.hexdigest()
 
 
 def checked_lengths(pieces: Sequence[int]) -> list[int]:

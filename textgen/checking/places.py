@@ -11,7 +11,7 @@ import numpy as np
 from textgen.checking.characters import CONTROLS, HALVES, INVISIBLE, REPLACEMENT
 from textgen.checking.finding import Place
 from textgen.checking.repeats import Fingerprint, Repeats
-from textgen.text.reading.sources import shown_name
+from textgen.text.reading.sources import Source
 from textgen.text.unicode.code_points import (
     BATCH_CHARS,
     NUM_CODE_POINTS,
@@ -70,7 +70,7 @@ class RawText:
         is_named: whether places name the file.
 
     >>> text = RawText(is_named=False)
-    >>> text.begin("a.txt"), text.add("one\\ntwo\\x0c"), text.end(), text.flush()
+    >>> text.begin(Source("a.txt")), text.add("one\\ntwo\\x0c"), text.end(), text.flush()
     (None, None, None, None)
     >>> str(text.facts.places[0x0C])
     'line 2'
@@ -88,9 +88,9 @@ class RawText:
         self._whole = Fingerprint()
         self._name, self._line, self._tail = "", 1, 0
 
-    def begin(self, name: str, line: int = 1) -> None:
+    def begin(self, source: Source, line: int = 1) -> None:
         """Another text follows."""
-        self._name = shown_name(name) if self._is_named else ""
+        self._name = source.shown if self._is_named else ""
         self._line, self._tail = line, 0
 
     def add(self, text: str) -> None:

@@ -44,7 +44,7 @@ from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CorpusError
 from textgen.text.reading.decoding import HAD_CR
-from textgen.text.reading.sources import shown_name
+from textgen.text.reading.sources import Source
 from textgen.wording import count_of, few, one_line, percent
 
 DEFAULTS = TextConfig()
@@ -99,7 +99,7 @@ def examine(
     train: TrainConfig | None = None,
     choose_model: ChooseModel | None = None,
     *,
-    on_start: Callable[[list[str]], object] | None = None,
+    on_start: Callable[[list[Source]], object] | None = None,
     on_bytes: Callable[[int], object] | None = None,
 ) -> Report:
     """Read a corpus of any size, in pieces, and say what is wrong with it.
@@ -231,7 +231,7 @@ def _parts(found: Survey, seed: int) -> Parts | None:
         if found.faults:
             return None
         raise CorpusError(
-            f"{few([shown_name(name) for name in found.read])}: no text, or nothing but "
+            f"{few([source.shown for source in found.read])}: no text, or nothing but "
             "blanks. Name a file with text in it."
         )
     if found.config.documents == "whole":
@@ -242,7 +242,7 @@ def _parts(found: Survey, seed: int) -> Parts | None:
 def _facts(found: Survey, parts: Parts | None) -> dict[str, Any]:
     parts = parts or Parts(0, 0, 0)
     return {
-        "files": found.names[:MOST_FAULTS],
+        "files": [source.name for source in found.names[:MOST_FAULTS]],
         "num_files": len(found.read),
         "num_refused": len(found.faults),
         "num_documents": found.documents.count,
@@ -324,7 +324,7 @@ def _about_repeats(found: Survey) -> Iterator[Finding]:
 
 def _places(found: Survey, number: int) -> str:
     if found.config.documents == "whole":
-        return shown_name(found.filled[number])
+        return found.filled[number].shown
     return found.place_of_document(number)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,11 @@ from textgen.checking.repeats import Fingerprint, Repeats
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TokenizerError
 from textgen.text.encoded.scan import BlockLengths
-from textgen.text.reading.corpus import corpus_globs
-from textgen.text.reading.documents import PIECE_BYTES, cut_pieces
+from textgen.text.reading.decoding import PieceDecoder
+from textgen.text.reading.documents import cut_pieces
+from textgen.text.reading.reader import PIECE_BYTES, corpus_globs
 from textgen.text.reading.records import LabelRule, Record, RecordReader
-from textgen.text.reading.sources import find_files, shown_name, without_repeats
+from textgen.text.reading.sources import Source, bytes_pieces, find_sources, without_repeats
 from textgen.text.tokenizers.checks import check_labels, check_num_labels, gathered_labels
 from textgen.text.unicode.code_points import CodePointCounts
 from textgen.text.unicode.normal_form import PieceNormalizer, normalize_text
@@ -54,10 +55,10 @@ class Survey:
     """
 
     config: TextConfig
-    names: list[str] = field(default_factory=list)
-    begun: list[str] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
-    filled: list[str] = field(default_factory=list)
+    names: list[Source] = field(default_factory=list)
+    begun: list[Source] = field(default_factory=list)
+    read: list[Source] = field(default_factory=list)
+    filled: list[Source] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)
@@ -80,30 +81,30 @@ class Survey:
         """Characters that a model would learn from or be validated on."""
         return int(self.counts.sum())
 
-    def add_file(self, name: str, facts: FileFacts, *, is_blank: bool) -> None:
+    def add_file(self, name: Source, facts: FileFacts, *, is_blank: bool) -> None:
         """Note what is known of the bytes of one file that was read to its end."""
         self.read.append(name)
         if is_blank:
             self.num_blank_files += 1
         else:
             self.filled.append(name)
-        self.quirks.update(facts.quirks)
-        for quirk in facts.quirks:
-            self.quirk_names.setdefault(quirk, shown_name(name))
+        self.quirks.update(facts.changes)
+        for quirk in facts.changes:
+            self.quirk_names.setdefault(quirk, name.shown)
         if facts.endings:
             self.endings[facts.endings] += 1
-            self.ending_names.setdefault(facts.endings, shown_name(name))
+            self.ending_names.setdefault(facts.endings, name.shown)
         self.num_doubled_cr += facts.num_doubled_cr
         if facts.is_narrow:
-            self.narrow.append(shown_name(name))
+            self.narrow.append(name.shown)
 
     def place_of_document(self, number: int) -> str:
         """Where a document lies, in words, counted from 0 over the whole corpus."""
         file = bisect_right(self.first_document, number) - 1
         kind = self.config.documents
         if kind == "files":
-            return shown_name(self.begun[file])
-        name = f"{shown_name(self.begun[file])}, " if len(self.names) > 1 else ""
+            return self.begun[file].shown
+        name = f"{self.begun[file].shown}, " if len(self.names) > 1 else ""
         own = number - self.first_document[file] + 1
         if kind == "lines":
             ends = [*self.first_document, self.documents.count]
@@ -117,7 +118,7 @@ def survey(
     config: TextConfig,
     *,
     piece_bytes: int = PIECE_BYTES,
-    on_start: Callable[[list[str]], object] | None = None,
+    on_start: Callable[[list[Source]], object] | None = None,
     on_bytes: Callable[[int], object] | None = None,
 ) -> Survey:
     """Read everything that `paths` name, once, and gather what there is to know.
@@ -153,16 +154,16 @@ def _find(paths: str | Path | Iterable[str | Path], result: Survey) -> None:
     """Name all files that there are, and note what does not exist."""
     config = result.config
     named = [paths] if isinstance(paths, str | Path) else list(paths)
-    found: list[str] = []
+    found: list[Source] = []
     for path in named:
         try:
-            found += find_files(path, corpus_globs(config))
+            found += find_sources(path, corpus_globs(config))
         except CorpusError as error:
             result.faults.append(Fault(str(path), str(error)))
     if named:
         result.names, result.notes = without_repeats(found)
     else:
-        find_files([], config.glob)
+        find_sources([], config.glob)
 
 
 class _Reader:
@@ -182,7 +183,7 @@ class _Reader:
         self._rule = LabelRule()
         self._labels: set[str] = set()
 
-    def read_text(self, name: str) -> None:
+    def read_text(self, name: Source) -> None:
         """Read one file of text."""
         result, config = self._result, self._result.config
         # One whole text leaves out blank files, as files do.
@@ -202,14 +203,15 @@ class _Reader:
         result.add_file(name, file.facts(), is_blank=is_blank)
         self._raw.end(is_blank=is_blank)
 
-    def read_records(self, name: str) -> None:
+    def read_records(self, name: Source) -> None:
         """Read one file of records, each as a document."""
         result = self._result
-        # As they stand in the file, and then in normal form.
-        config = replace(result.config, normalize="none")
+        config = result.config
         self._begin(name)
         try:
-            reader = RecordReader(name, config, self._on_bytes)
+            decoder = PieceDecoder(config.encoding, name.shown)
+            data = bytes_pieces(name, self._piece_bytes, self._on_bytes)
+            reader = RecordReader(name, decoder.decode(data))
             for record in reader:
                 self._rule.add(name, record)
                 self._add_label(record.label)
@@ -219,7 +221,7 @@ class _Reader:
             return
         is_blank = result.documents.count == result.first_document[-1]
         # CSV has CRLF by its standard.
-        facts = FileFacts(reader.quirks, "", 0, is_narrow=False)
+        facts = FileFacts(decoder.changes, "", 0, is_narrow=False)
         result.add_file(name, facts, is_blank=is_blank)
 
     def finish(self) -> None:
@@ -229,7 +231,7 @@ class _Reader:
         self._raw.flush()
         self._result.text = self._raw.facts
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: Source) -> None:
         self._result.begun.append(name)
         self._result.first_document.append(self._result.documents.count)
         self._raw.begin(name)
@@ -250,7 +252,7 @@ class _Reader:
             form = self._result.config.normalize
             check_labels(gathered_labels([label], form), form, end_of_document=True)
 
-    def _take_record(self, name: str, record: Record) -> None:
+    def _take_record(self, name: Source, record: Record) -> None:
         self._raw.begin(name, record.line)
         self._raw.add(record.text)
         self._raw.end()

@@ -105,11 +105,16 @@ def novelty(
 def _read(file: str, config: TextConfig) -> str:
     """The text of a file; of a file of records, their texts, one below the other."""
     from textgen.text.reading.corpus import read_text
-    from textgen.text.reading.records import holds_records, read_records
+    from textgen.text.reading.documents import join_pieces
+    from textgen.text.reading.reader import CorpusReader
+    from textgen.text.reading.records import holds_records
+    from textgen.text.reading.sources import single_source
 
-    if file == "-" or not holds_records(file):
-        return read_text(file, config)
-    return "\n".join(record.text for record in read_records(file, config).records)
+    source = single_source(file)
+    if not holds_records(source):
+        return read_text(source, config)
+    records = CorpusReader([source], replace(config, documents="records"), allow_blank=True)
+    return "\n".join(record.text for record in join_pieces(records))
 
 
 def _whole_numbers(pieces: str) -> list[int]:

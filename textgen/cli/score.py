@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
     from textgen.generation.scoring.score import Score
     from textgen.text.reading.documents import Piece
+    from textgen.text.reading.sources import Source
 
 FIGURES = {"bits_per_char": 4, "bits_per_byte": 4, "nats_per_char": 4, "perplexity": 3}
 """What is shown of a score, with how many decimals."""
@@ -71,8 +72,8 @@ def score(
     compressed (.gz, .bz2, .xz), or - for stdin. Characters the model has never seen are
     counted (num_unknown) and left out, unless the model has a token for them
     (--min-count). A model of records reads .csv, .tsv, .jsonl and .ndjson files, and JSON
-    lines from stdin, as records (each file at once), whose labels are read and not
-    counted. Without CHECKPOINT the newest one under checkpoints/ is taken.
+    lines from stdin, as records, whose labels are read and not counted. Without CHECKPOINT
+    the newest one under checkpoints/ is taken.
 
     \b
     Examples:
@@ -96,8 +97,10 @@ def score(
     # Nonsense is refused before anything is loaded.
     TextConfig(encoding=encoding)
     from textgen.checkpoint.format import load_checkpoint
+    from textgen.text.reading.sources import single_source
 
-    text = _Text(load_checkpoint(find(*checkpoint)), file, encoding, label)
+    saved = load_checkpoint(find(*checkpoint))
+    text = _Text(saved, single_source(file), encoding, label)
     if dynamic:
         _show_dynamic(text, as_json)
     elif per_char:
@@ -111,7 +114,7 @@ class _Text:
     """What is scored, and by which model."""
 
     saved: Checkpoint
-    file: str
+    source: Source
     encoding: str
     label: str | None
     held: tuple[Piece, ...] | None = None
@@ -120,22 +123,23 @@ class _Text:
         """The documents of the file, a piece at a time."""
         if self.held is not None:
             return iter(self.held)
-        from textgen.text.reading.documents import stream_documents
+        from textgen.text.reading.reader import CorpusReader
 
         # The model's own normal form comes later, with its tokenizer.
         config = TextConfig(
             encoding=self.encoding, normalize="none", documents=self._kind()
         )
-        return stream_documents(
-            self.file, config, piece_bytes=READ_BYTES, on_bytes=on_bytes
+        reader = CorpusReader(
+            [self.source], config, on_bytes, allow_blank=True, piece_bytes=READ_BYTES
         )
+        return iter(reader)
 
     def _kind(self) -> str:
         from textgen.text.reading.records import holds_records
 
         kind = str(self.saved.facts.get("text", {}).get("documents", "whole"))
         # A plain text is one document to a model of records.
-        is_plain = self.file != "-" and not holds_records(self.file)
+        is_plain = not self.source.is_stdin and not holds_records(self.source)
         return "files" if kind == "records" and is_plain else kind
 
 
@@ -160,7 +164,7 @@ def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Sco
 
     saved = text.saved
     network = Network(saved.model, saved.weights, copy=copy)
-    with reading_bar([text.file]) as on_bytes:
+    with reading_bar([text.source]) as on_bytes:
         pieces = text.pieces(on_bytes)
         return score(network, saved.tokenizer, pieces, window=window, label=text.label)
 
@@ -176,7 +180,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     if in_colour:
         say(legend(coloured=sys.stderr.isatty()), styled=True)
     # A bar in the middle of the text would be no help.
-    with reading_bar([text.file], wanted=not sys.stdout.isatty()) as on_bytes:
+    with reading_bar([text.source], wanted=not sys.stdout.isatty()) as on_bytes:
         found = surprises(
             network,
             saved.tokenizer,
@@ -198,7 +202,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
 def _show_dynamic(text: _Text, as_json: bool) -> None:
     from textgen.training.dynamic import dynamic_score
 
-    if text.file == "-":
+    if text.source.is_stdin:
         # It is read twice, and standard input comes only once.
         text = replace(text, held=tuple(text.pieces()))
     # The same weights learn afterwards.

@@ -21,7 +21,7 @@ from textgen.generation.decoding.sample import Sample
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
-from textgen.text.reading.corpus import cut_documents
+from textgen.text.reading.documents import cut_pieces
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import few, is_whole_number
@@ -287,7 +287,7 @@ class Generator:
         kind = self._documents if documents is None else documents
         TextConfig(documents=kind)
         if isinstance(text, str):
-            text = cut_documents([text], kind)
+            text = cut_pieces([[text]], "files" if kind == "records" else kind)
         # Here, so that the first character does not wait for scoring to load.
         from textgen.generation.scoring.score import score
 

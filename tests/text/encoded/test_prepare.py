@@ -31,7 +31,7 @@ from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.documents import join_pieces
 from textgen.text.reading.reader import CorpusReader
-from textgen.text.reading.sources import find_files, shown_name
+from textgen.text.reading.sources import Source, find_sources
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.checks import gathered_labels
@@ -54,7 +54,7 @@ def book(tmp_path: Path) -> Path:
 
 
 def prepared(path: Path, cache: Cache, **options: Any) -> EncodedCorpus:
-    return prepare_corpus([str(path)], TextConfig(**options), seed=3, cache=cache)
+    return prepare_corpus([Source(str(path))], TextConfig(**options), seed=3, cache=cache)
 
 
 def arrays(corpus: EncodedCorpus) -> list[list[int]]:
@@ -69,9 +69,9 @@ def entry_of(cache: Cache) -> Path:
 # --- the same as at once ---
 
 
-def at_once(names: list[str], config: TextConfig) -> tuple[Tokenizer, list[list[int]]]:
+def at_once(paths: Any, config: TextConfig) -> tuple[Tokenizer, list[list[int]]]:
     """The short way, with everything in memory."""
-    corpus = read_corpus(names, config)
+    corpus = read_corpus(paths, config)
     parts = split(corpus, config, seed=3)
     end_of_document = config.documents != "whole"
     labels = corpus.labels or ()
@@ -128,21 +128,21 @@ def test_in_passes_it_becomes_what_it_is_at_once(
     folder = tmp_path_factory.mktemp("texts")
     for number, text in enumerate(contents):
         (folder / f"{number}.txt").write_bytes(text.encode())
-    names = find_files(folder, "*.txt")
+    sources = find_sources(folder, "*.txt")
     cache = Cache(folder / "cache")
     try:
-        tokenizer, expected = at_once(names, config)
+        tokenizer, expected = at_once(folder, config)
     except (CorpusError, TokenizerError) as error:
         refused = error
     else:
         refused = None
     if refused is not None:
         with pytest.raises(type(refused), match=re.escape(str(refused))):
-            prepare_corpus(names, config, seed=3, cache=cache)
+            prepare_corpus(sources, config, seed=3, cache=cache)
         assert cache.entries() == []
         return
-    found = prepare_corpus(names, config, seed=3, cache=cache)
-    corpus = read_corpus(names, config)
+    found = prepare_corpus(sources, config, seed=3, cache=cache)
+    corpus = read_corpus(folder, config)
     assert found.tokenizer == tokenizer
     assert arrays(found) == expected
     assert found.facts.sha256 == corpus.sha256
@@ -151,9 +151,9 @@ def test_in_passes_it_becomes_what_it_is_at_once(
         corpus.num_documents,
     )
     assert sum(getattr(found, name).num_chars for name in PARTS) == corpus.num_chars
-    sources = [shown_name(names[number]) for number in found.facts.tally.sources]
-    assert sources == [name for name, _ in corpus.sources]
-    assert tuple(found.facts.tally.sentences(of_records=False)) == corpus.notes
+    shown = [sources[number].shown for number in found.facts.files.sources]
+    assert shown == [name for name, _ in corpus.sources]
+    assert tuple(found.facts.files.notes(of_records=False)) == corpus.notes
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
@@ -169,13 +169,13 @@ def test_labelled_records_become_what_they_are_at_once(
     path = tmp_path / name
     path.write_text("".join(lines[name]), encoding="utf-8")
     config = TextConfig(documents="records", tokenizer=tokenizer)
-    found = prepare_corpus([str(path)], config, seed=3, cache=cache)
+    found = prepare_corpus([Source(str(path))], config, seed=3, cache=cache)
     made, expected = at_once([str(path)], config)
     assert (found.tokenizer, arrays(found)) == (made, expected)
     assert found.facts.labels == {"sad": 10, "glad": 5}
     corpus = read_corpus(path, config)
     assert found.facts.sha256 == corpus.sha256
-    assert tuple(found.facts.tally.sentences(of_records=True)) == corpus.notes
+    assert tuple(found.facts.files.notes(of_records=True)) == corpus.notes
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -187,9 +187,12 @@ def test_documents_do_not_depend_on_how_files_are_cut_into_pieces(
     for number, text in enumerate(contents):
         (tmp_path / f"{number}.txt").write_bytes(text.encode())
     config = TextConfig(documents=kind)
-    names = find_files(tmp_path, "*.txt")
-    reader = CorpusReader(names, config, piece_bytes=piece_bytes)
-    assert tuple(join_pieces(reader)) == read_corpus(tmp_path, config).documents
+    sources = find_sources(tmp_path, "*.txt")
+    reader = CorpusReader(sources, config, piece_bytes=piece_bytes)
+    assert (
+        tuple(piece.text for piece in join_pieces(reader))
+        == read_corpus(tmp_path, config).documents
+    )
 
 
 def test_ids_are_as_wide_as_the_vocabulary_needs(tmp_path: Path, cache: Cache) -> None:
@@ -211,7 +214,9 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
         "from textgen.config.text import TextConfig\n"
         "from textgen.text.encoded.cache import Cache\n"
         "from textgen.text.encoded.prepare import prepare_corpus\n"
-        "prepare_corpus([sys.argv[1]], TextConfig(), 0, cache=Cache(sys.argv[2]))\n"
+        "from textgen.text.reading.sources import Source\n"
+        "sources = [Source(sys.argv[1])]\n"
+        "prepare_corpus(sources, TextConfig(), 0, cache=Cache(sys.argv[2]))\n"
         "print(*re.findall('VmHWM:(.*)kB', Path('/proc/self/status').read_text()))"
     )
     peaks = []
@@ -248,7 +253,7 @@ def test_the_same_text_is_taken_from_the_cache(
     assert arrays(again) == arrays(first)
     assert again.tokenizer == first.tokenizer
     np.testing.assert_array_equal(again.facts.counts, first.facts.counts)
-    assert again.facts.tally == first.facts.tally
+    assert again.facts.files == first.facts.files
 
 
 def test_another_text_of_equal_name_size_and_time_is_another_corpus(
@@ -484,10 +489,10 @@ def test_standard_input_is_spooled_once(
     tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
-    with cache.spooled(["-"]) as names:
-        assert shown_name(names[0]) == "standard input"
-        found = prepare_corpus(names, TextConfig(), 3, cache=cache)
-        again = prepare_corpus(names, TextConfig(tokenizer="byte"), 3, cache=cache)
+    with cache.spooled([Source("-")]) as sources:
+        assert sources[0].shown == "standard input"
+        found = prepare_corpus(sources, TextConfig(), 3, cache=cache)
+        again = prepare_corpus(sources, TextConfig(tokenizer="byte"), 3, cache=cache)
     assert found.facts.sha256 == again.facts.sha256
     assert [path for path in cache.folder.iterdir() if path.name.startswith("stdin")] == []
 
@@ -499,10 +504,10 @@ def test_what_is_spooled_is_not_cleared_away_but_what_a_kill_left_is(
     left.mkdir()
     (left / "0").write_text("half of a text")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
-    with cache.spooled(["-"]) as names:
+    with cache.spooled([Source("-")]) as sources:
         assert not left.exists()
         assert Cache(cache.folder).clear() == 0
-        assert Path(names[0]).read_bytes() == STORY.encode()
+        assert Path(sources[0].path).read_bytes() == STORY.encode()
     assert list(cache.folder.iterdir()) == []
 
 
@@ -514,7 +519,7 @@ def test_a_full_disk_while_standard_input_is_spooled_is_the_caches_fault(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data))
     with (
         pytest.raises(CorpusError, match=r"cache of encoded text cannot be written \(No"),
-        cache.spooled(["-"]),
+        cache.spooled([Source("-")]),
     ):
         pass
     assert list(cache.folder.iterdir()) == []
@@ -525,10 +530,10 @@ def test_records_through_a_pipe_are_known_by_its_name(tmp_path: Path, cache: Cac
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_text("text\nSun.\nRain.\n"))
     writer.start()
-    with cache.spooled([str(pipe)]) as names:
+    with cache.spooled([Source(str(pipe))]) as sources:
         writer.join()
         config = TextConfig(documents="records")
-        assert prepare_corpus(names, config, 3, cache=cache).facts.num_documents == 2
+        assert prepare_corpus(sources, config, 3, cache=cache).facts.num_documents == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -537,10 +542,10 @@ def test_a_pipe_is_read_once_and_keeps_its_name(tmp_path: Path, cache: Cache) ->
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_bytes(STORY.encode()))
     writer.start()
-    with cache.spooled([str(pipe)]) as names:
+    with cache.spooled([Source(str(pipe))]) as sources:
         writer.join()
-        assert shown_name(names[0]) == str(pipe)
-        found = prepare_corpus(names, TextConfig(), 3, cache=cache)
+        assert sources[0].shown == str(pipe)
+        found = prepare_corpus(sources, TextConfig(), 3, cache=cache)
     assert found.facts.num_documents == 1
 
 
@@ -549,7 +554,7 @@ def test_many_small_files_are_one_corpus(tmp_path: Path, cache: Cache) -> None:
     folder.mkdir()
     for number in range(3000):
         (folder / f"{number:04}.txt").write_text(f"Letter {number}.\n")
-    names = find_files(folder, "*.txt")
-    found = prepare_corpus(names, TextConfig(documents="files"), 3, cache=cache)
-    assert found.facts.num_documents == found.facts.tally.num_files == 3000
-    assert len(found.facts.tally.sources) == 10
+    sources = find_sources(folder, "*.txt")
+    found = prepare_corpus(sources, TextConfig(documents="files"), 3, cache=cache)
+    assert found.facts.num_documents == found.facts.files.num_files == 3000
+    assert len(found.facts.files.sources) == 10

@@ -16,6 +16,7 @@ from textgen.text.encoded.prepare import prepare_corpus
 from textgen.text.encoded.scan import BlockLengths, scan
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.reader import CorpusReader
+from textgen.text.reading.sources import Source
 
 
 @given(st.lists(st.integers(0, 50), max_size=100), st.sampled_from([2, 4, 10]))
@@ -40,7 +41,7 @@ def test_counts_are_those_of_the_whole_text(tmp_path: Path) -> None:
     path.write_text("ée\u0301\n\n한b\r\n" * 3000, encoding="utf-8")
     for kind in ("whole", "lines", "paragraphs", "files"):
         config = TextConfig(documents=kind)
-        found = scan(CorpusReader([str(path)], config, piece_bytes=1000)).facts
+        found = scan(CorpusReader([Source(str(path))], config, piece_bytes=1000)).facts
         corpus = read_corpus(path, config)
         text = "".join(corpus.documents)
         counts = {
@@ -57,7 +58,7 @@ def test_held_back_documents_are_drawn_in_blocks_where_there_are_very_many(
     path = tmp_path / "lines.txt"
     path.write_text("".join(f"{number:03}\n" for number in range(100)))
     text = TextConfig(documents="lines", val_fraction=0.3)
-    found = prepare_corpus([str(path)], text, 0, cache=Cache(tmp_path / "cache"))
+    found = prepare_corpus([Source(str(path))], text, 0, cache=Cache(tmp_path / "cache"))
     lines = found.tokenizer.decode(found.val.ids)
     held_back = [int(lines[n : n + 3]) for n in range(0, len(lines), 3)]
     # One block of 32 neighbours is the least that holds 30 of 100.
@@ -72,7 +73,7 @@ def test_a_text_of_nothing_but_blanks_is_refused_as_at_once(tmp_path: Path) -> N
         with pytest.raises(CorpusError) as at_once:
             read_corpus(path)
         with pytest.raises(CorpusError) as in_pieces:
-            scan(CorpusReader([str(path)], TextConfig()))
+            scan(CorpusReader([Source(str(path))], TextConfig()))
         assert str(in_pieces.value) == str(at_once.value)
 
 
@@ -80,4 +81,4 @@ def test_labels_without_end_are_refused_before_they_fill_the_memory(tmp_path: Pa
     path = tmp_path / "many.jsonl"
     path.write_text("".join(f'{{"text": "a", "label": {n}}}\n' for n in range(20_000)))
     with pytest.raises(TokenizerError, match="different labels are more than 10,000"):
-        scan(CorpusReader([str(path)], TextConfig(documents="records")))
+        scan(CorpusReader([Source(str(path))], TextConfig(documents="records")))

@@ -18,7 +18,7 @@ from textgen.text.encoded.vocabulary_rule import (
     grown,
     learned,
 )
-from textgen.text.reading.tally import Tally
+from textgen.text.reading.file_stats import FileStats
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
@@ -28,7 +28,7 @@ from textgen.text.unicode.code_points import count_code_points
 def facts(text: str, labels: dict[str, int] | None = None) -> CorpusFacts:
     counts = count_code_points([text], "none")
     found = None if labels is None else Counter(labels)
-    return CorpusFacts(len(text), 1, counts, found, Tally(), sha256="")
+    return CorpusFacts(len(text), 1, counts, found, FileStats(), sha256="")
 
 
 def symbols(tokenizer: Tokenizer) -> list[str]:

@@ -21,15 +21,12 @@ from hypothesis import strategies as st
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError, CorpusError
 from textgen.text.encoded.splitting import split
-from textgen.text.reading import sources as files_module
-from textgen.text.reading.corpus import (
-    Corpus,
-    cut_documents,
-    decode_text,
-    normalize_text,
-    read_corpus,
-    read_text,
-)
+from textgen.text.reading import sources as sources_module
+from textgen.text.reading.corpus import Corpus, read_corpus, read_text
+from textgen.text.reading.decoding import PieceDecoder
+from textgen.text.reading.documents import cut_pieces, join_pieces
+from textgen.text.reading.sources import Source
+from textgen.text.unicode.normal_form import normalize_text
 
 Find = Callable[[str], Path]
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -56,6 +53,11 @@ def message_of(paths: Any, **options: Any) -> str:
 
 def corpus_of(*documents: str, kind: str = "lines") -> Corpus:
     return Corpus(documents, kind, (), ())
+
+
+def cut(texts: list[str], kind: str) -> list[str]:
+    documents = join_pieces(cut_pieces([[text] for text in texts], kind))
+    return [document.text for document in documents]
 
 
 @pytest.fixture
@@ -268,11 +270,11 @@ def test_the_offset_of_a_wrong_byte_counts_decompressed_bytes(
 def test_an_unreadable_file_is_named_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(name: str) -> Any:
-        raise PermissionError(13, "Permission denied", name)
+    def refuse(source: Source) -> Any:
+        raise PermissionError(13, "Permission denied", source.path)
 
     write(tmp_path, {"a.txt": "x"})
-    monkeypatch.setattr(files_module, "open_bytes", refuse)
+    monkeypatch.setattr(sources_module, "open_source", refuse)
     assert "a.txt cannot be read: Permission denied." in message_of(tmp_path)
 
 
@@ -395,7 +397,7 @@ def test_line_endings_become_lf_and_are_noted_once(tmp_path: Path) -> None:
 
 @given(st.text(st.sampled_from("ab\r\n\u2028\x0c"), max_size=30))
 def test_no_carriage_return_is_left_and_nothing_else_is_lost(text: str) -> None:
-    decoded, _ = decode_text(text.encode(), "utf-8", "a.txt")
+    decoded = "".join(PieceDecoder("utf-8", "a.txt").decode([text.encode()]))
     universal = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8", newline=None)
     assert decoded == universal.read()
 
@@ -441,28 +443,28 @@ def test_many_files_without_text_are_an_error(tmp_path: Path) -> None:
 
 
 def test_a_newline_stands_between_files_that_lack_one() -> None:
-    assert list(cut_documents(["a", "b\n", "c"], "whole")) == ["a\nb\nc"]
+    assert cut(["a", "b\n", "c"], "whole") == ["a\nb\nc"]
 
 
 def test_lines_are_kept_as_they_are_and_blank_ones_left_out() -> None:
     texts = ["Ada\n\n  Grace \n \nEdsger", "a\u2028b\x0cc\n"]
     expected = ["Ada", "  Grace ", "Edsger", "a\u2028b\x0cc"]
-    assert list(cut_documents(texts, "lines")) == expected
+    assert cut(texts, "lines") == expected
 
 
 def test_paragraphs_end_at_blank_lines_and_keep_their_indentation() -> None:
     text = "\n \n  one\ntwo\n\n\n\tthree\n   \nfour\n"
     expected = ["  one\ntwo", "\tthree", "four"]
-    assert list(cut_documents([text], "paragraphs")) == expected
+    assert cut([text], "paragraphs") == expected
 
 
 def test_a_document_never_spans_two_files() -> None:
-    assert list(cut_documents(["a", "b"], "lines")) == ["a", "b"]
-    assert list(cut_documents(["a", "b"], "paragraphs")) == ["a", "b"]
+    assert cut(["a", "b"], "lines") == ["a", "b"]
+    assert cut(["a", "b"], "paragraphs") == ["a", "b"]
 
 
 def test_files_stay_as_they_are() -> None:
-    assert list(cut_documents(["a\n\n", " ", "b"], "files")) == ["a\n\n", "b"]
+    assert cut(["a\n\n", " ", "b"], "files") == ["a\n\n", "b"]
 
 
 def test_counts_are_of_the_documents() -> None:
@@ -608,8 +610,8 @@ def test_records_read_as_plain_text_are_noted(tmp_path: Path, name: str) -> None
     corpus = read_corpus([tmp_path / name, tmp_path / "b.txt"])
     assert corpus.documents == ("A,x\nB",)
     assert corpus.notes == (
-        f"{tmp_path}/{name}: read as plain text, names and punctuation of its columns "
-        "included. To learn from its records alone, use --documents records.",
+        f"{tmp_path}/{name}: read as plain text, including the names and punctuation of "
+        "its columns. To train on the text of its records, use --documents records.",
     )
 
 
@@ -618,8 +620,10 @@ def test_as_many_labels_as_documents() -> None:
         Corpus(("a", "b"), "records", (), (), ("x",))
 
 
-def test_the_text_of_a_record_is_not_cut() -> None:
-    assert list(cut_documents(["a\n\nb"], "records")) == ["a\n\nb"]
+def test_the_text_of_a_record_is_not_cut(tmp_path: Path) -> None:
+    write(tmp_path, {"a.jsonl": '{"text": "a\\n\\nb"}'})
+    corpus = read_corpus(tmp_path, TextConfig(documents="records"))
+    assert corpus.documents == ("a\n\nb",)
 
 
 # One file alone

@@ -18,19 +18,31 @@ from hypothesis import strategies as st
 
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
-from textgen.text.reading.records import (
-    Record,
-    RecordFile,
-    holds_records,
-    labels_of,
-    read_records,
-)
+from textgen.text.reading.corpus import read_corpus
+from textgen.text.reading.reader import CorpusReader, Observer
+from textgen.text.reading.records import LabelRule, Record, holds_records
+from textgen.text.reading.rows import read_rows
+from textgen.text.reading.sources import Source
+
+
+class RecordFile(Observer):
+    """The records of a file, before and after the normal form."""
+
+    def __init__(self, source: Source, config: TextConfig) -> None:
+        self.records: tuple[Record, ...] = ()
+        reader = CorpusReader([source], config, observer=self, allow_blank=True)
+        self.pairs = [(piece.text, piece.label) for piece in reader]
+        self.ignored = reader.stats.ignored
+        self.num_blank = reader.stats.num_blank_records
+
+    def on_record(self, record: Record) -> None:
+        self.records += (record,)
 
 
 def read(folder: Path, name: str, data: str | bytes, **options: Any) -> RecordFile:
     path = folder / name
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return read_records(str(path), TextConfig(**options))
+    return RecordFile(Source(str(path)), TextConfig(documents="records", **options))
 
 
 def message_of(folder: Path, name: str, data: str | bytes, **options: Any) -> str:
@@ -44,7 +56,7 @@ def message_of(folder: Path, name: str, data: str | bytes, **options: Any) -> st
 
 
 def pairs(file: RecordFile) -> list[tuple[str, str | None]]:
-    return [(record.text, record.label) for record in file.records]
+    return file.pairs
 
 
 # Formats
@@ -53,7 +65,7 @@ def pairs(file: RecordFile) -> list[tuple[str, str | None]]:
 def test_the_columns_of_a_table_may_stand_in_any_order(tmp_path: Path) -> None:
     file = read(tmp_path, "a.csv", "id,label,text\n1,x,A\n2,y,B\n")
     assert pairs(file) == [("A", "x"), ("B", "y")]
-    assert file.others == ("'id'",)
+    assert file.ignored == ["'id'"]
 
 
 def test_quoted_values_hold_commas_quotes_and_line_breaks(tmp_path: Path) -> None:
@@ -91,7 +103,7 @@ def test_standard_input_has_json_lines_and_is_named(
     data = io.BytesIO(b'{"text": "A"}\n{"txt": "B"}\n')
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data))
     with pytest.raises(CorpusError, match=r"^standard input: the record in line 2 has"):
-        read_records("-", TextConfig())
+        read_corpus("-", TextConfig(documents="records"))
 
 
 def test_another_ending_is_refused_with_those_that_can_be_read(tmp_path: Path) -> None:
@@ -113,7 +125,7 @@ def test_another_ending_is_refused_with_those_that_can_be_read(tmp_path: Path) -
     ],
 )
 def test_files_of_records_are_known_by_their_ending(name: str, expected: bool) -> None:
-    assert holds_records(name) is expected
+    assert holds_records(Source(name)) is expected
 
 
 texts = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]))
@@ -193,7 +205,7 @@ def test_a_text_longer_than_the_csv_module_allows_is_read(tmp_path: Path) -> Non
 def test_a_quote_that_is_never_closed_names_its_record_and_not_all_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textgen.text.reading.records._MOST_CHARS", 1000)
+    monkeypatch.setattr("textgen.text.reading.rows.MAX_FIELD_CHARS", 1000)
     data = 'text\nA\n"B\n' + "C\n" * 1000
     message = message_of(tmp_path, "a.csv", data)
     assert message.startswith("a.csv: the record in line 3 is broken (field larger than")
@@ -201,12 +213,24 @@ def test_a_quote_that_is_never_closed_names_its_record_and_not_all_the_rest(
 
 def test_names_that_are_not_read_are_counted_only_so_far(tmp_path: Path) -> None:
     lines = "".join(f'{{"text": "A", "key{n}": 1}}\n' for n in range(3000))
-    assert len(read(tmp_path, "a.jsonl", lines).others) < 1100
+    assert len(read(tmp_path, "a.jsonl", lines).ignored) < 1100
 
 
 def test_a_broken_table_leaves_the_csv_module_as_it_was(tmp_path: Path) -> None:
     usual = csv.field_size_limit()
     message_of(tmp_path, "a.csv", 'text\n"' + "a" * (usual + 1))
+    assert csv.field_size_limit() == usual
+
+
+def test_tables_that_are_read_side_by_side_share_the_limit_of_the_csv_module() -> None:
+    usual = csv.field_size_limit()
+    long = "a" * (usual + 1)
+    one, other = (
+        read_rows(["text\n", f"{long}\n" * 2], Source(name)) for name in ("a.csv", "b.csv")
+    )
+    assert next(one).values == next(other).values == {"text": long}
+    assert len(list(one)) == 1
+    assert len(list(other)) == 1
     assert csv.field_size_limit() == usual
 
 
@@ -251,18 +275,19 @@ def test_an_empty_label_is_refused(tmp_path: Path, name: str, data: str) -> None
 
 
 def test_a_missing_label_among_others_names_one_of_each() -> None:
-    one = RecordFile("a.csv", (Record("A", "x", 2), Record("B", None, 3)), (), 0, ())
+    one, other = Source("a.csv"), Source("b.csv")
+    rule = LabelRule()
+    rule.add(one, Record("A", "x", 2))
     with pytest.raises(CorpusError) as caught:
-        labels_of([one])
+        rule.add(one, Record("B", None, 3))
     assert str(caught.value) == (
         "a.csv: the record in line 3 has no label, but a.csv: the record in line 2 has "
         "one. Give every record a label, or none."
     )
-    none = RecordFile("b.csv", (Record("C", None, 9),), (), 0, ())
-    both = [RecordFile("a.csv", (Record("A", "x", 2),), (), 0, ()), none]
+    rule = LabelRule()
+    rule.add(one, Record("A", "x", 2))
     with pytest.raises(CorpusError, match=r"b\.csv: the record in line 9 has no label"):
-        labels_of(both)
-    assert labels_of([none]) is None
+        rule.add(other, Record("C", None, 9))
 
 
 # Faults
@@ -271,7 +296,7 @@ def test_a_missing_label_among_others_names_one_of_each() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ("body,title\nA,x\n", "has no 'text', but 'body', 'title'. Name what is"),
+        ("body,title\nA,x\n", "has no 'text', but 'body', 'title'. Name the"),
         ("text;label\nA;x\n", "separated by commas here, not by semicolons."),
         ("text\tlabel\nA\tx\n", "the file must be named .tsv."),
         ("Text,label\nA,x\n", "has 'Text'. Rename it 'text'."),
@@ -291,7 +316,7 @@ def test_columns_with_other_names_beside_text_and_label_may_be_near_them(
     tmp_path: Path,
 ) -> None:
     file = read(tmp_path, "a.csv", "text,Text,label\nA,B,x\n")
-    assert (pairs(file), file.others) == ([("A", "x")], ("'Text'",))
+    assert (pairs(file), file.ignored) == ([("A", "x")], ["'Text'"])
 
 
 @pytest.mark.parametrize(
@@ -329,13 +354,13 @@ def test_empty_lines_between_rows_are_no_records(tmp_path: Path) -> None:
         ("1", "line 2 is a number, not an object."),
         ("true", "line 2 is a truth value, not an object."),
         ("null", "line 2 is null, not an object."),
-        ('{"body": "A"}', "the record in line 2 has no 'text', but 'body'. Name what"),
-        ("{}", "the record in line 2 has no 'text', but nothing. Name what"),
+        ('{"body": "A"}', "the record in line 2 has no 'text', but 'body'. Name the"),
+        ("{}", "the record in line 2 has no 'text', but nothing. Name the"),
         ('{"text": null}', "the record in line 2 has a text that is null, not a string."),
         ('{"text": 3}', "the record in line 2 has a text that is a number, not a string."),
         ('{"text": "A", "Label": 1}', "the record in line 2 has 'Label'. Rename it"),
-        ('{"text": "\\ud83d!"}', r"the record in line 2 has half a character, \ud83d, a"),
-        ('{"text": "A", "label": "\\udca9"}', "the record in line 2 has half a character"),
+        ('{"text": "\\ud83d!"}', r"the record in line 2 has a lone surrogate, \ud83d, w"),
+        ('{"text": "A", "label": "\\udca9"}', "the record in line 2 has a lone surrogate"),
     ],
 )
 def test_a_broken_line_of_json_is_named(tmp_path: Path, line: str, expected: str) -> None:

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.text.reading.corpus import cut_documents, decode_text
 from textgen.text.reading.decoding import PieceDecoder
-from textgen.text.reading.documents import cut_pieces
+from textgen.text.reading.documents import cut_pieces, join_pieces
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
@@ -154,9 +153,10 @@ def test_however_the_bytes_are_cut_the_ids_are_the_same(
     kind: str, form: str, text: str, one: list[int], other: list[int]
 ) -> None:
     data = text.encode("utf-8")
-    # The slow and clear way: everything at once.
-    read = normalize_text(decode_text(data, "utf-8", "a.txt").text, form)
-    documents = list(cut_documents([read], kind))
+    # Everything in one piece.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    pieces = cut_pieces([[normalize_text(lines, form)]], kind)
+    documents = [document.text for document in join_pieces(pieces)]
     for tokenizer in tokenizers(documents, form, ends=kind != "whole"):
         expected = tokenizer.encode_documents(documents).tolist()
         for places in (one, other, range(len(data))):

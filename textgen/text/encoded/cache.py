@@ -25,7 +25,7 @@ from pathlib import Path
 
 from textgen.disk.lock import locked
 from textgen.errors import CheckpointError, CorpusError
-from textgen.text.reading.sources import read_once, spooled
+from textgen.text.reading.sources import Source, is_single_use, spooled
 from textgen.wording import say
 
 ENTRY = "corpus.json"
@@ -117,14 +117,14 @@ class Cache:
             yield
 
     @contextmanager
-    def spooled(self, names: Sequence[str]) -> Iterator[list[str]]:
+    def spooled(self, sources: Sequence[Source]) -> Iterator[list[Source]]:
         """Keep what can be read only once here until the block ends; see `files.spooled`.
 
         Raises:
             CorpusError: something cannot be read, or nothing be written here.
         """
         with ExitStack() as stack:
-            if read_once(names):
+            if any(map(is_single_use, sources)):
                 with cache_errors(self.ready()):
                     # What a killed training has left.
                     self._remove([f for f in self._folders() if f.name[:5] == SPOOL[:5]])
@@ -133,8 +133,8 @@ class Cache:
                     place = self.folder / key
                     place.mkdir(mode=0o700)
                     stack.callback(shutil.rmtree, place, ignore_errors=True)
-                    names = stack.enter_context(spooled(names, place))
-            yield list(names)
+                    sources = spooled(sources, place)
+            yield list(sources)
 
     def entries(self) -> list[CacheEntry]:
         """What is stored, the last used first; also what was left half-written."""

@@ -19,7 +19,7 @@ from textgen.text.encoded.cache import ENTRY
 from textgen.text.encoded.scan import CorpusFacts
 from textgen.text.encoded.splitting import PARTS
 from textgen.text.reading.documents import Piece
-from textgen.text.reading.tally import Tally
+from textgen.text.reading.file_stats import FileStats
 from textgen.text.tokenizers.serialization import Tokenizer, tokenizer_from_dict
 from textgen.text.tokenizers.streaming import Encoder
 from textgen.text.unicode.code_points import NUM_CODE_POINTS
@@ -140,12 +140,24 @@ def write_entry(
         "num_documents": facts.num_documents,
         "counts": [codes.tolist(), facts.counts[codes].tolist()],
         "labels": facts.labels,
-        "tally": vars(facts.tally),
+        "tally": _stored_stats(facts.files),
         "sha256": facts.sha256,
     }
     whole = {"crc32": _crc32_of_entry(data), "entry": data}
     write_flushed(folder / ENTRY, json.dumps(whole).encode())
     flush_directory(folder)
+
+
+def _stored_stats(files: FileStats) -> dict[str, Any]:
+    return {stored: getattr(files, name) for name, stored in _STATS.items()}
+
+
+# Fields of `FileStats` and what `corpus.json` calls them.
+_STATS = {
+    **{name: name for name in ("num_files", "sources", "num_empty", "num_blank_records")},
+    "changes": "quirks",
+    "ignored": "others",
+}
 
 
 def _crc32_of_entry(data: Mapping[str, Any]) -> int:
@@ -204,13 +216,13 @@ def _facts_of(data: Mapping[str, Any]) -> CorpusFacts:
     counts = np.zeros(NUM_CODE_POINTS, np.int64)
     codes, times = data["counts"]
     counts[codes] = times
-    tally = {**data["tally"], "quirks": Counter(data["tally"]["quirks"])}
+    stats = {ours: data["tally"][stored] for ours, stored in _STATS.items()}
     return CorpusFacts(
         num_chars=data["num_chars"],
         num_documents=data["num_documents"],
         counts=counts,
         labels=None if data["labels"] is None else Counter(data["labels"]),
-        tally=Tally(**tally),
+        files=FileStats(**{**stats, "changes": Counter(stats["changes"])}),
         sha256=data["sha256"],
     )
 

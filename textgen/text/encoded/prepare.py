@@ -45,7 +45,7 @@ from textgen.text.reading.documents import Piece, batches
 from textgen.text.reading.fingerprint import files_digest
 from textgen.text.reading.progress import reading_bar
 from textgen.text.reading.reader import CorpusReader
-from textgen.text.reading.sources import reading_errors, shown_name, storable_name
+from textgen.text.reading.sources import Source, reading_errors, storable_name
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import few
 
@@ -53,7 +53,7 @@ LEARN = VocabularyRule()
 
 
 def prepare_corpus(
-    names: Sequence[str],
+    sources: Sequence[Source],
     text: TextConfig,
     seed: int,
     rule: VocabularyRule = LEARN,
@@ -65,8 +65,8 @@ def prepare_corpus(
     """Encode files, or take from the cache what was encoded before.
 
     Args:
-        names: files in reading order, as `find_files` gives them; standard input must be
-            spooled.
+        sources: files in reading order, as `corpus_sources` gives them; standard input
+            must be spooled.
         text: how they are read, cut and split.
         seed: draws the documents that are held back.
         rule: what becomes the vocabulary.
@@ -80,9 +80,9 @@ def prepare_corpus(
         TokenizerError: no vocabulary can be made, or `rule`'s lacks characters.
     """
     cache = cache or Cache()
-    before = _signature(names)
-    with reading_bar(names, "Reading", wanted=progress) as on_bytes:
-        content = files_digest(names, on_bytes)
+    before = _signature(sources)
+    with reading_bar(sources, "Reading", wanted=progress) as on_bytes:
+        content = files_digest(sources, on_bytes)
     key = corpus_key(content, text, seed, rule)
     place = cache.ready() / key
     with cache.locked(key):
@@ -92,9 +92,9 @@ def prepare_corpus(
             with (
                 cache_errors(cache.folder),
                 _fresh_entry(place) as fresh,
-                _unchanged(names, before),
+                _unchanged(sources, before),
             ):
-                _encode(names, text, seed, rule, check, fresh, progress)
+                _encode(sources, text, seed, rule, check, fresh, progress)
             found = read_entry(place)
         if found is None:
             raise CorpusError(
@@ -128,7 +128,7 @@ def corpus_key(content: str, text: TextConfig, seed: int, rule: VocabularyRule) 
 
 
 def _encode(
-    names: Sequence[str],
+    sources: Sequence[Source],
     text: TextConfig,
     seed: int,
     rule: VocabularyRule,
@@ -136,18 +136,18 @@ def _encode(
     folder: Path,
     progress: bool,
 ) -> None:
-    with reading_bar(names, "Counting", wanted=progress) as on_bytes:
-        reader = CorpusReader(names, text, on_bytes)
+    with reading_bar(sources, "Counting", wanted=progress) as on_bytes:
+        reader = CorpusReader(sources, text, on_bytes)
         found = scan(reader)
     check(found.facts)
     route = _route(found, text, seed)
     tokenizer = rule.tokenizer(found.facts, text)
     # What is in its normal form already need not be looked at again.
     again = replace(text, normalize="none") if reader.is_normal else text
-    with reading_bar(names, "Encoding", wanted=progress) as on_bytes:
-        routed = route(CorpusReader(names, again, on_bytes))
+    with reading_bar(sources, "Encoding", wanted=progress) as on_bytes:
+        routed = route(CorpusReader(sources, again, on_bytes))
         parts = _write_parts(routed, folder, tokenizer)
-    name = storable_name(few(list(map(shown_name, names))))
+    name = storable_name(few([source.shown for source in sources]))
     write_entry(folder, tokenizer, found.facts, parts, name)
 
 
@@ -234,31 +234,31 @@ def _write_parts(routed: Routed, folder: Path, tokenizer: Tokenizer) -> list[Par
 # --- watching over it ---
 
 
-def _signature(names: Sequence[str]) -> str:
+def _signature(sources: Sequence[Source]) -> str:
     """What changes when somebody writes to one of the files."""
     digest = hashlib.sha256()
-    for name in names:
-        with reading_errors(name):
-            found = os.stat(name)
+    for source in sources:
+        with reading_errors(source):
+            found = os.stat(source.path)
         digest.update(f"{found.st_size} {found.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
 @contextmanager
-def _unchanged(names: Sequence[str], before: str) -> Iterator[None]:
+def _unchanged(sources: Sequence[Source], before: str) -> Iterator[None]:
     """Refuse files that changed since; they may be the reason for whatever went wrong."""
     try:
         yield
     except TextgenError as error:
-        if _signature(names) == before:
+        if _signature(sources) == before:
             raise
-        raise _changed(names) from error
-    if _signature(names) != before:
-        raise _changed(names)
+        raise _changed(sources) from error
+    if _signature(sources) != before:
+        raise _changed(sources)
 
 
-def _changed(names: Sequence[str]) -> CorpusError:
+def _changed(sources: Sequence[Source]) -> CorpusError:
     return CorpusError(
-        f"{few(list(map(shown_name, names)))}: changed while the text was read. Start "
-        "again when nothing writes to it."
+        f"{few([source.shown for source in sources])}: changed while the text was read. "
+        "Start again when nothing writes to it."
     )

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from textgen.text.reading.documents import batches
+from textgen.text.reading.file_stats import FileStats
 from textgen.text.reading.fingerprint import TextDigest
 from textgen.text.reading.reader import CorpusReader
-from textgen.text.reading.tally import Tally
 from textgen.text.tokenizers.checks import check_num_labels
 from textgen.text.unicode.code_points import CodePointCounts
 
@@ -27,7 +27,7 @@ class CorpusFacts:
         num_documents: how many there are.
         counts: `(0x110000,)` how often each code point occurs.
         labels: how many documents each one has, or None where there are none.
-        tally: what was met in the files.
+        files: what reading them found.
         sha256: the fingerprint of the documents, see `TextDigest`.
     """
 
@@ -35,7 +35,7 @@ class CorpusFacts:
     num_documents: int
     counts: np.ndarray
     labels: Counter[str] | None
-    tally: Tally
+    files: FileStats
     sha256: str
 
 
@@ -65,10 +65,11 @@ def scan(reader: CorpusReader) -> Scan:
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from textgen.config.text import TextConfig
+    >>> from textgen.text.reading.sources import Source
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "names.txt")
     ...     _ = path.write_text("Ada\\nGrace\\n")
-    ...     found = scan(CorpusReader([str(path)], TextConfig(documents="lines")))
+    ...     found = scan(CorpusReader([Source(str(path))], TextConfig(documents="lines")))
     >>> found.facts.num_documents, found.facts.num_chars, found.block_lengths.tolist()
     (2, 8, [3, 5])
     """
@@ -86,7 +87,7 @@ def scan(reader: CorpusReader) -> Scan:
         num_documents=lengths.num_documents,
         counts=counts.total(),
         labels=labels or None,
-        tally=reader.tally,
+        files=reader.stats,
         sha256=digest.hexdigest(),
     )
     return Scan(facts, lengths.total(), lengths.block_size)

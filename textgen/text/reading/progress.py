@@ -1,4 +1,4 @@
-"""A bar on a terminal for readings that take long."""
+"""A progress bar for reading files."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from textgen.text.reading.sources import decompressed_name
+from textgen.text.reading.sources import Source
 
 BAR_SECONDS = 1.0
-"""A bar comes into view only when reading takes longer."""
+"""The bar appears only if reading takes longer than this."""
 
 
 @contextmanager
 def reading_bar(
-    names: Sequence[str], what: str = "", *, wanted: bool = True
+    sources: Sequence[Source], what: str = "", *, wanted: bool = True
 ) -> Iterator[Callable[[int], object]]:
-    """A bar on stderr, where that is a terminal, which counts the bytes that are read.
+    """Show on stderr, if that is a terminal, how many bytes have been read.
 
     Args:
-        names: of the files that will be read.
+        sources: the files that will be read.
         what: a word in front of the bar.
         wanted: False shows none.
 
     Yields:
-        what is to be told how many bytes were read each time.
+        a function to call after each read with the number of bytes.
 
-    >>> with reading_bar([os.devnull], wanted=False) as on_bytes:
+    >>> with reading_bar([Source(os.devnull)], wanted=False) as on_bytes:
     ...     _ = on_bytes(100)
     """
     from tqdm import tqdm
@@ -35,7 +35,7 @@ def reading_bar(
     is_shown = wanted and sys.stderr.isatty()
     with tqdm(
         desc=what or None,
-        total=_num_bytes(names) if is_shown else None,
+        total=_num_bytes(sources) if is_shown else None,
         unit="B",
         unit_scale=True,
         delay=BAR_SECONDS,
@@ -45,11 +45,11 @@ def reading_bar(
         yield bar.update
 
 
-def _num_bytes(names: Sequence[str]) -> int | None:
-    """How much will be read, where that can be known."""
-    if any(decompressed_name(name) != name for name in names):
+def _num_bytes(sources: Sequence[Source]) -> int | None:
+    """How many bytes will be read, if that is known."""
+    if any(source.compression for source in sources):
         return None
     try:
-        return sum(map(os.path.getsize, names)) or None
+        return sum(os.path.getsize(source.path) for source in sources) or None
     except OSError:
-        return None  # standard input, or a file that is gone: its reader will say so
+        return None  # standard input, or a missing file: its reader will name it

@@ -1,37 +1,125 @@
-"""A corpus as a stream: every document of every file, in pieces, as often as needed."""
+"""The one way from files to documents: sources in, pieces of documents out.
+
+source --> bytes --> text --> normal form --> documents
+           sources   decoding  unicode         documents, records
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from textgen.config.text import TextConfig
-from textgen.errors import CorpusError
+from textgen.errors import CorpusError, TextgenError
 from textgen.text.reading.decoding import PieceDecoder
-from textgen.text.reading.documents import PIECE_BYTES, Piece, cut_pieces
-from textgen.text.reading.records import LabelRule, RecordReader
-from textgen.text.reading.sources import bytes_pieces
-from textgen.text.reading.tally import Tally, no_text
-from textgen.text.unicode.normal_form import PieceNormalizer
+from textgen.text.reading.documents import Piece, cut_pieces
+from textgen.text.reading.file_stats import FileStats, no_text
+from textgen.text.reading.records import RECORD_GLOBS, LabelRule, Record, RecordReader
+from textgen.text.reading.sources import (
+    Paths,
+    Source,
+    bytes_pieces,
+    find_sources,
+    without_repeats,
+)
+from textgen.text.unicode.normal_form import PieceNormalizer, normalize_text
+
+PIECE_BYTES = 1 << 18
+DEFAULTS = TextConfig()
+
+
+def corpus_sources(
+    paths: Paths, config: TextConfig = DEFAULTS
+) -> tuple[list[Source], list[str]]:
+    """The files of a corpus, each once, and notes about those named more than once.
+
+    Args:
+        paths: as for `read_corpus`.
+        config: `glob` and `documents`.
+
+    Raises:
+        CorpusError: a path does not exist, or a directory has no matching file.
+    """
+    return without_repeats(find_sources(paths, corpus_globs(config)))
+
+
+def corpus_globs(config: TextConfig) -> str | tuple[str, ...]:
+    """Which files of a directory are read; for records, unless changed, those of records.
+
+    >>> corpus_globs(TextConfig(glob="*.md"))
+    '*.md'
+    """
+    # A text file holds no records, so the default would find nothing.
+    if config.documents == "records" and config.glob == DEFAULTS.glob:
+        return RECORD_GLOBS
+    return config.glob
+
+
+class FileSummary(NamedTuple):
+    """A file that was read to its end.
+
+    Args:
+        changes: what was done to its text; see `PieceDecoder.changes`.
+        num_chars: of its text in normal form; for records, of all texts.
+        has_text: whether it has more than whitespace.
+    """
+
+    source: Source
+    changes: tuple[str, ...]
+    num_chars: int
+    has_text: bool
+
+
+class Observer:
+    """Hears of everything that a `CorpusReader` meets, in order; a base to override.
+
+    Files come one after the other: what is heard after `on_file` belongs to that file.
+    An error that a method raises counts as a fault of the file.
+    """
+
+    def on_file(self, source: Source) -> None:
+        """A file is about to be read."""
+
+    def on_bytes(self, data: bytes) -> None:
+        """Its next bytes, decompressed."""
+
+    def on_text(self, text: str) -> None:
+        """Its next text, decoded, before the normal form; never for records."""
+
+    def on_record(self, record: Record) -> None:
+        """Its next record, before the normal form."""
+
+    def on_end(self, file: FileSummary) -> None:
+        """The file was read to its end; its last document may still be to come."""
+
+    def on_fault(self, error: TextgenError, source: Source | None) -> None:
+        """A file cannot be read on; return to go on with the next one.
+
+        Args:
+            source: None for the error that no file has any text.
+        """
+        raise error
 
 
 class CorpusReader:
-    """The documents of files, in pieces; the same as `read_corpus` gives, in little memory.
-
-    Each iteration reads the files anew.
+    """The documents of files, in pieces, in bounded memory; each iteration reads again.
 
     Args:
-        names: files in reading order, as `find_files` gives them.
+        sources: files in reading order, as `corpus_sources` gives them.
         config: encoding, normal form, and what counts as one document.
-        on_bytes: is told after each reading how many bytes it brought.
-        piece_bytes: how much is read at once.
+        on_bytes: called after each read with the number of bytes, for a progress bar.
+        observer: hears of everything that is met.
+        allow_blank: read blank files like others. Otherwise they are left out, and it is
+            an error if all are blank.
+        piece_bytes: bytes read at a time.
 
     Attributes:
-        tally: what was met in the files, complete when an iteration has ended.
-        is_normal: whether plain text was in its normal form all along; likewise.
+        stats: of the files; complete when an iteration has ended.
+        is_normal: whether plain text was in its normal form from the start; likewise.
 
     Raises:
-        CorpusError: as for `read_corpus`, when the place is reached.
+        CorpusError: as `read_corpus`, when the reader reaches the fault.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -39,69 +127,111 @@ class CorpusReader:
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "names.txt")
     ...     _ = path.write_bytes(b"Ada\\r\\nGrace")
-    ...     reader = CorpusReader([str(path)], TextConfig(documents="lines"))
-    ...     list(join_pieces(reader))
+    ...     reader = CorpusReader([Source(str(path))], TextConfig(documents="lines"))
+    ...     [document.text for document in join_pieces(reader)]
     ['Ada', 'Grace']
-    >>> reader.tally.num_files
+    >>> reader.stats.num_files
     1
     """
 
     def __init__(
         self,
-        names: Sequence[str],
-        config: TextConfig,
+        sources: Sequence[Source],
+        config: TextConfig = DEFAULTS,
         on_bytes: Callable[[int], object] | None = None,
+        *,
+        observer: Observer | None = None,
+        allow_blank: bool = False,
         piece_bytes: int = PIECE_BYTES,
     ) -> None:
-        self.names = names
+        self.sources = sources
         self.config = config
-        self.on_bytes = on_bytes
-        self.piece_bytes = piece_bytes
-        self.tally = Tally()
+        self.stats = FileStats()
         self.is_normal = False
+        self._on_bytes = on_bytes
+        self._observer = observer or Observer()
+        self._allow_blank = allow_blank
+        self._piece_bytes = piece_bytes
 
     def __iter__(self) -> Iterator[Piece]:
-        self.tally = Tally()
+        self.stats = FileStats()
         of_records = self.config.documents == "records"
         self.is_normal = not of_records
-        yield from self._records() if of_records else self._plain()
-        if not self.tally.num_files:
-            is_empty = self.tally.num_empty > 0
-            raise CorpusError(no_text(self.names, is_empty=is_empty, of_records=of_records))
+        yield from self._records() if of_records else self._documents()
+        if not self.stats.num_files and not self._allow_blank:
+            shown = [source.shown for source in self.sources]
+            is_empty = self.stats.num_empty > 0
+            message = no_text(shown, is_empty=is_empty, of_records=of_records)
+            self._observer.on_fault(CorpusError(message), None)
 
-    def _plain(self) -> Iterator[Piece]:
-        texts = (self._text(number, name) for number, name in enumerate(self.names))
-        return cut_pieces(_those_with_text(texts), self.config.documents)
+    def _documents(self) -> Iterator[Piece]:
+        texts = (self._text(number) for number in range(len(self.sources)))
+        chosen = texts if self._allow_blank else _without_blank(texts)
+        return cut_pieces(chosen, self.config.documents)
 
-    def _text(self, number: int, name: str) -> Iterator[str]:
-        decoder = PieceDecoder(self.config.encoding, name)
-        read = bytes_pieces(name, self.piece_bytes, self.on_bytes)
-        num_chars, has_text = 0, False
+    def _text(self, number: int) -> Iterator[str]:
+        source = self.sources[number]
+        decoder = PieceDecoder(self.config.encoding, source.shown)
         normalizer = PieceNormalizer(self.config.normalize)
-        for piece in normalizer.normalize(decoder.decode(read)):
-            num_chars += len(piece)
-            has_text = has_text or not piece.isspace()
-            yield piece
-        self.tally.add_file(number, decoder.quirks, num_chars=num_chars, has_text=has_text)
+        num_chars, has_text = 0, False
+        try:
+            self._observer.on_file(source)
+            decoded = self._observed(decoder.decode(self._bytes(source)))
+            for piece in normalizer.normalize(decoded):
+                num_chars += len(piece)
+                has_text = has_text or not piece.isspace()
+                yield piece
+            self._end(number, decoder.changes, num_chars, has_text=has_text)
+        except TextgenError as error:
+            self._observer.on_fault(error, source)
         self.is_normal = self.is_normal and not normalizer.is_changed
 
     def _records(self) -> Iterator[Piece]:
         rule = LabelRule()
-        for number, name in enumerate(self.names):
-            reader = RecordReader(name, self.config, self.on_bytes)
-            num_chars = 0
-            for record in reader:
-                rule.add(name, record)
-                num_chars += len(record.text)
-                yield Piece(record.text, ends=True, label=record.label)
-            self.tally.add_file(
-                number, reader.quirks, num_chars=num_chars, has_text=num_chars > 0
-            )
-            self.tally.add_records(reader.num_blank, reader.others)
+        for number, source in enumerate(self.sources):
+            try:
+                self._observer.on_file(source)
+                yield from self._records_of(number, rule)
+            except TextgenError as error:
+                self._observer.on_fault(error, source)
+
+    def _records_of(self, number: int, rule: LabelRule) -> Iterator[Piece]:
+        source = self.sources[number]
+        decoder = PieceDecoder(self.config.encoding, source.shown)
+        reader = RecordReader(source, decoder.decode(self._bytes(source)))
+        form = self.config.normalize
+        num_chars = 0
+        for record in reader:
+            rule.add(source, record)
+            self._observer.on_record(record)
+            text, label = normalize_text(record.text, form), record.label
+            if label is not None:
+                label = normalize_text(label, form).strip()
+            num_chars += len(text)
+            yield Piece(text, ends=True, label=label)
+        self.stats.add_records(reader.num_blank, reader.ignored)
+        self._end(number, decoder.changes, num_chars, has_text=num_chars > 0)
+
+    def _end(
+        self, number: int, changes: tuple[str, ...], num_chars: int, *, has_text: bool
+    ) -> None:
+        self.stats.add_file(number, changes, num_chars=num_chars, has_text=has_text)
+        file = FileSummary(self.sources[number], changes, num_chars, has_text)
+        self._observer.on_end(file)
+
+    def _bytes(self, source: Source) -> Iterator[bytes]:
+        for data in bytes_pieces(source, self._piece_bytes, self._on_bytes):
+            self._observer.on_bytes(data)
+            yield data
+
+    def _observed(self, texts: Iterable[str]) -> Iterator[str]:
+        for text in texts:
+            self._observer.on_text(text)
+            yield text
 
 
-def _those_with_text(texts: Iterable[Iterator[str]]) -> Iterator[Iterator[str]]:
-    """Leave out what is blank from beginning to end."""
+def _without_blank(texts: Iterable[Iterator[str]]) -> Iterator[Iterator[str]]:
+    """Leave out texts that are blank from beginning to end."""
     for text in texts:
         blank: list[str] = []
         for piece in text:

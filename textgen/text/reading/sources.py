@@ -1,9 +1,4 @@
-"""Named files, directories, patterns and standard input to decoded text.
-
-Each step knows only its own business: which files there are (`find_files`), their
-bytes (`read_bytes`), their text (`decode_text`). Decoding is strict: a wrong byte is
-an error that says where, never a character made up.
-"""
+"""Sources: the files behind paths, patterns and standard input, and their bytes."""
 
 from __future__ import annotations
 
@@ -18,37 +13,96 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from textgen.errors import CorpusError
 from textgen.wording import did_you_mean, few
 
+Paths: TypeAlias = str | Path | Iterable[str | Path]
 STDIN = "-"
 
 
-def find_files(
-    paths: str | Path | Iterable[str | Path], glob: str | Sequence[str]
-) -> list[str]:
-    """Name the files behind `paths` in reading order; see `read_corpus`.
+@dataclass(frozen=True)
+class Source:
+    """A file to read, or standard input.
+
+    Args:
+        name: as it was given; `-` is standard input.
+        spool: a file with a copy of its decompressed bytes, where the source itself
+            can be read only once; see `spooled`.
+
+    >>> source = Source("poems.CSV.gz")
+    >>> source.shown, source.suffix, source.compression
+    ('poems.CSV.gz', '.csv', '.gz')
+    >>> Source("-").shown
+    'standard input'
+    """
+
+    name: str
+    spool: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The file to open; `-` is standard input."""
+        return self.name if self.spool is None else self.spool
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether this is standard input, spooled or not."""
+        return self.name == STDIN
+
+    @property
+    def shown(self) -> str:
+        """The name in messages."""
+        return "standard input" if self.is_stdin else self.name
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the decompressed file in lower case, such as `.csv`, or nothing."""
+        return PurePath(decompressed_name(self.name)).suffix.lower()
+
+    @property
+    def compression(self) -> str:
+        """The suffix that says how `path` is compressed, in lower case, or nothing."""
+        return self.path[len(decompressed_name(self.path)) :].lower()
+
+
+def find_sources(paths: Paths, glob: str | Sequence[str]) -> list[Source]:
+    """Find the files behind `paths`, in reading order; see `read_corpus`.
 
     Args:
         paths: as for `read_corpus`.
-        glob: which files of a directory count, one pattern or several; `*.txt` also
-            finds `*.txt.gz`. Links to directories inside a directory are not followed.
+        glob: which files of a directory are read, one pattern or several; `*.txt` also
+            matches `*.txt.gz`. Links to directories inside a directory are not followed.
 
     Raises:
-        CorpusError: something named does not exist, or a directory has no such file.
+        CorpusError: a path does not exist, or a directory has no matching file.
 
-    >>> find_files("-", "*.txt")
-    ['-']
+    >>> find_sources("-", "*.txt")
+    [Source(name='-', spool=None)]
     """
-    named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not named:
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if not given:
         raise CorpusError("no text was named. Name a file, a directory, or - for stdin.")
     globs = [glob] if isinstance(glob, str) else glob
-    return [name for path in named for name in _expanded(str(path), globs)]
+    return [Source(name) for path in given for name in _expanded(str(path), globs)]
+
+
+def single_source(path: str | Path) -> Source:
+    """The source of one file, or of standard input (`-`).
+
+    Raises:
+        CorpusError: the path does not exist, or is a directory.
+    """
+    name = str(path)
+    if name != STDIN and os.path.isdir(name):
+        raise CorpusError(f"{name} is a directory; one file is needed here.")
+    if name != STDIN and not os.path.exists(name):
+        raise missing_file(name)
+    return Source(name)
 
 
 def _expanded(path: str, globs: Sequence[str]) -> list[str]:
@@ -118,7 +172,7 @@ def _nothing_matches(directory: str, globs: Sequence[str], files: Sequence[Path]
 
 
 def decompressed_name(name: str) -> str:
-    """A file's name without the suffix that says how it is compressed.
+    """A file's name without the suffix of its compression.
 
     >>> decompressed_name("poems.csv.gz"), decompressed_name("poems.csv")
     ('poems.csv', 'poems.csv')
@@ -128,7 +182,7 @@ def decompressed_name(name: str) -> str:
 
 
 def missing_file(path: str) -> CorpusError:
-    """The error for a path at which there is nothing; it offers near names.
+    """The error for a path that does not exist; it offers similar names.
 
     >>> str(missing_file("a/b.txt"))
     'a/b.txt does not exist, nor does the directory a. Check the path.'
@@ -155,110 +209,86 @@ def _names_in(folder: str) -> list[str]:
         raise _unreadable(folder, error) from error
 
 
-def without_repeats(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Each file once, and a note: text read twice would leak into validation.
+def without_repeats(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
+    """Each source once, and notes: text read twice would leak into validation.
 
-    >>> without_repeats(["a.txt", "b.txt", "./a.txt"])
-    (['a.txt', 'b.txt'], ['a.txt: named more than once, but read once.'])
+    >>> without_repeats([Source("a.txt"), Source("./a.txt")])
+    ([Source(name='a.txt', spool=None)], ['a.txt: named more than once, but read once.'])
     """
-    first: dict[str, str] = {}
+    first: dict[str, Source] = {}
     times: Counter[str] = Counter()
-    for name in names:
-        place = name if name == STDIN else os.path.realpath(name)
-        first.setdefault(place, name)
+    for source in sources:
+        place = STDIN if source.is_stdin else os.path.realpath(source.path)
+        first.setdefault(place, source)
         times[place] += 1
-    again = [shown_name(first[place]) for place, count in times.items() if count > 1]
+    again = [first[place].shown for place, count in times.items() if count > 1]
     notes = [f"{few(again)}: named more than once, but read once."] if again else []
     return list(first.values()), notes
 
 
-def read_bytes(name: str) -> bytes:
-    """Everything in a file, decompressed by its suffix, or in standard input (`-`).
-
-    Raises:
-        CorpusError: the file cannot be read, or its compressed data are damaged.
-
-    >>> read_bytes(os.devnull)
-    b''
-    """
-    with reading_errors(name), open_bytes(name) as file:
-        return file.read()
-
-
 def bytes_pieces(
-    name: str, piece_bytes: int, on_bytes: Callable[[int], object] | None = None
+    source: Source, piece_bytes: int, on_bytes: Callable[[int], object] | None = None
 ) -> Iterator[bytes]:
-    """What `read_bytes` gives, in pieces.
+    """Read a source, decompressed, in pieces.
 
     Args:
-        piece_bytes: how much is read at once.
-        on_bytes: is told after each reading how many bytes it brought.
+        piece_bytes: bytes read at a time.
+        on_bytes: called after each read with the number of bytes.
 
     Raises:
-        CorpusError: as for `read_bytes`, when the place is reached.
+        CorpusError: the source cannot be read, or its compressed data are damaged.
 
-    >>> list(bytes_pieces(os.devnull, 10))
+    >>> list(bytes_pieces(Source(os.devnull), 10))
     []
     """
-    with reading_errors(name), open_bytes(name) as file:
+    with reading_errors(source), open_source(source) as file:
         while data := file.read(piece_bytes):
             yield data
             if on_bytes is not None:
                 on_bytes(len(data))
 
 
-def read_once(names: Sequence[str]) -> list[str]:
-    """Those names behind which something can be read only once: standard input, pipes.
+def is_single_use(source: Source) -> bool:
+    """Whether a source can be read only once, like standard input and pipes.
 
-    >>> read_once(["-", os.devnull])
-    ['-', '/dev/null']
+    >>> is_single_use(Source("-")), is_single_use(Source(__file__))
+    (True, False)
     """
-    return [name for name in names if not os.path.isfile(name)]
+    return not os.path.isfile(source.path)
 
 
-@contextmanager
-def spooled(names: Sequence[str], folder: str | Path) -> Iterator[list[str]]:
-    """Put what can be read only once into files.
+def spooled(sources: Sequence[Source], folder: str | Path) -> list[Source]:
+    """Copy sources that can be read only once into files.
 
     Args:
-        names: of files, `-` among them perhaps.
-        folder: where those files lie; it must exist, and its owner removes it.
+        folder: where the files go; it must exist, and the caller removes it.
 
-    Yields:
-        the same names, with those files' instead of what can be read only once.
+    Returns:
+        the sources with the copies, under the same names.
 
     Raises:
-        CorpusError: something cannot be read.
+        CorpusError: a source cannot be read.
         OSError: `folder` cannot be written.
     """
-    once = read_once(names)
-    files = {name: _spool(name, folder, number) for number, name in enumerate(once)}
-    _SPOOLED.update({path: name for name, path in files.items()})
-    try:
-        yield [files.get(name, name) for name in names]
-    finally:
-        for path in files.values():
-            del _SPOOLED[path]
+    return [
+        _spooled(source, os.path.join(folder, str(number)))
+        if is_single_use(source)
+        else source
+        for number, source in enumerate(sources)
+    ]
 
 
-def _spool(name: str, folder: str | Path, number: int) -> str:
-    # Records are known by the ending of their file.
-    ending = PurePath(decompressed_name(name)).suffix
-    path = os.path.join(folder, f"{number}{ending}")
+def _spooled(source: Source, path: str) -> Source:
     with open(path, "wb") as file:
-        file.writelines(bytes_pieces(name, 1 << 20))
-    return path
-
-
-# Files that hold what could be read only once, and its name.
-_SPOOLED: dict[str, str] = {}
+        file.writelines(bytes_pieces(source, 1 << 20))
+    return replace(source, spool=path)
 
 
 @contextmanager
-def reading_errors(name: str) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read into a `CorpusError` that names it.
+def reading_errors(source: Source) -> Iterator[None]:
+    """Turn any error while a source is read into a `CorpusError` that names it.
 
-    >>> with reading_errors("a.gz"):
+    >>> with reading_errors(Source("a.gz")):
     ...     raise EOFError("too short")
     Traceback (most recent call last):
     textgen.errors.CorpusError: a.gz is damaged or cut short and cannot be decompressed ...
@@ -266,26 +296,26 @@ def reading_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise _broken_archive(name, error) from error
+        raise _broken_archive(source.shown, error) from error
     except OSError as error:
-        # The operating system gives a number to its errors; bz2 raises without one.
+        # Errors of the operating system have a number; those that bz2 raises have none.
         if error.errno is None:
-            raise _broken_archive(name, error) from error
-        raise _unreadable(name, error) from error
+            raise _broken_archive(source.shown, error) from error
+        raise _unreadable(source.shown, error) from error
 
 
-def open_bytes(name: str) -> AbstractContextManager[IO[bytes]]:
-    """Open a file, decompressed by its suffix, or standard input (`-`).
+def open_source(source: Source) -> AbstractContextManager[IO[bytes]]:
+    """Open a source for reading, decompressed by its suffix.
 
-    >>> with open_bytes(os.devnull) as file:
+    >>> with open_source(Source(os.devnull)) as file:
     ...     file.read()
     b''
     """
-    if name == STDIN:
+    if source.path == STDIN:
         # Standard input is not ours to close.
         return nullcontext(sys.stdin.buffer)
-    opener = _OPENERS.get(os.path.splitext(name)[1].lower(), open)
-    opened: AbstractContextManager[IO[bytes]] = opener(name, "rb")
+    opener = _OPENERS.get(source.compression, open)
+    opened: AbstractContextManager[IO[bytes]] = opener(source.path, "rb")
     return opened
 
 
@@ -296,43 +326,24 @@ _OPENERS: dict[str, Any] = {
 }
 
 
-def _broken_archive(name: str, error: Exception) -> CorpusError:
+def _broken_archive(shown: str, error: Exception) -> CorpusError:
     return CorpusError(
-        f"{shown_name(name)} is damaged or cut short and cannot be decompressed ({error}). "
+        f"{shown} is damaged or cut short and cannot be decompressed ({error}). "
         "Fetch or compress it again."
     )
 
 
-def _unreadable(name: str, error: OSError) -> CorpusError:
+def _unreadable(shown: str, error: OSError) -> CorpusError:
     return CorpusError(
-        f"{shown_name(name)} cannot be read: {error.strerror or error}. Check its "
-        "permissions and its disk."
+        f"{shown} cannot be read: {error.strerror or error}. Check its permissions and "
+        "its disk."
     )
 
 
-def shown_name(name: str) -> str:
-    """A file's name as messages have it.
-
-    >>> shown_name("-")
-    'standard input'
-    """
-    name = _SPOOLED.get(name, name)
-    return "standard input" if name == STDIN else name
-
-
 def storable_name(name: str) -> str:
-    r"""A file's name as a text that JSON can hold: bytes that are no UTF-8 as escapes.
+    r"""A file name as text that JSON can hold: bytes that are not UTF-8 become escapes.
 
     >>> storable_name("caf\udce9.txt")
     'caf\\xe9.txt'
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def is_stdin(name: str) -> bool:
-    """Whether a name means standard input, as it comes or spooled.
-
-    >>> is_stdin("-"), is_stdin("a.txt")
-    (True, False)
-    """
-    return _SPOOLED.get(name, name) == STDIN

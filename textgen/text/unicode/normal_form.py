@@ -147,20 +147,11 @@ class PieceNormalizer:
 
     def _last_start(self, text: str) -> int | None:
         places = range(len(text) - 1, -1, -1)
-        return next((i for i in places if begins_anew(text[i], self.form)), None)
-
-
-def normalize_pieces(pieces: Iterable[str], form: str) -> Iterator[str]:
-    """Normalise a text that comes in pieces; see `PieceNormalizer`.
-
-    >>> list(normalize_pieces(["cafe", "\\u0301!"], "nfc"))
-    ['caf', 'é', '!']
-    """
-    return PieceNormalizer(form).normalize(pieces)
+        return next((i for i in places if is_boundary(text[i], self.form)), None)
 
 
 @cache
-def begins_anew(character: str, form: str) -> bool:
+def is_boundary(character: str, form: str) -> bool:
     r"""Whether a normal form can be cut before a character, whatever stands there.
 
     So it is where the character, taken apart, begins with one that stays in its place
@@ -170,7 +161,7 @@ def begins_anew(character: str, form: str) -> bool:
     Args:
         form: "nfc" or "nfkc".
 
-    >>> [begins_anew(c, "nfc") for c in ("e", "é", "\u0301", "가", "\u1161")]
+    >>> [is_boundary(c, "nfc") for c in ("e", "é", "\u0301", "가", "\u1161")]
     [True, True, False, True, False]
     """
     if character.isascii():

@@ -89,7 +89,7 @@ def _check_same_text(
     numbers = {
         "characters": (now.num_chars, before.get("num_chars")),
         "documents": (now.num_documents, before.get("num_documents")),
-        "files": (now.tally.num_files, before.get("num_files")),
+        "files": (now.files.num_files, before.get("num_files")),
     }
     differ = [
         f"{new:,} {what} (was {old:,})"

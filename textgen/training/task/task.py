@@ -30,15 +30,9 @@ from textgen.text.encoded.prepare import prepare_corpus
 from textgen.text.encoded.scan import CorpusFacts
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.encoded.windows import Windows, windows
-from textgen.text.reading.corpus import corpus_globs
-from textgen.text.reading.sources import (
-    STDIN,
-    find_files,
-    shown_name,
-    storable_name,
-    without_repeats,
-)
-from textgen.text.reading.tally import read_as_plain_text
+from textgen.text.reading.file_stats import read_as_plain_text
+from textgen.text.reading.reader import corpus_sources
+from textgen.text.reading.sources import STDIN, Source, storable_name
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.training.task.fine_tuning import Start, load_start
 
@@ -173,10 +167,10 @@ def new_task(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The encoded text, the names of its files, and sentences about them."""
+    """The encoded text, its files, and sentences about them."""
 
     corpus: EncodedCorpus
-    names: Sequence[str]
+    sources: Sequence[Source]
     notes: tuple[str, ...]
 
 
@@ -189,10 +183,10 @@ def prepare_text(
     check: Callable[[CorpusFacts], None] = lambda facts: None,
 ) -> _Prepared:
     """Encode a text by the first of some rules that gives the last one's vocabulary."""
-    names, notes = without_repeats(find_files(paths, corpus_globs(text)))
+    sources, notes = corpus_sources(paths, text)
     cache = Cache(reading.cache_dir)
     options: dict[str, Any] = {"check": check, "progress": reading.progress}
-    with cache.spooled(names) as files:
+    with cache.spooled(sources) as files:
         for rule in rules:
             corpus = prepare_corpus(files, text, seed, rule, cache=cache, **options)
             if rule == rules[-1] or corpus.tokenizer == rules[-1].base:
@@ -201,17 +195,17 @@ def prepare_text(
     line = summary(
         facts.counts,
         num_documents=facts.num_documents,
-        num_files=facts.tally.num_files,
-        quirks=facts.tally.quirks,
+        num_files=facts.files.num_files,
+        quirks=facts.files.changes,
         config=text,
         num_train_chars=corpus.train.num_chars,
         shown_paths=_shown(paths, text),
     )
     notes.append(line)
     of_records = text.documents == "records"
-    notes += corpus.facts.tally.sentences(of_records=of_records)
-    notes += () if of_records else read_as_plain_text(names)
-    return _Prepared(corpus, names, tuple(notes))
+    notes += facts.files.notes(of_records=of_records)
+    notes += () if of_records else read_as_plain_text(sources)
+    return _Prepared(corpus, sources, tuple(notes))
 
 
 def _shown(paths: Paths, text: TextConfig) -> str:
@@ -251,7 +245,7 @@ def make_task(
         corpus.val.ids,
         corpus.test.ids,
         (train_rate, val_rate, test_rate),
-        _facts(text, corpus, prepared.names),
+        _facts(text, corpus, prepared.sources),
         prepared.notes,
     )
 
@@ -269,20 +263,20 @@ def _ids_per_char(tokenizer: Tokenizer, part: Part) -> float:
     return num_ids / num_chars if num_chars else 1.0
 
 
-def _facts(text: TextConfig, corpus: EncodedCorpus, names: Sequence[str]) -> dict[str, Any]:
+def _facts(
+    text: TextConfig, corpus: EncodedCorpus, sources: Sequence[Source]
+) -> dict[str, Any]:
     """What the checkpoint keeps of the text.
 
     Args:
-        names: of the files as they are called now; the cache may know them otherwise.
+        sources: as they are named now; the cache may know them by other names.
     """
     facts = corpus.facts
     return {
         **to_dict(text),
         # A corpus may have 100,000 files; the checkpoint names the first few.
-        "sources": [
-            storable_name(shown_name(names[number])) for number in facts.tally.sources
-        ],
-        "num_files": facts.tally.num_files,
+        "sources": [storable_name(sources[number].shown) for number in facts.files.sources],
+        "num_files": facts.files.num_files,
         "num_documents": facts.num_documents,
         "num_chars": facts.num_chars,
         "num_train": len(corpus.train.ids),
