@@ -48,6 +48,7 @@ class Generator:
     Raises:
         ConfigError: tokenizer and model have vocabularies of different sizes.
 
+    >>> import numpy as np
     >>> config = ModelConfig(vocab_size=2, num_layers=1, units=2, embedding_dim=3)
     >>> shapes = config.weight_shapes().items()
     >>> weights = {name: np.zeros(shape, np.float32) for name, shape in shapes}
