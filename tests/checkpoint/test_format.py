@@ -259,7 +259,7 @@ def test_nonsense_in_the_configuration_is_named(saved: Path) -> None:
     assert message == f"{saved / CONFIG}: unknown option 'unit'. Did you mean 'units'?"
     save_checkpoint(saved, make())
     message = change(saved / CONFIG, lambda data: data["model"].pop("vocab_size"))
-    assert message == f"{saved / CONFIG}: ModelConfig lacks vocab_size."
+    assert message == f"{saved / CONFIG}: ModelConfig needs vocab_size."
 
 
 @pytest.mark.parametrize("section", ["model", "facts"])

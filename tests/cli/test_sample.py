@@ -231,7 +231,7 @@ def test_a_label_is_chosen_by_name(
         (["--pattern", "("], "pattern"),
         (["--min-length", "9", "--length", "3"], "min_length=9 is more than length=3"),
         (["--until", "document"], "this model has no end of document"),
-        (["--beam-width", "2", "--top-k", "3"], "draws nothing, so top_k has no meaning"),
+        (["--beam-width", "2", "--top-k", "3"], "of sampling, so top_k has no effect"),
         (["--beam-width", "2", "-n", "3"], "keeps no more than 2 texts"),
     ],
 )

@@ -50,7 +50,7 @@ REFUSALS: list[tuple[type, dict[str, Any], str]] = [
     (
         TextConfig,
         {"val_fraction": 0},
-        "val_fraction must be above 0: early stopping needs text the model was not "
+        "val_fraction must be above 0: early stopping needs text that the model was not "
         "trained on. Try 0.05.",
     ),
     (
@@ -62,8 +62,8 @@ REFUSALS: list[tuple[type, dict[str, Any], str]] = [
     (
         TextConfig,
         {"tokenizer": "byte", "min_count": 2},
-        "min_count has no meaning for tokenizer='byte', whose 256 symbols are all known. "
-        "Leave one of the two out.",
+        "min_count has no effect with tokenizer='byte', which knows all 256 bytes. Use "
+        "only one of the two.",
     ),
     (ModelConfig, {"cell": "LSTM"}, "cell='LSTM' must be one of lstm, gru, rnn."),
     (ModelConfig, {"vocab_size": 0}, "vocab_size=0 must be at least 1."),
@@ -95,7 +95,7 @@ REFUSALS: list[tuple[type, dict[str, Any], str]] = [
     (TrainConfig, {"seed": -1}, "seed=-1 must be at least 0."),
     (TrainConfig, {"learning_rate": 0}, "learning_rate=0 must be above 0."),
     (TrainConfig, {"max_minutes": 0.0}, "max_minutes=0.0 must be above 0."),
-    (TrainConfig, {"final_rate": 1.1}, "final_rate=1.1 must lie in 0 to 1."),
+    (TrainConfig, {"final_rate": 1.1}, "final_rate=1.1 must be from 0 to 1."),
     (
         TrainConfig,
         {"optimizer": "sgd"},
@@ -175,7 +175,7 @@ def test_what_is_no_number_is_refused(kind: type, name: str, value: float) -> No
 @pytest.mark.parametrize("encoding", ["utf8000", "", "hex", "rot13", "a\0b", "\ud800"])
 def test_what_is_no_text_encoding_is_refused_with_some_that_are(encoding: str) -> None:
     assert refusal(TextConfig, encoding=encoding) == (
-        f"encoding={encoding!r} is no text encoding that Python knows. "
+        f"encoding={encoding!r} is not a text encoding that Python knows. "
         "Try utf-8, utf-16, latin-1 or cp1252."
     )
 
@@ -244,23 +244,27 @@ RANGES: list[tuple[str, list[Any], str]] = [
     (
         "temperature",
         [-0.5, -1],
-        "must be a finite number of at least 0, or several; 0 always takes the most "
+        "must be a finite number of at least 0, or several; 0 always picks the most "
         "likely.",
     ),
     ("top_k", [0, -3], f"{WHOLE} 1; leave it out to keep all."),
     ("top_p", [0, -0.1, 1.5], "must be above 0 and at most 1; 1 keeps every character."),
-    ("min_p", [-0.1, 1.01], "must be in 0 to 1; 0 keeps every character."),
+    (
+        "min_p",
+        [-0.1, 1.01],
+        "must be a finite number from 0 to 1; 0 keeps every character.",
+    ),
     ("typical_p", [0, -0.1, 2], "must be above 0 and at most 1; 1 keeps every character."),
     (
         "repetition_penalty",
         [0, -1.0],
-        "must be a finite number in 0.000001 to 1000000; 1 changes nothing.",
+        "must be a finite number from 1e-06 to 1,000,000; 1 disables it.",
     ),
     ("no_repeat_ngram_size", [0, -1], f"{WHOLE} 1; leave it out to allow repetition."),
-    ("dry_multiplier", [-0.1], "must be a finite number of at least 0; 0 changes nothing."),
+    ("dry_multiplier", [-0.1], "must be a finite number of at least 0; 0 disables it."),
     ("dry_base", [0.99, 0, -2], "must be a finite number of at least 1."),
     ("dry_allowed_length", [0], f"{WHOLE} 1."),
-    ("beam_width", [0, -1], f"{WHOLE} 1; leave it out to draw."),
+    ("beam_width", [0, -1], f"{WHOLE} 1; leave it out to sample."),
 ]
 NO_STOP = (
     "must be texts of at least one character: an empty one would end every text at once."
@@ -304,7 +308,7 @@ def test_a_setting_alone_is_held_to_finite_numbers_too(name: str, value: Any) ->
         ),
         (
             {"pattern": ""},
-            "pattern='' must be a regular expression; leave it out to allow all.",
+            "pattern='' must be a regular expression; leave it out to allow any text.",
         ),
         (
             {"until": "chapter"},
@@ -313,17 +317,17 @@ def test_a_setting_alone_is_held_to_finite_numbers_too(name: str, value: Any) ->
         (
             {"temperature": ()},
             "temperature=() must be a finite number of at least 0, or several; 0 always "
-            "takes the most likely.",
+            "picks the most likely.",
         ),
         (
             {"temperature": (0.5, -1)},
             "temperature=-1 must be a finite number of at least 0, or several; 0 always "
-            "takes the most likely.",
+            "picks the most likely.",
         ),
         (
             {"temperature": [0.5, float("nan")]},
             "temperature=nan must be a finite number of at least 0, or several; 0 always "
-            "takes the most likely.",
+            "picks the most likely.",
         ),
     ],
 )
@@ -338,17 +342,17 @@ def test_texts_and_lists_that_make_no_sense_are_refused(
     [
         (
             {"length": 5, "min_length": 6},
-            "min_length=6 is more than length=5. Lower the one or raise the other.",
+            "min_length=6 is more than length=5. Lower min_length or raise length.",
         ),
         (
             {"allow": "abc", "forbid": "xcb"},
-            "'b' is both in allow and in forbid. Take it out of one.",
+            "'b' is in both allow and forbid. Remove it from one of them.",
         ),
         *(
             (
                 {"pattern": "a+", **cutting},
-                "a text that stop or until cuts short may not match the pattern. Say in "
-                "the pattern how the text ends.",
+                "stop and until may end the text before it matches pattern. Use the "
+                "pattern itself to say how the text ends.",
             )
             for cutting in (
                 {"stop": "a"},
@@ -360,8 +364,8 @@ def test_texts_and_lists_that_make_no_sense_are_refused(
         *(
             (
                 {"beam_width": 3, name: value},
-                "beam_width searches for the most likely text and draws nothing, so "
-                f"{name} has no meaning. Leave out one of the two.",
+                "beam_width searches for the most likely text instead of sampling, so "
+                f"{name} has no effect. Use only one of the two.",
             )
             for name, value in (
                 ("top_k", 3),
@@ -405,7 +409,7 @@ def test_temperatures_may_be_a_list() -> None:
 def test_a_setting_that_would_have_no_effect_is_refused(
     options: dict[str, Any], by: str
 ) -> None:
-    with pytest.raises(ConfigError, match=f"has no effect without {by}. Give both"):
+    with pytest.raises(ConfigError, match=f"has no effect without {by}. Set both"):
         SamplingConfig(**options)
 
 
@@ -419,7 +423,7 @@ def test_a_setting_that_would_have_no_effect_is_refused(
         ({"temperature": ((1.0,),)}, "temperature=.* must be a finite number"),
         ({"temperature": (None,)}, "temperature=None must be a finite number"),
         ({"temperature": 10**400}, "temperature=10+ must be a finite number"),
-        ({"frequency_penalty": -1e308}, "must be a finite number in -1000000"),
+        ({"frequency_penalty": -1e308}, "must be a finite number from -1,000,000"),
     ],
 )
 def test_values_of_a_strange_kind_are_refused_by_name(
@@ -485,7 +489,7 @@ def test_a_name_like_no_other_gets_the_list_of_all() -> None:
 
 
 def test_a_missing_name_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"^ModelConfig lacks vocab_size\.$"):
+    with pytest.raises(ConfigError, match=r"^ModelConfig needs vocab_size\.$"):
         from_dict(ModelConfig, {"units": 3})
 
 
@@ -592,7 +596,7 @@ def test_parameters_are_counted_as_the_textbook_counts_them(
     assert config.num_parameters == num_parameters_by_hand(config)
 
 
-# --- options that training settles ---
+# --- limits, and options that training resolves ---
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63), 10**30])
@@ -603,21 +607,21 @@ def test_numbers_that_no_checkpoint_can_hold_are_refused(value: int) -> None:
 
 
 def test_text_that_no_checkpoint_can_hold_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"glob=.* holds what is no character"):
+    with pytest.raises(ConfigError, match=r"glob=.* contains a lone surrogate"):
         TextConfig(glob="caf\udce9*")
 
 
 @given(st.integers(1, 100_000))
-def test_what_was_left_open_is_settled_by_the_length_of_the_text(steps: int) -> None:
-    settled = TrainConfig().settled(steps_per_pass=steps)
-    assert settled.epochs is not None
-    assert settled.epochs >= 2
-    assert settled.eval_every is not None
-    assert 200 <= settled.eval_every <= 1000
+def test_defaults_are_resolved_by_the_length_of_the_text(steps: int) -> None:
+    config = TrainConfig().resolved(steps_per_pass=steps)
+    assert config.epochs is not None
+    assert config.epochs >= 2
+    assert config.eval_every is not None
+    assert 200 <= config.eval_every <= 1000
     # Below the limit, an evaluation comes after whole passes.
-    assert steps > 1000 or settled.eval_every % steps == 0
+    assert steps > 1000 or config.eval_every % steps == 0
 
 
 def test_what_was_chosen_stays_as_it_is() -> None:
     chosen = TrainConfig(epochs=1, eval_every=7, learning_rate=0.5)
-    assert chosen.settled(steps_per_pass=500) == chosen
+    assert chosen.resolved(steps_per_pass=500) == chosen

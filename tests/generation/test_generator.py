@@ -282,7 +282,7 @@ def test_an_unfinished_character_at_the_end_of_a_document_is_marked() -> None:
         ({"temperature": float("nan")}, "temperature=nan must be a finite number"),
         ({"top_k": 0}, "top_k=0 must be a whole number of at least 1"),
         ({"top_p": 0}, "top_p=0 must be above 0 and at most 1"),
-        ({"seed": -1}, "seed=-1 must be a whole number of at least 0. Leave it out"),
+        ({"seed": -1}, "seed=-1 must be a whole number of at least 0; leave it out"),
         ({"seed": 1.5}, "seed=1.5 must be a whole number"),
         ({"seed": True}, "seed=True must be a whole number"),
         (

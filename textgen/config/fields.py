@@ -1,7 +1,7 @@
-"""Fields of a configuration: default, help and check side by side.
+"""Fields of configurations, conversion from and to plain data, and common checks.
 
-Every field is at the same time a keyword of `textgen.train` or `Generator.stream`
-and, with dashes for underscores, a flag of the command.
+Each field is a keyword of `textgen.train` or `Generator.stream` and, with dashes for
+underscores, a flag of the command line.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 Config = TypeVar("Config", bound="DataclassInstance")
 
 MOST = 2**63 - 1
-"""The largest whole number that a checkpoint may hold."""
+"""The largest integer that a checkpoint can store."""
 
 
 def option(default: Any = MISSING, help: str = "", choices: Iterable[str] = ()) -> Any:
-    """A dataclass field that also knows how the command line shows it."""
+    """A dataclass field with the help and choices of its command-line flag."""
     return field(default=default, metadata={"help": help, "choices": tuple(choices)})
 
 
@@ -34,11 +34,11 @@ def to_dict(config: DataclassInstance) -> dict[str, Any]:
 
 
 def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build a configuration, and name what it does not know or misses.
+    """Build a configuration from plain data.
 
     Raises:
-        ConfigError: an unknown name (the nearest known one is offered), a missing
-            one, or a value that the configuration refuses.
+        ConfigError: an unknown name (suggests the nearest one), a missing name, or an
+            invalid value.
 
     >>> from textgen.config.train import TrainConfig
     >>> from_dict(TrainConfig, {"epoch": 3})
@@ -50,12 +50,12 @@ def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
         f.name for f in fields(kind) if f.default is MISSING and f.name not in values
     ]
     if missing:
-        raise ConfigError(f"{kind.__name__} lacks {', '.join(missing)}.")
+        raise ConfigError(f"{kind.__name__} needs {', '.join(missing)}.")
     return kind(**values)
 
 
 def check_names(values: Iterable[str], *kinds: type) -> None:
-    """Refuse names that are a field of none of `kinds`."""
+    """Refuse names that are not fields of any of `kinds`."""
     known = [f.name for kind in kinds for f in fields(kind)]
     for name in values:
         if name not in known:
@@ -64,7 +64,7 @@ def check_names(values: Iterable[str], *kinds: type) -> None:
 
 
 def option_choices(kind: type, name: str) -> tuple[str, ...]:
-    """The values that a field of a configuration may have.
+    """The choices of a field.
 
     >>> from textgen.config.model import ModelConfig
     >>> option_choices(ModelConfig, "cell")
@@ -75,7 +75,7 @@ def option_choices(kind: type, name: str) -> tuple[str, ...]:
 
 
 def pick(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `values` that are fields of `kind`."""
+    """Select the `values` that are fields of `kind`."""
     names = {f.name for f in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
 
@@ -94,7 +94,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_types_and_choices(config: Any) -> None:
-    """Refuse a field of another type, a number that is not finite, an unknown choice."""
+    """Refuse fields of the wrong type, infinite numbers, NaN and unknown choices."""
     for f in fields(config):
         value = getattr(config, f.name)
         _check_type(f, value)
@@ -107,7 +107,7 @@ def check_types_and_choices(config: Any) -> None:
 
 def _check_type(f: Field[Any], value: Any) -> None:
     allowed = _PYTHON_TYPES[str(f.type)]
-    # bool is an int to Python, but `units=True` is a mistake.
+    # In Python bool is a subclass of int, but `units=True` is a mistake.
     wrong_bool = isinstance(value, bool) and bool not in allowed
     if wrong_bool or not isinstance(value, allowed):
         raise ConfigError(
@@ -115,13 +115,13 @@ def _check_type(f: Field[Any], value: Any) -> None:
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{f.name}={value} must be a finite number.")
-    # Only such numbers can be stored in a checkpoint and read again.
+    # A checkpoint cannot store larger numbers.
     if isinstance(value, int) and abs(value) > MOST and "tuple" not in str(f.type):
         raise ConfigError(f"{f.name}={shown(value)} must be at most {MOST:,}.")
 
 
 def check_at_least(config: Any, least: int, *names: str) -> None:
-    """Refuse fields below `least`; None is no number and passes."""
+    """Refuse fields below `least`; None passes."""
     for name in names:
         value = getattr(config, name)
         if value is not None and value < least:
@@ -129,7 +129,7 @@ def check_at_least(config: Any, least: int, *names: str) -> None:
 
 
 def check_at_most(config: Any, most: Mapping[str, int]) -> None:
-    """Refuse fields above their limits."""
+    """Refuse fields above their maximum."""
     for name, limit in most.items():
         value = getattr(config, name)
         if value > limit:

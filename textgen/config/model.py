@@ -1,4 +1,4 @@
-"""The architecture that a person chooses: `ModelConfig`."""
+"""Options for the network: `ModelConfig`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from textgen.config.fields import (
 )
 
 MAX_SIZES = {
-    # Unicode 17 has assigned 297,334 characters; a token each, and labels.
+    # Unicode 17 assigns 297,334 characters; the rest is room for labels.
     "vocab_size": 2**19,
     "num_layers": 1000,
     "units": 2**16,
     "embedding_dim": 2**16,
 }
-"""More than anyone trains; a checkpoint that says more is no checkpoint."""
+"""Larger than any sensible model; a checkpoint that claims more is refused."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class ModelConfig:
     `residual` is set and both have the same width.
 
     Args:
-        vocab_size: number of tokens; comes from the tokenizer, so it is no flag.
+        vocab_size: number of tokens; set from the tokenizer, so there is no flag for it.
 
     Raises:
-        ConfigError: a value out of its range; `MAX_SIZES` has the largest sizes.
+        ConfigError: a value is out of range; see `MAX_SIZES` for the upper limits.
 
     >>> ModelConfig(vocab_size=65, units=256).num_parameters
     874881
@@ -42,27 +42,25 @@ class ModelConfig:
 
     vocab_size: int
     cell: str = option("lstm", "Recurrent cell.", ("lstm", "gru", "rnn"))
-    num_layers: int = option(2, "Recurrent layers.")
-    units: int = option(256, "Width of each recurrent layer.")
-    embedding_dim: int = option(64, "Width of a character's vector.")
+    num_layers: int = option(2, "Number of recurrent layers.")
+    units: int = option(256, "Units in each recurrent layer.")
+    embedding_dim: int = option(64, "Size of the character embeddings.")
     dropout: float = option(
-        0.0, "Share of each layer's outputs dropped; one mask for all time steps."
+        0.0, "Dropout rate of each layer's outputs; one mask for all time steps."
     )
     embedding_dropout: float = option(
-        0.0, "The same for the character vectors, before the first layer."
+        0.0, "Dropout rate of the character embeddings; one mask for all time steps."
     )
     recurrent_dropout: float = option(
-        0.0, "The same for the state a layer hands to its next step (slower)."
+        0.0, "Dropout rate of the recurrent state; one mask for all time steps (slower)."
     )
-    tie_embeddings: bool = option(
-        False, "Use the character vectors as output weights, too."
-    )
-    layer_norm: bool = option(False, "Normalise each layer's outputs.")
+    tie_embeddings: bool = option(False, "Share the embeddings with the output layer.")
+    layer_norm: bool = option(False, "Apply layer normalisation to each layer's outputs.")
     residual: bool = option(False, "Add each layer's input to its output.")
-    weight_decay: float = option(
-        0.0, "L2 decay of the matrices, apart from the gradient, as in AdamW."
+    weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), matrices only.")
+    l1: float = option(
+        0.0, "L1 penalty on the matrices, in nats per unit of absolute weight."
     )
-    l1: float = option(0.0, "L1 penalty on the matrices, in nats per unit of weight.")
 
     def __post_init__(self) -> None:
         check_types_and_choices(self)

@@ -1,97 +1,95 @@
-"""How text is generated: `SamplingConfig`."""
+"""Options for generating text: `SamplingConfig`."""
 
 from __future__ import annotations
 
-import math
 import numbers
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from textgen.config.fields import check_types_and_choices, option
 from textgen.errors import ConfigError
+from textgen.wording import is_whole_number
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How long a text gets, how each next character is chosen, and what ends it.
+    """How long a text is, how each next character is chosen, and what ends the text.
 
-    Names and meanings are those of Hugging Face `transformers` where it has them, those
-    of the OpenAI API for `frequency_penalty` and `presence_penalty`, and those of
-    llama.cpp for `dry_*`, so that numbers carry over; but here they count characters
-    (of a byte model, bytes; `length`, `min_length` and `pattern` always characters).
-    The order in which they work stands in `textgen.generation.sampling.filters`.
+    Names and meanings follow Hugging Face `transformers` where it has the option, the
+    OpenAI API for `frequency_penalty` and `presence_penalty`, and llama.cpp for `dry_*`,
+    so values can be reused. All of them count characters, or bytes for a byte model;
+    `length`, `min_length` and `pattern` always count characters. The order in which the
+    options apply is documented in `textgen.generation.sampling.filters`.
 
     Raises:
-        ConfigError: a value out of its range, or settings that contradict each other.
+        ConfigError: a value is out of range, or options contradict each other.
 
     >>> SamplingConfig(top_p=0)
     Traceback (most recent call last):
     textgen.errors.ConfigError: top_p=0 must be above 0 and at most 1; ...
     """
 
-    length: int = option(500, "New characters, at most; the prompt is not counted.")
-    min_length: int = option(0, "New characters, at least; nothing ends the text before.")
+    length: int = option(500, "Maximum number of new characters.")
+    min_length: int = option(0, "Minimum number of new characters.")
     temperature: float | tuple[float, ...] = option(
         0.8,
-        "Below 1 is safer, above 1 is wilder; 0 always takes the most likely. Several "
-        "(1.0,0.5) take turns, a character each.",
+        "Below 1 is more predictable, above 1 more varied; 0 always picks the most likely "
+        "character. Several values (1.0,0.5) alternate, one per character.",
     )
-    top_k: int | None = option(None, "Choose among this many likeliest characters.")
+    top_k: int | None = option(None, "Sample from the K most likely characters.")
     top_p: float | None = option(
-        None, "Choose among the likeliest characters that have this share together."
+        None, "Sample from the most likely characters with this total probability."
     )
     min_p: float | None = option(
-        None, "Leave out characters below this share of the likeliest one's chance."
+        None, "Drop characters below this fraction of the highest probability."
     )
     typical_p: float | None = option(
         None,
-        "Choose among the characters whose surprise is nearest to the expected one and "
-        "that have this share together.",
+        "Sample from the characters whose surprise is closest to the expected surprise, "
+        "with this total probability.",
     )
     repetition_penalty: float | None = option(
-        None, "Above 1 makes characters of prompt and text less likely to come again."
+        None, "Above 1 penalises characters already in the prompt or text."
     )
     no_repeat_ngram_size: int | None = option(
-        None, "Never write a sequence of this many characters twice."
+        None, "Never write the same sequence of N characters twice."
     )
     frequency_penalty: float | None = option(
-        None, "Lower a character's logit by this for each time it was written."
+        None, "Lower a character's logit by this for each time it was generated."
     )
     presence_penalty: float | None = option(
-        None, "Lower a character's logit by this once it was written."
+        None, "Lower a character's logit by this once it was generated."
     )
     dry_multiplier: float | None = option(
-        None, "Strength of the penalty on going on with a repeated sequence (DRY)."
+        None, "Strength of the penalty on continuing a repeated sequence (DRY)."
     )
-    dry_base: float = option(1.75, "How that penalty grows with each character.")
+    dry_base: float = option(1.75, "Growth of the DRY penalty per repeated character.")
     dry_allowed_length: int = option(
-        12, "Repeated characters that cost nothing (llama.cpp's 2 counts tokens)."
+        12, "Shorter repeated sequences are not penalised (llama.cpp's 2 counts tokens)."
     )
-    dry_breakers: str = option('\n:"*', "Characters that no repeated sequence crosses.")
-    stop: tuple[str, ...] = option(
-        (), "End before this text, which is not shown; may be given again."
-    )
+    dry_breakers: str = option('\n:"*', "Characters that end a repeated sequence.")
+    stop: tuple[str, ...] = option((), "Stop at this text (not shown); repeatable.")
     until: str | None = option(
         None,
-        "End with the first whole sentence, line, paragraph or document.",
+        "Stop after the first complete sentence, line, paragraph or document.",
         ("sentence", "line", "paragraph", "document"),
     )
-    allow: str | None = option(None, "Write these characters only (abc; no ranges).")
+    allow: str | None = option(None, "Write only these characters (abc; no ranges).")
     forbid: str | None = option(None, "Never write these characters.")
     pattern: str | None = option(
-        None, "A regular expression that the whole new text matches."
+        None, "Regular expression that the whole new text must match."
     )
     beam_width: int | None = option(
-        None, "Search for the most likely text, this many at once, instead of drawing."
+        None, "Search for the most likely text with this many beams instead of sampling."
     )
     length_penalty: float = option(
         1.0, "Beam search divides by the length to this power; 0 favours short texts."
     )
 
     def __post_init__(self) -> None:
-        # A list, or one stop text, is as good as a tuple.
+        # Lists, and a single stop text, are accepted in place of tuples.
         if isinstance(self.temperature, list):
             object.__setattr__(self, "temperature", tuple(self.temperature))
         if isinstance(self.stop, str):
@@ -101,146 +99,136 @@ class SamplingConfig:
         check_types_and_choices(self)
         for f in fields(self):
             value = getattr(self, f.name)
-            # None is "off".
+            # None disables an option.
             if value is not None and f.name in _RANGES:
                 check_setting(f.name, value)
         self._check_contradictions()
+        self._check_pattern()
+        self._check_beam_search()
+        for name in ("dry_base", "dry_allowed_length", "dry_breakers"):
+            self._check_needed(name, by="dry_multiplier")
+        self._check_needed("length_penalty", by="beam_width")
 
     def _check_contradictions(self) -> None:
         if self.min_length > self.length:
             raise ConfigError(
                 f"min_length={self.min_length} is more than length={self.length}. Lower "
-                "the one or raise the other."
+                "min_length or raise length."
             )
         both = set(self.allow or ()) & set(self.forbid or ())
         if both:
             raise ConfigError(
-                f"{min(both)!r} is both in allow and in forbid. Take it out of one."
+                f"{min(both)!r} is in both allow and forbid. Remove it from one of them."
             )
-        if self.pattern is not None and (self.stop or self.until not in (None, "document")):
+
+    def _check_pattern(self) -> None:
+        if self.pattern is None:
+            return
+        if self.stop or self.until not in (None, "document"):
             raise ConfigError(
-                "a text that stop or until cuts short may not match the pattern. Say in "
-                "the pattern how the text ends."
+                "stop and until may end the text before it matches pattern. Use the "
+                "pattern itself to say how the text ends."
             )
-        if self.pattern is not None and self.no_repeat_ngram_size is not None:
+        if self.no_repeat_ngram_size is not None:
             raise ConfigError(
-                "no_repeat_ngram_size can leave no character before the text matches the "
-                "pattern. Leave out one of the two; dry_multiplier holds back repetition, "
-                "too, and bans nothing."
+                "no_repeat_ngram_size may rule out every character before the text matches "
+                "pattern. Use only one of the two; dry_multiplier also reduces repetition, "
+                "but rules nothing out."
             )
-        for name in ("dry_base", "dry_allowed_length", "dry_breakers"):
-            self._check_needed(name, by="dry_multiplier")
-        self._check_needed("length_penalty", by="beam_width")
-        drawing = [
-            name
-            for name in ("top_k", "top_p", "min_p", "typical_p")
-            if getattr(self, name) is not None
-        ]
+
+    def _check_beam_search(self) -> None:
+        if self.beam_width is None:
+            return
+        filters = ("top_k", "top_p", "min_p", "typical_p")
+        useless = [name for name in filters if getattr(self, name) is not None]
         if self.temperature not in (SamplingConfig.temperature, 1):
-            drawing.append("temperature")
-        if self.beam_width is not None and drawing:
+            useless.append("temperature")
+        if useless:
             raise ConfigError(
-                f"beam_width searches for the most likely text and draws nothing, so "
-                f"{drawing[0]} has no meaning. Leave out one of the two."
+                "beam_width searches for the most likely text instead of sampling, so "
+                f"{useless[0]} has no effect. Use only one of the two."
             )
 
     def _check_needed(self, name: str, *, by: str) -> None:
         if getattr(self, by) is None and getattr(self, name) != getattr(type(self), name):
-            raise ConfigError(f"{name} has no effect without {by}. Give both, or none.")
+            raise ConfigError(f"{name} has no effect without {by}. Set both or neither.")
 
 
 def check_setting(name: str, value: Any) -> None:
-    """Refuse a value of a `SamplingConfig` field that is out of its range.
+    """Refuse a setting of generation that is out of range.
+
+    Args:
+        name: a field of `SamplingConfig` or an argument of `Generator.samples`.
 
     Raises:
-        ConfigError: says what the range is.
+        ConfigError: states the range.
 
     >>> check_setting("top_k", 0)
     Traceback (most recent call last):
     textgen.errors.ConfigError: top_k=0 must be a whole number of at least 1; ...
     """
-    fits, wanted = _RANGES[name]
+    is_valid, expected = _RANGES[name]
     several = value if name == "temperature" and isinstance(value, tuple) else ()
     for each in several or (value,):
-        if not fits(each):
+        if not is_valid(each):
             shown = f"{each!r}" if isinstance(each, str | tuple) else f"{each}"
-            raise ConfigError(f"{name}={shown} must be {wanted}.")
+            raise ConfigError(f"{name}={shown} must be {expected}.")
 
 
-def _within(least: float, most: float) -> Callable[[Any], bool]:
-    return lambda value: least <= _as_float(value) <= most
+class _Range(NamedTuple):
+    is_valid: Callable[[Any], bool]
+    expected: str
 
 
-def _as_float(value: Any) -> float:
-    """The number, or NaN for what is none or does not fit."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
+def _whole(least: int, hint: str = "") -> _Range:
+    expected = f"a whole number of at least {least}{hint}"
+    return _Range(lambda value: is_whole_number(value, least), expected)
 
 
-def _whole(least: int) -> Callable[[Any], bool]:
-    return lambda value: (
-        isinstance(value, numbers.Integral)
-        and not isinstance(value, bool)
-        and int(value) >= least
+def _number(least: float, most: float, hint: str = "") -> _Range:
+    limits = f"of at least {least}" if most == _LARGEST else f"from {least:,} to {most:,}"
+    return _Range(
+        lambda v: _is_real(v) and least <= v <= most, f"a finite number {limits}{hint}"
     )
 
 
-def _share(value: Any) -> bool:
-    return 0 < _as_float(value) <= 1
+def _is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 _LARGEST = sys.float_info.max
-
-
-_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "length": (_whole(0), "a whole number of at least 0"),
-    "min_length": (_whole(0), "a whole number of at least 0"),
-    "temperature": (
-        _within(0, _LARGEST),
-        "a finite number of at least 0, or several; 0 always takes the most likely",
-    ),
-    "top_k": (_whole(1), "a whole number of at least 1; leave it out to keep all"),
-    "top_p": (_share, "above 0 and at most 1; 1 keeps every character"),
-    "min_p": (_within(0, 1), "in 0 to 1; 0 keeps every character"),
-    "typical_p": (_share, "above 0 and at most 1; 1 keeps every character"),
-    # Wider than is of use, and narrow enough for logits to stay finite.
-    "repetition_penalty": (
-        _within(1e-6, 1e6),
-        "a finite number in 0.000001 to 1000000; 1 changes nothing",
-    ),
-    "no_repeat_ngram_size": (
-        _whole(1),
-        "a whole number of at least 1; leave it out to allow repetition",
-    ),
-    "frequency_penalty": (
-        _within(-1e6, 1e6),
-        "a finite number in -1000000 to 1000000; 0 changes nothing",
-    ),
-    "presence_penalty": (
-        _within(-1e6, 1e6),
-        "a finite number in -1000000 to 1000000; 0 changes nothing",
-    ),
-    "dry_multiplier": (
-        _within(0, _LARGEST),
-        "a finite number of at least 0; 0 changes nothing",
-    ),
-    "dry_base": (_within(1, _LARGEST), "a finite number of at least 1"),
-    "dry_allowed_length": (_whole(1), "a whole number of at least 1"),
-    "stop": (
+_SHARE = _Range(
+    lambda value: _is_real(value) and 0 < value <= 1,
+    "above 0 and at most 1; 1 keeps every character",
+)
+_RANGES: dict[str, _Range] = {
+    "length": _whole(0),
+    "min_length": _whole(0),
+    "temperature": _number(0, _LARGEST, ", or several; 0 always picks the most likely"),
+    "top_k": _whole(1, "; leave it out to keep all"),
+    "top_p": _SHARE,
+    "min_p": _number(0, 1, "; 0 keeps every character"),
+    "typical_p": _SHARE,
+    # Wider than is useful, and narrow enough to keep logits finite.
+    "repetition_penalty": _number(1e-6, 10**6, "; 1 disables it"),
+    "no_repeat_ngram_size": _whole(1, "; leave it out to allow repetition"),
+    "frequency_penalty": _number(-(10**6), 10**6, "; 0 disables it"),
+    "presence_penalty": _number(-(10**6), 10**6, "; 0 disables it"),
+    "dry_multiplier": _number(0, _LARGEST, "; 0 disables it"),
+    "dry_base": _number(1, _LARGEST),
+    "dry_allowed_length": _whole(1),
+    "stop": _Range(
         lambda value: all(isinstance(text, str) and text for text in value),
         "texts of at least one character: an empty one would end every text at once",
     ),
-    "allow": (bool, "at least one character; leave it out to allow all"),
-    "forbid": (bool, "at least one character; leave it out to forbid none"),
-    "pattern": (bool, "a regular expression; leave it out to allow all"),
-    "beam_width": (_whole(1), "a whole number of at least 1; leave it out to draw"),
-    # Not fields, but the numbers of `Generator.samples`.
-    "num_samples": (_whole(1), "a whole number of at least 1"),
-    "batch_size": (_whole(1), "a whole number of at least 1"),
-    "logprobs": (_whole(0), "a whole number of at least 0; leave it out for none"),
-    "length_penalty": (_within(-10, 10), "a finite number in -10 to 10; 1 compares means"),
+    "allow": _Range(bool, "at least one character; leave it out to allow all"),
+    "forbid": _Range(bool, "at least one character; leave it out to forbid none"),
+    "pattern": _Range(bool, "a regular expression; leave it out to allow any text"),
+    "beam_width": _whole(1, "; leave it out to sample"),
+    "length_penalty": _number(-10, 10, "; 1 compares means"),
+    # Arguments of `Generator.samples`.
+    "num_samples": _whole(1),
+    "batch_size": _whole(1),
+    "logprobs": _whole(0, "; leave it out for none"),
+    "seed": _whole(0, "; leave it out for a different text each time"),
 }

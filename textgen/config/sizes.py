@@ -1,4 +1,4 @@
-"""How large a model a text can feed."""
+"""Model sizes for `--size`, and which one suits an amount of text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from textgen.errors import ConfigError
 
-# Little text is read many times over, so its model needs dropout against learning it
-# by heart; a long text is hardly read twice.
+# A short text is read many times, so its model needs dropout to avoid memorising it.
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"num_layers": 1, "units": 128, "dropout": 0.3},
     "small": {"num_layers": 1, "units": 256, "dropout": 0.3},
@@ -16,12 +15,12 @@ SIZES: dict[str, dict[str, Any]] = {
     "large": {"num_layers": 2, "units": 512, "dropout": 0.1},
 }
 
-# The least text for each size; benchmarks/sizes.py measures what they are worth.
+# The minimum text for each size, as measured by benchmarks/sizes.py.
 LEAST_CHARS = {"tiny": 0, "small": 40_000, "medium": 400_000, "large": 10_000_000}
 
 
 def choose_size(num_chars: int) -> str:
-    """The name of the largest size that `num_chars` characters of text can feed.
+    """The largest size that suits `num_chars` characters of training text.
 
     >>> choose_size(1_000_000)
     'medium'
@@ -35,12 +34,12 @@ def choose_size(num_chars: int) -> str:
 def size_options(
     size: str, num_chars: int, given: Collection[str] = ()
 ) -> tuple[dict[str, Any], str]:
-    """Options for a size, and a sentence that says what was picked and why.
+    """The options of a size, and a sentence that explains the choice.
 
     Args:
         size: `auto` or a name in `SIZES`.
         num_chars: characters of training text.
-        given: names of options that a person has set and that are left alone.
+        given: names of options that the user set, which are not overridden.
 
     Raises:
         ConfigError: an unknown size.
@@ -52,6 +51,10 @@ def size_options(
         raise ConfigError(f"size={size!r} must be one of auto, {', '.join(SIZES)}.")
     name = choose_size(num_chars) if size == "auto" else size
     options = {key: value for key, value in SIZES[name].items() if key not in given}
-    why = f"for {num_chars:,} characters of training text" if size == "auto" else "as asked"
+    why = (
+        f"for {num_chars:,} characters of training text"
+        if size == "auto"
+        else "as requested"
+    )
     listed = ", ".join(f"{key}={value}" for key, value in options.items())
     return options, f"Size {name}, {why}: {listed}."

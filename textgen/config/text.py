@@ -1,8 +1,7 @@
-"""How files become documents and ids: `TextConfig`."""
+"""Options for reading and splitting text: `TextConfig`."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from textgen.config.fields import (
@@ -14,55 +13,59 @@ from textgen.config.fields import (
 from textgen.errors import ConfigError
 from textgen.wording import shown
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
 
 @dataclass(frozen=True)
 class TextConfig:
-    """How files become documents, documents become ids, and what is held back.
+    """How files are read, divided into documents, encoded, and split for training.
 
     >>> TextConfig(documents="lines").val_fraction
     0.1
     """
 
-    encoding: str = option("utf-8", "How the files are encoded; decoding is strict.")
+    encoding: str = option("utf-8", "Encoding of the files; invalid bytes are an error.")
     glob: str = option(
         "*.txt",
-        "Which files of a directory are read; if unchanged, --documents records reads "
-        "*.csv, *.tsv, *.jsonl and *.ndjson.",
+        "Files to read from directories; unless set, --documents records reads *.csv, "
+        "*.tsv, *.jsonl and *.ndjson.",
     )
     normalize: str = option(
-        "nfc", "Unicode normal form of corpus and prompts.", ("none", "nfc", "nfkc")
+        "nfc", "Unicode normal form of the corpus and of prompts.", ("none", "nfc", "nfkc")
     )
     documents: str = option(
         "whole",
-        "What counts as one document; a record has a text and may have a label.",
+        "What one document is; a record has a text and optionally a label.",
         ("whole", "lines", "paragraphs", "files", "records"),
     )
-    tokenizer: str = option("char", "Unit of text.", ("char", "byte"))
-    min_count: int = option(1, "Characters seen less often become one unknown token.")
-    val_fraction: float = option(0.1, "Share of the text held back for validation.")
-    test_fraction: float = option(0.0, "Share of the text never looked at in training.")
+    tokenizer: str = option(
+        "char", "What one token is: a character or a UTF-8 byte.", ("char", "byte")
+    )
+    min_count: int = option(1, "Replace rarer characters with one unknown token.")
+    val_fraction: float = option(0.1, "Fraction of the text held out for validation.")
+    test_fraction: float = option(0.0, "Fraction of the text held out for a final test.")
 
     def __post_init__(self) -> None:
         check_types_and_choices(self)
         try:
-            # Not `codecs.lookup`, which also knows codecs that are no text, like hex.
+            # `codecs.lookup` would also accept codecs that are not for text, such as hex.
             "".encode(self.encoding)
         except (LookupError, ValueError):
             raise ConfigError(
-                f"encoding={shown(self.encoding)} is no text encoding that Python knows. "
-                "Try utf-8, utf-16, latin-1 or cp1252."
+                f"encoding={shown(self.encoding)} is not a text encoding that Python "
+                "knows. Try utf-8, utf-16, latin-1 or cp1252."
             ) from None
-        if _SURROGATE.search(self.glob):
-            # It could not be stored in a checkpoint.
-            raise ConfigError(f"glob={shown(self.glob)} holds what is no character.")
+        try:
+            self.glob.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"glob={shown(self.glob)} contains a lone surrogate, which a checkpoint "
+                "cannot store. Use valid Unicode."
+            ) from None
         check_at_least(self, 1, "min_count")
         check_fraction(self, "val_fraction", "test_fraction")
         if self.val_fraction == 0:
             raise ConfigError(
-                "val_fraction must be above 0: early stopping needs text the model "
-                "was not trained on. Try 0.05."
+                "val_fraction must be above 0: early stopping needs text that the "
+                "model was not trained on. Try 0.05."
             )
         if self.val_fraction + self.test_fraction >= 1:
             raise ConfigError(
@@ -71,6 +74,6 @@ class TextConfig:
             )
         if self.tokenizer == "byte" and self.min_count > 1:
             raise ConfigError(
-                "min_count has no meaning for tokenizer='byte', whose 256 symbols are "
-                "all known. Leave one of the two out."
+                "min_count has no effect with tokenizer='byte', which knows all 256 "
+                "bytes. Use only one of the two."
             )

@@ -1,4 +1,4 @@
-"""How a model is fitted: `TrainConfig`."""
+"""Options for training: `TrainConfig`."""
 
 from __future__ import annotations
 
@@ -13,63 +13,61 @@ from textgen.config.fields import (
 )
 from textgen.errors import ConfigError
 
-# Enough for a first good model of any text; early stopping ends sooner.
-USUAL_STEPS = 2000
+# Enough for a reasonable first model; early stopping may end training sooner.
+DEFAULT_STEPS = 2000
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a model is fitted, and when that ends.
+    """How a model is trained, and for how long.
 
     >>> TrainConfig(batch_size=32, seq_length=64).window_chars
     2048
     """
 
-    batch_size: int = option(32, "Lanes of text read side by side.")
-    seq_length: int = option(64, "Characters per window; gradients stop at its edges.")
+    batch_size: int = option(32, "Lanes of text read in parallel (batch size).")
+    seq_length: int = option(64, "Characters per window; gradients are truncated there.")
     epochs: int | None = option(
         None,
-        f"Passes over the training text, at most.  [default: about {USUAL_STEPS:,} steps]",
+        f"Maximum passes over the training text.  [default: about {DEFAULT_STEPS:,} steps]",
     )
     max_minutes: float | None = option(
         None,
-        "Minutes of training, at most; a resumed run has used some already. Its learning "
-        "rates follow the clock, so it cannot be repeated exactly.",
+        "Maximum minutes of training, including those before a resume. The learning rate "
+        "then follows the clock, so runs are not exactly reproducible.",
     )
     optimizer: str = option(
-        "adamw", "Update rule.", ("adam", "adamw", "rmsprop", "lion", "muon")
+        "adamw", "Optimizer.", ("adam", "adamw", "rmsprop", "lion", "muon")
     )
-    learning_rate: float = option(0.01, "Highest learning rate.")
-    warmup_steps: int = option(100, "Steps over which the rate rises from zero.")
+    learning_rate: float = option(0.01, "Peak learning rate.")
+    warmup_steps: int = option(100, "Steps of linear warm-up to the peak rate.")
     final_rate: float = option(
-        0.05, "Share of the highest rate that the cosine decay ends at; 1 is constant."
+        0.05, "Cosine decay ends at this fraction of the peak rate; 1 disables decay."
     )
-    clip_norm: float = option(1.0, "Largest norm of all gradients together; 0 is off.")
+    clip_norm: float = option(
+        1.0, "Clip the global gradient norm to this; 0 disables clipping."
+    )
     compute_dtype: str = option(
         "auto",
-        "What the factors of LSTM and GRU layers' matrix products are rounded to, on a "
-        "CPU; all else is float32. auto: bfloat16 where the processor has it (found out on "
-        "Linux) and is much faster with it, timed when a run begins; name a type to repeat "
-        "a run exactly.",
+        "Type of the factors in matrix products of LSTM and GRU layers on a CPU; "
+        "everything else is float32. auto: bfloat16 if the processor supports it (detected "
+        "on Linux) and a timing at the start of the run shows that it is much faster; name "
+        "a type for exact reproducibility.",
         ("auto", "float32", "bfloat16"),
     )
-    patience: int = option(5, "Evaluations without a better score before stopping.")
+    patience: int = option(5, "Stop after this many evaluations without improvement.")
     eval_every: int | None = option(
-        None, "Steps between evaluations.  [default: an epoch; 200 to 1,000 steps]"
+        None, "Steps between evaluations.  [default: one epoch, but 200 to 1,000 steps]"
     )
     eval_chars: int = option(
         500_000,
-        "Held-out characters read at each evaluation, at most, spread over all of them.",
+        "Maximum characters per evaluation, spread evenly over the validation text.",
     )
-    save_every: int | None = option(
-        None, "Save after so many steps, too, to resume from there after a crash."
-    )
-    save_minutes: float = option(
-        5.0, "Save after so many minutes of training, too; 0 is off."
-    )
-    seed: int = option(0, "Start of every random choice.")
-    preview: bool = option(True, "Show a short text after each evaluation.")
-    tensorboard: bool = option(False, "Write TensorBoard logs beside the checkpoint.")
+    save_every: int | None = option(None, "Also save every N steps.")
+    save_minutes: float = option(5.0, "Also save every N minutes; 0 disables this.")
+    seed: int = option(0, "Random seed.")
+    preview: bool = option(True, "Print a short sample after each evaluation.")
+    tensorboard: bool = option(False, "Write TensorBoard logs next to the checkpoint.")
 
     def __post_init__(self) -> None:
         check_types_and_choices(self)
@@ -78,32 +76,32 @@ class TrainConfig:
         check_at_least(self, 0, "warmup_steps", "clip_norm", "save_minutes", "seed")
         check_above_zero(self, "learning_rate", "max_minutes")
         if not 0 <= self.final_rate <= 1:
-            raise ConfigError(f"final_rate={self.final_rate} must lie in 0 to 1.")
+            raise ConfigError(f"final_rate={self.final_rate} must be from 0 to 1.")
 
-    def settled(self, steps_per_pass: int) -> TrainConfig:
-        """The same with numbers for `epochs` and `eval_every` that were left open.
+    def resolved(self, steps_per_pass: int) -> TrainConfig:
+        """Replace None in `epochs` and `eval_every` with their defaults.
 
         Args:
-            steps_per_pass: steps in which all training text is read once.
+            steps_per_pass: training steps per pass over the training text.
 
-        >>> settled = TrainConfig().settled(steps_per_pass=44)
-        >>> settled.epochs, settled.eval_every
+        >>> config = TrainConfig().resolved(steps_per_pass=44)
+        >>> config.epochs, config.eval_every
         (46, 220)
         """
         return replace(
             self,
-            epochs=self.epochs or max(2, math.ceil(USUAL_STEPS / steps_per_pass)),
-            eval_every=self.eval_every or _usual_eval_every(steps_per_pass),
+            epochs=self.epochs or max(2, math.ceil(DEFAULT_STEPS / steps_per_pass)),
+            eval_every=self.eval_every or _default_eval_every(steps_per_pass),
         )
 
     @property
     def window_chars(self) -> int:
-        """Characters learned from in one step."""
+        """Characters per training step."""
         return self.batch_size * self.seq_length
 
 
-def _usual_eval_every(steps_per_pass: int) -> int:
-    """An epoch; of a short text several whole ones, of a long text a part of one."""
+def _default_eval_every(steps_per_pass: int) -> int:
+    """One epoch; several whole ones for a short text, part of one for a long text."""
     if steps_per_pass > 1000:
         return 1000
     return steps_per_pass * math.ceil(200 / steps_per_pass)

@@ -24,7 +24,7 @@ from textgen.generation.network.network import Network
 from textgen.text.reading.documents import cut_pieces
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
-from textgen.wording import few, is_whole_number
+from textgen.wording import few
 
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
@@ -347,11 +347,7 @@ def resolve_seed(seed: int | None) -> int:
     """
     if seed is None:
         return secrets.randbits(32)
-    if not is_whole_number(seed):
-        raise ConfigError(
-            f"seed={seed!r} must be a whole number of at least 0. Leave it out for "
-            "another text each time."
-        )
+    check_setting("seed", seed)
     return int(seed)
 
 

@@ -308,7 +308,7 @@ def test_quit_leaves_the_rest_unread(script: Script) -> None:
         ('/stop ""', "an empty one would end every text at once"),
         ('/stop "a', '"a begins with a double quote, but is no text as JSON'),
         ("/min-length 900", "min_length=900 is more than length=30"),
-        ("/beam-width 2", "so temperature has no meaning"),
+        ("/beam-width 2", "so temperature has no effect"),
         ("/pattern (", "pattern"),
         ("/pattern é+", "pattern"),
         ("/seed -1", "seed=-1 must be a whole number of at least 0"),

@@ -140,5 +140,5 @@ def test_penalties_hold_in_a_search() -> None:
 def test_settings_that_only_make_sense_for_drawing_are_refused(
     options: dict[str, Any],
 ) -> None:
-    with pytest.raises(ConfigError, match="draws nothing, so"):
+    with pytest.raises(ConfigError, match="instead of sampling, so"):
         random_model(ABC).generate(beam_width=2, **options)

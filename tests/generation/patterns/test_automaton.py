@@ -375,7 +375,7 @@ def test_a_pattern_is_kept_within_allowed_characters(tokenizer: Tokenizer) -> No
 @pytest.mark.parametrize("tokenizer", [CharTokenizer("ab"), BYTES])
 def test_a_character_both_allowed_and_forbidden_is_refused(tokenizer: Tokenizer) -> None:
     # Two spellings, which only their normal form shows to be the same.
-    with pytest.raises(ConfigError, match="'é' is both in allow and in forbid"):
+    with pytest.raises(ConfigError, match="'é' is in both allow and forbid"):
         permitted_ids(tokenizer, "aé", "e\u0301")
 
 

@@ -319,7 +319,9 @@ def test_a_mass_that_makes_no_sense_is_refused(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 1.01, math.nan, math.inf, True, "0.5"])
 def test_a_min_p_that_makes_no_sense_is_refused(value: Any) -> None:
-    with pytest.raises(ConfigError, match=r"min_p=.* must be in 0 to 1; 0 keeps every ch"):
+    with pytest.raises(
+        ConfigError, match=r"min_p=.* must be a finite number from 0 to 1; 0"
+    ):
         check_setting("min_p", value)
 
 

@@ -342,20 +342,24 @@ def test_a_prompt_may_be_any_sequence_of_ids(penalty: Penalty, kind: Any) -> Non
         (
             "repetition_penalty",
             0,
-            r"repetition_penalty=0 must be a finite number in 0.000001 to 1000000; 1",
+            r"repetition_penalty=0 must be a finite number from 1e-06 to 1,000,000; 1",
         ),
-        ("repetition_penalty", -1.0, r"repetition_penalty=-1.0 must be a finite number in"),
+        (
+            "repetition_penalty",
+            -1.0,
+            r"repetition_penalty=-1.0 must be a finite number from",
+        ),
         ("repetition_penalty", math.nan, r"repetition_penalty=nan must be a finite number"),
         ("repetition_penalty", True, r"repetition_penalty=True must be a finite number"),
         (
             "frequency_penalty",
             math.inf,
-            r"frequency_penalty=inf must be a finite number in -1000000 to 1000000; 0 chan",
+            r"frequency_penalty=inf must be a finite number from -1,000,000 to 1,000,000; ",
         ),
         (
             "frequency_penalty",
             "1",
-            r"frequency_penalty='1' must be a finite number in -1000000 to 1000000",
+            r"frequency_penalty='1' must be a finite number from -1,000,000 to 1,000,000",
         ),
         (
             "no_repeat_ngram_size",
@@ -370,7 +374,7 @@ def test_a_prompt_may_be_any_sequence_of_ids(penalty: Penalty, kind: Any) -> Non
         (
             "dry_multiplier",
             -0.1,
-            r"dry_multiplier=-0.1 must be a finite number of at least 0; 0 ch",
+            r"dry_multiplier=-0.1 must be a finite number of at least 0; 0 dis",
         ),
         (
             "dry_multiplier",

@@ -368,7 +368,7 @@ def test_well_known_formats_are_named(tmp_path: Path, data: bytes, what: str) ->
 
 @pytest.mark.parametrize("encoding", ["hex", "rot13"])
 def test_a_codec_that_gives_no_text_is_refused_at_once(encoding: str) -> None:
-    with pytest.raises(ConfigError, match=f"{encoding}.* is no text encoding"):
+    with pytest.raises(ConfigError, match=f"{encoding}.* is not a text encoding"):
         TextConfig(encoding=encoding)
 
 

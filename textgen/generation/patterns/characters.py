@@ -62,7 +62,7 @@ def permitted_codes(
     allowed, forbidden = _characters(allow or "", form), _characters(forbid or "", form)
     for both in sorted(allowed & forbidden):
         raise ConfigError(
-            f"{both!r} is both in allow and in forbid. Remove it from one of them."
+            f"{both!r} is in both allow and forbid. Remove it from one of them."
         )
     kept = _among(codes, allowed) if allow is not None else np.ones(len(codes), bool)
     if not kept.any():

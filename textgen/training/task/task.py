@@ -239,7 +239,7 @@ def make_task(
         run,
         text,
         model,
-        train.settled(len(lanes)),
+        train.resolved(len(lanes)),
         corpus.tokenizer,
         lanes,
         corpus.val.ids,
