@@ -10,7 +10,7 @@ from typing import Any
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.fields import to_dict
 from textgen.config.model import GATES, ModelConfig
-from textgen.wording import one_line, shown
+from textgen.wording import few, one_line, shown
 
 # How many labels the page names; the JSON data name them all.
 MOST_LABELS = 20
@@ -133,9 +133,8 @@ def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
         return []
     counts = text.get("labels")
     counts = counts if isinstance(counts, Mapping) else {}
-    shown = [_with_count(label, counts.get(label)) for label in labels[:MOST_LABELS]]
-    more = f" and {len(labels) - MOST_LABELS:,} more" * (len(labels) > MOST_LABELS)
-    return [f"labels  {len(labels):,}, with their documents: {', '.join(shown)}{more}"]
+    listed = few([_with_count(label, counts.get(label)) for label in labels], MOST_LABELS)
+    return [f"labels  {len(labels):,}, with their documents: {listed}"]
 
 
 def _with_count(label: str, count: object) -> str:

@@ -34,6 +34,7 @@ from textgen.generation.scoring.segments import Documents, Segment, segments
 from textgen.text.encoded.windows import Window
 from textgen.training.backend.keras import load_keras
 from textgen.training.model.build import build_model, set_weights
+from textgen.wording import is_whole_number
 
 keras = load_keras()
 
@@ -124,8 +125,7 @@ def default_rate(config: ModelConfig) -> float:
 
 
 def _check_seq_length(value: Any) -> None:
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < 1:
+    if not is_whole_number(value, least=1):
         raise ConfigError(f"seq_length={value!r} must be a whole number of at least 1.")
 
 

@@ -26,6 +26,7 @@ from textgen.generation.patterns.utf8 import spell
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.unicode.normal_form import normalize_text
+from textgen.wording import few
 
 if TYPE_CHECKING:
     from textgen.generation.patterns.dfa import Dfa
@@ -135,8 +136,7 @@ def _unmatched(pattern: str, dfa: Dfa, is_restricted: bool) -> ConfigError:
     reason = ""
     if dfa.unmatched:
         names = [repr(_unescaped(source)) for source in dfa.unmatched]
-        more = ", ..." if len(names) > 5 else ""
-        reason = f" (no character fits {', '.join(names[:5])}{more})"
+        reason = f" (no character fits {few(names, most=5)})"
     return ConfigError(
         f"no text of characters {which} matches pattern={quoted(pattern)}{reason}. Change "
         "the pattern."

@@ -33,6 +33,7 @@ from textgen.generation.scoring.segments import (
     segments,
 )
 from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.wording import is_whole_number
 
 MAX_WINDOWED_CHARS = 1 << 17
 """Characters that all of them hold together, at most."""
@@ -324,8 +325,7 @@ def _predicted(
 
 
 def _check_window(window: Any) -> None:
-    whole = isinstance(window, int | np.integer) and not isinstance(window, bool)
-    if not whole or window < 1:
+    if not is_whole_number(window, least=1):
         raise ConfigError(
             f"window={window!r} must be a whole number of at least 1. Leave it out to "
             "carry the state through the whole text."

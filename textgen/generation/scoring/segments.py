@@ -18,6 +18,7 @@ from textgen.errors import ConfigError
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.text.unicode.normal_form import PieceNormalizer, normalize_text
+from textgen.wording import few
 
 Documents: TypeAlias = str | Iterable[str] | Iterable[Piece]
 
@@ -149,11 +150,10 @@ def _encoded(normalizer: PieceNormalizer, piece: Piece, *, is_whole: bool) -> by
 
 def _label_code(tokenizer: Tokenizer, label: str | None) -> int:
     if label is None:
-        shown = ", ".join(map(repr, tokenizer.labels[:10]))
-        more = ", ..." if len(tokenizer.labels) > 10 else ""
+        known = few(list(map(repr, tokenizer.labels)), most=10)
         raise ConfigError(
             "this model reads each document after a label, but a document has none. Name "
-            f"one with --label (label=...): {shown}{more}."
+            f"one with --label (label=...): {known}."
         )
     return FIRST_LABEL + tokenizer.label_ids.index(tokenizer.label_id(label))
 

@@ -136,8 +136,8 @@ class RecordReader:
         half = _SURROGATE.search(value)
         if half:
             raise CorpusError(
-                f"{self._place(row)} has a lone surrogate, \\u{ord(half[0]):04x}, which is "
-                "half a character. Write the whole character, or leave it out."
+                f"{self._place(row)} contains the lone surrogate \\u{ord(half[0]):04x}. "
+                "Write the complete character or remove it."
             )
         return value.replace("\r\n", "\n").replace("\r", "\n")
 

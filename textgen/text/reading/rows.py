@@ -201,7 +201,7 @@ def _check_names(names: Iterable[str], where: str) -> None:
             # Otherwise a column " label" would be ignored silently.
             raise CorpusError(f"{where} has {near[0]!r}. Rename it {wanted!r}.")
     if TEXT not in names:
-        found = ", ".join(map(repr, names[:10])) + ", ..." * (len(names) > 10)
+        found = few(list(map(repr, names)), most=10)
         raise CorpusError(
             f"{where} has no {TEXT!r}, but {found or 'nothing'}. Name the column or key of "
             f"the text {TEXT!r}, and that of its label, if there is one, {LABEL!r}."
