@@ -30,10 +30,11 @@ from textgen.config.train import TrainConfig
 from textgen.errors import TextgenError
 from textgen.text.encoded.cache import Cache
 from textgen.text.encoded.prepare import prepare_corpus
-from textgen.text.encoded.scan import BlockLengths
+from textgen.text.encoded.scan import BlockLengths, CorpusStats
 from textgen.text.encoded.splitting import split
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.decoding import HAD_CR, HAD_CRLF
+from textgen.text.reading.file_stats import FileStats
 from textgen.text.reading.sources import Source
 from textgen.training.task.task import Reading, new_task
 
@@ -644,17 +645,17 @@ def line_of(text: str, **options: Any) -> str:
     counts = np.zeros(0x110000, np.int64)
     for character in text:
         counts[ord(character)] += 1
-    given = {"num_documents": 1, "num_files": 1, "quirks": Counter()} | options
-    return summary(
-        counts,
-        config=given.pop("config", TextConfig()),
-        num_train_chars=given.pop("num_train_chars", 20_000),
-        **given,
+    files = FileStats(
+        num_files=options.pop("num_files", 1), changes=options.pop("changes", Counter())
     )
+    num_documents = options.pop("num_documents", 1)
+    stats = CorpusStats(len(text), num_documents, counts, None, files, sha256="")
+    given = {"config": TextConfig(), "num_train_chars": 20_000} | options
+    return summary(stats, **given)
 
 
 def test_the_summary_of_a_sound_text_is_one_short_line() -> None:
-    assert line_of("ab" * 9 + "c", quirks=Counter({HAD_CRLF: 3})) == (
+    assert line_of("ab" * 9 + "c", changes=Counter({HAD_CRLF: 3})) == (
         "Text: 19 characters, 3 different (1 seen fewer than 5 times), 1 file; nothing to "
         "mend."
     )
@@ -665,7 +666,7 @@ def test_the_summary_names_what_the_doctor_would_explain() -> None:
         "ab\x0c\x0c\ufffd" * 5,
         num_documents=5,
         num_files=2,
-        quirks=Counter({HAD_CR: 2}),
+        changes=Counter({HAD_CR: 2}),
         config=TextConfig(documents="lines", tokenizer="byte"),
         num_train_chars=20,
         shown_paths="many/",

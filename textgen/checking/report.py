@@ -43,6 +43,7 @@ from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CorpusError
+from textgen.text.encoded.scan import CorpusStats
 from textgen.text.reading.decoding import HAD_CR
 from textgen.text.reading.sources import Source
 from textgen.wording import count_of, few, one_line, percent
@@ -151,32 +152,28 @@ def examine(
 
 
 def summary(
-    counts: np.ndarray,
-    *,
-    num_documents: int,
-    num_files: int,
-    quirks: Counter[str],
+    stats: CorpusStats,
     config: TextConfig,
     num_train_chars: int,
     shown_paths: str = "PATH",
 ) -> str:
-    """What there is to say of a text in one line, from counts that are there anyway.
+    """Describe a text in one line, from statistics that training computes anyway.
 
     Args:
-        counts: `(0x110000,)` how often each code point stands in the normalised text.
-        quirks: in how many files there was what (`HAD_CRLF` and the like).
         num_train_chars: characters that are not held back.
         shown_paths: how the command names the text.
 
-    >>> text = np.frombuffer(b"ab" * 9000 + b"c", np.uint8)
-    >>> counts = np.bincount(text, minlength=0x110000)
-    >>> print(summary(counts, num_documents=1, num_files=1, quirks=Counter(),
-    ...               config=TextConfig(), num_train_chars=16_200))
+    >>> from textgen.text.reading.file_stats import FileStats
+    >>> counts = np.bincount([97, 98] * 9000 + [99], minlength=0x110000)
+    >>> stats = CorpusStats(18_001, 1, counts, None, FileStats(num_files=1), sha256="")
+    >>> print(summary(stats, TextConfig(), num_train_chars=16_200))
     Text: 18,001 characters, 3 different (1 seen fewer than 5 times), 1 file; nothing to
     mend.
     """
-    headline = _headline(counts, num_documents, num_files, config, int(counts.sum()))
-    worries = list(_worries(counts, quirks, num_train_chars))
+    headline = _headline(
+        stats.counts, stats.num_documents, stats.files.num_files, config, stats.num_chars
+    )
+    worries = list(_worries(stats.counts, stats.files.changes, num_train_chars))
     if not worries:
         return f"Text: {headline}; nothing to mend."
     return (

@@ -145,15 +145,15 @@ def test_in_passes_it_becomes_what_it_is_at_once(
     corpus = read_corpus(folder, config)
     assert found.tokenizer == tokenizer
     assert arrays(found) == expected
-    assert found.facts.sha256 == corpus.sha256
-    assert (found.facts.num_chars, found.facts.num_documents) == (
+    assert found.stats.sha256 == corpus.sha256
+    assert (found.stats.num_chars, found.stats.num_documents) == (
         corpus.num_chars,
         corpus.num_documents,
     )
     assert sum(getattr(found, name).num_chars for name in PARTS) == corpus.num_chars
-    shown = [sources[number].shown for number in found.facts.files.sources]
+    shown = [sources[number].shown for number in found.stats.files.sources]
     assert shown == [name for name, _ in corpus.sources]
-    assert tuple(found.facts.files.notes(of_records=False)) == corpus.notes
+    assert tuple(found.stats.files.notes(of_records=False)) == corpus.notes
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
@@ -172,10 +172,10 @@ def test_labelled_records_become_what_they_are_at_once(
     found = prepare_corpus([Source(str(path))], config, seed=3, cache=cache)
     made, expected = at_once([str(path)], config)
     assert (found.tokenizer, arrays(found)) == (made, expected)
-    assert found.facts.labels == {"sad": 10, "glad": 5}
+    assert found.stats.labels == {"sad": 10, "glad": 5}
     corpus = read_corpus(path, config)
-    assert found.facts.sha256 == corpus.sha256
-    assert tuple(found.facts.files.notes(of_records=True)) == corpus.notes
+    assert found.stats.sha256 == corpus.sha256
+    assert tuple(found.stats.files.notes(of_records=True)) == corpus.notes
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -252,8 +252,8 @@ def test_the_same_text_is_taken_from_the_cache(
     again = prepared(elsewhere, cache)
     assert arrays(again) == arrays(first)
     assert again.tokenizer == first.tokenizer
-    np.testing.assert_array_equal(again.facts.counts, first.facts.counts)
-    assert again.facts.files == first.facts.files
+    np.testing.assert_array_equal(again.stats.counts, first.stats.counts)
+    assert again.stats.files == first.stats.files
 
 
 def test_another_text_of_equal_name_size_and_time_is_another_corpus(
@@ -265,7 +265,7 @@ def test_another_text_of_equal_name_size_and_time_is_another_corpus(
     os.utime(book, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert book.stat().st_size == before.st_size
     second = prepared(book, cache)
-    assert second.facts.sha256 != first.facts.sha256
+    assert second.stats.sha256 != first.stats.sha256
     assert len(cache.entries()) == 2
 
 
@@ -493,7 +493,7 @@ def test_standard_input_is_spooled_once(
         assert sources[0].shown == "standard input"
         found = prepare_corpus(sources, TextConfig(), 3, cache=cache)
         again = prepare_corpus(sources, TextConfig(tokenizer="byte"), 3, cache=cache)
-    assert found.facts.sha256 == again.facts.sha256
+    assert found.stats.sha256 == again.stats.sha256
     assert [path for path in cache.folder.iterdir() if path.name.startswith("stdin")] == []
 
 
@@ -533,7 +533,7 @@ def test_records_through_a_pipe_are_known_by_its_name(tmp_path: Path, cache: Cac
     with cache.spooled([Source(str(pipe))]) as sources:
         writer.join()
         config = TextConfig(documents="records")
-        assert prepare_corpus(sources, config, 3, cache=cache).facts.num_documents == 2
+        assert prepare_corpus(sources, config, 3, cache=cache).stats.num_documents == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -546,7 +546,7 @@ def test_a_pipe_is_read_once_and_keeps_its_name(tmp_path: Path, cache: Cache) ->
         writer.join()
         assert sources[0].shown == str(pipe)
         found = prepare_corpus(sources, TextConfig(), 3, cache=cache)
-    assert found.facts.num_documents == 1
+    assert found.stats.num_documents == 1
 
 
 def test_many_small_files_are_one_corpus(tmp_path: Path, cache: Cache) -> None:
@@ -556,5 +556,5 @@ def test_many_small_files_are_one_corpus(tmp_path: Path, cache: Cache) -> None:
         (folder / f"{number:04}.txt").write_text(f"Letter {number}.\n")
     sources = find_sources(folder, "*.txt")
     found = prepare_corpus(sources, TextConfig(documents="files"), 3, cache=cache)
-    assert found.facts.num_documents == found.facts.files.num_files == 3000
-    assert len(found.facts.files.sources) == 10
+    assert found.stats.num_documents == found.stats.files.num_files == 3000
+    assert len(found.stats.files.sources) == 10

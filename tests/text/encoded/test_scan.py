@@ -20,8 +20,8 @@ from textgen.text.reading.sources import Source
 
 
 @given(st.lists(st.integers(0, 50), max_size=100), st.sampled_from([2, 4, 10]))
-def test_blocks_are_sums_of_neighbours(lengths: list[int], most_blocks: int) -> None:
-    blocks = BlockLengths(most_blocks)
+def test_blocks_are_sums_of_neighbours(lengths: list[int], max_blocks: int) -> None:
+    blocks = BlockLengths(max_blocks)
     # In two goes, and each document in two pieces.
     for some in (lengths[:7], lengths[7:]):
         pieces = [part for length in some for part in (length // 2, length - length // 2)]
@@ -31,8 +31,8 @@ def test_blocks_are_sums_of_neighbours(lengths: list[int], most_blocks: int) -> 
     assert blocks.total().tolist() == expected
     assert blocks.num_documents == len(lengths)
     # As fine as it can be with so few.
-    assert len(expected) <= most_blocks
-    assert size == 1 or len(lengths) > most_blocks * size // 2
+    assert len(expected) <= max_blocks
+    assert size == 1 or len(lengths) > max_blocks * size // 2
     assert blocks.num_chars == sum(lengths)
 
 
@@ -41,7 +41,7 @@ def test_counts_are_those_of_the_whole_text(tmp_path: Path) -> None:
     path.write_text("ée\u0301\n\n한b\r\n" * 3000, encoding="utf-8")
     for kind in ("whole", "lines", "paragraphs", "files"):
         config = TextConfig(documents=kind)
-        found = scan(CorpusReader([Source(str(path))], config, piece_bytes=1000)).facts
+        found, _ = scan(CorpusReader([Source(str(path))], config, piece_bytes=1000))
         corpus = read_corpus(path, config)
         text = "".join(corpus.documents)
         counts = {

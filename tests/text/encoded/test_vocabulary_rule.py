@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.config.text import TextConfig
-from textgen.text.encoded.scan import CorpusFacts
+from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.vocabulary_rule import (
     VocabularyRule,
     corresponding_ids,
@@ -25,10 +25,10 @@ from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.text.unicode.code_points import count_code_points
 
 
-def facts(text: str, labels: dict[str, int] | None = None) -> CorpusFacts:
+def stats(text: str, labels: dict[str, int] | None = None) -> CorpusStats:
     counts = count_code_points([text], "none")
     found = None if labels is None else Counter(labels)
-    return CorpusFacts(len(text), 1, counts, found, FileStats(), sha256="")
+    return CorpusStats(len(text), 1, counts, found, FileStats(), sha256="")
 
 
 def symbols(tokenizer: Tokenizer) -> list[str]:
@@ -36,44 +36,44 @@ def symbols(tokenizer: Tokenizer) -> list[str]:
 
 
 def test_new_characters_stand_behind_the_old_ones() -> None:
-    new = grown(CharTokenizer("nb"), facts("banana"), TextConfig())
+    new = grown(CharTokenizer("nb"), stats("banana"), TextConfig())
     assert new == CharTokenizer("nba")
 
 
 def test_rare_new_characters_become_the_unknown_token_and_rare_old_ones_stay() -> None:
-    new = grown(CharTokenizer("b"), facts("baaxa"), TextConfig(min_count=2))
+    new = grown(CharTokenizer("b"), stats("baaxa"), TextConfig(min_count=2))
     assert new == CharTokenizer("ba", unknown=True)
 
 
 def test_an_unknown_token_stays_though_the_new_text_needs_none() -> None:
     base = CharTokenizer("ab", unknown=True)
-    assert grown(base, facts("abba"), TextConfig()) == base
+    assert grown(base, stats("abba"), TextConfig()) == base
 
 
 def test_documents_and_labels_are_added() -> None:
     text = TextConfig(documents="records")
-    new = grown(CharTokenizer("a"), facts("a", {"sad": 1, "glad": 2}), text)
+    new = grown(CharTokenizer("a"), stats("a", {"sad": 1, "glad": 2}), text)
     assert symbols(new) == ["<eod>", "<label:glad>", "<label:sad>", "'a'"]
-    again = grown(new, facts("a", {"mad": 1}), text)
+    again = grown(new, stats("a", {"mad": 1}), text)
     assert again.labels == ("glad", "mad", "sad")
 
 
 def test_the_end_of_documents_stays_though_the_new_text_is_one() -> None:
     base = ByteTokenizer(end_of_document=True)
-    assert grown(base, facts("a"), TextConfig()) == base
+    assert grown(base, stats("a"), TextConfig()) == base
 
 
 @pytest.mark.parametrize("kind", ["char", "byte"])
 def test_without_a_base_the_vocabulary_is_learned(kind: str) -> None:
     text = TextConfig(tokenizer=kind, documents="lines")
     rule = VocabularyRule()
-    assert rule.tokenizer(facts("ba"), text) == learned(facts("ba"), text)
-    assert symbols(learned(facts("ba"), text))[-1] == {"char": "'b'", "byte": "<eod>"}[kind]
+    assert rule.tokenizer(stats("ba"), text) == learned(stats("ba"), text)
+    assert symbols(learned(stats("ba"), text))[-1] == {"char": "'b'", "byte": "<eod>"}[kind]
 
 
 def test_a_base_that_does_not_grow_stays_as_it_is() -> None:
     rule = VocabularyRule(CharTokenizer("a"))
-    assert rule.tokenizer(facts("xyz"), TextConfig()) == CharTokenizer("a")
+    assert rule.tokenizer(stats("xyz"), TextConfig()) == CharTokenizer("a")
 
 
 labels = st.frozensets(st.sampled_from(["glad", "mad", "sad"]))
@@ -105,7 +105,7 @@ def test_every_old_symbol_has_exactly_one_new_id_of_the_same_meaning(
     if found:
         kind = "records"
     config = TextConfig(documents=kind, min_count=min_count if base.kind == "char" else 1)
-    new = grown(base, facts(text, dict.fromkeys(found) if found else None), config)
+    new = grown(base, stats(text, dict.fromkeys(found) if found else None), config)
     places = corresponding_ids(new, base)
     assert places.shape == (new.vocab_size,)
     assert sorted(places[places >= 0].tolist()) == list(range(base.vocab_size))

@@ -1,11 +1,11 @@
-"""Encoded corpora on disk, so that a text is read and encoded once.
+"""The cache: encoded corpora on disk, so that each text is encoded only once.
 
-    CACHE/KEY/corpus.json     what is in the files beside it, and their fingerprints
-              train.ids       ids one after the other, `corpus.json` says how wide
+    CACHE/KEY/corpus.json     tokenizer, statistics, and checksums of the other files
+              train.ids       ids, of the width that the vocabulary needs
               val.ids, test.ids
 
-The key is a fingerprint of the corpus' bytes and of all that decides how they become ids.
-Nothing here is trusted: what is damaged, half-written or of another version is made anew.
+The key is a fingerprint of the corpus' bytes and of everything that decides how they
+become ids. An entry that is damaged, incomplete or of another version is rebuilt.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CacheEntry:
 
     Args:
         path: its directory.
-        num_bytes: what it takes on the disk.
+        num_bytes: its size on the disk.
         used_at: when it was last used, in seconds since 1970.
     """
 
@@ -52,10 +52,7 @@ class CacheEntry:
 
 
 def default_cache() -> Path:
-    """Where encoded corpora lie when nothing else is asked for.
-
-    `TEXTGEN_CACHE_DIR`, or the usual place of the operating system.
-    """
+    """The default place: `TEXTGEN_CACHE_DIR`, or that of the operating system."""
     import platformdirs
 
     named = os.environ.get(ENVIRONMENT)
@@ -63,10 +60,10 @@ def default_cache() -> Path:
 
 
 class Cache:
-    """A directory of encoded corpora; it is made when something is stored.
+    """A directory of encoded corpora, created when the first is stored.
 
     Args:
-        folder: where; None takes `default_cache()`.
+        folder: None takes `default_cache()`.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
@@ -74,13 +71,13 @@ class Cache:
         self._is_named = folder is not None or ENVIRONMENT in os.environ
 
     def ready(self) -> Path:
-        """The directory, made if it is missing; nobody else may look into a new one.
+        """The directory, created if missing, without access for other users.
 
-        Where the usual place cannot be written, as in some containers, a temporary one
-        serves until this process ends.
+        If the default place cannot be written, as in some containers, a temporary one
+        is used until this process ends.
 
         Raises:
-            CorpusError: a place that was named cannot be written.
+            CorpusError: a place chosen by the user cannot be written.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +90,7 @@ class Cache:
                     raise
             say(
                 f"{self.folder} cannot be written ({error.strerror}): encoded text is kept "
-                "for this run only. Name a lasting place with --cache-dir."
+                "for this run only. Name a permanent place with --cache-dir."
             )
             self.folder = Path(tempfile.mkdtemp(prefix="textgen-"))
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
@@ -101,35 +98,36 @@ class Cache:
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
-        """Hold an entry, so that two trainings do not encode the same text at once.
-
-        Waits for another process that holds it.
+        """Hold the lock of an entry, so that only one process encodes a text at a time.
 
         Raises:
-            CorpusError: nothing can be written here.
+            CorpusError: the cache cannot be written.
         """
         with ExitStack() as stack:
             with cache_errors(self.ready()):
-                if not self._is_held(key, stack):
-                    say("Another training encodes this text now; waiting for it.")
-                    while not self._is_held(key, stack):
+                if not self._try_lock(key, stack):
+                    say("Another process is encoding this text; waiting for it.")
+                    while not self._try_lock(key, stack):
                         time.sleep(WAIT_SECONDS)
             yield
 
     @contextmanager
     def spooled(self, sources: Sequence[Source]) -> Iterator[list[Source]]:
-        """Keep what can be read only once here until the block ends; see `files.spooled`.
+        """Keep copies of standard input and pipes here until the block ends.
+
+        Yields:
+            the sources, as `textgen.text.reading.sources.spooled` returns them.
 
         Raises:
-            CorpusError: something cannot be read, or nothing be written here.
+            CorpusError: a source cannot be read, or the cache cannot be written.
         """
         with ExitStack() as stack:
             if any(map(is_single_use, sources)):
                 with cache_errors(self.ready()):
-                    # What a killed training has left.
+                    # Left behind by a process that was killed.
                     self._remove([f for f in self._folders() if f.name[:5] == SPOOL[:5]])
                     key = SPOOL.format(secrets.token_hex(8))
-                    self._is_held(key, stack)
+                    self._try_lock(key, stack)
                     place = self.folder / key
                     place.mkdir(mode=0o700)
                     stack.callback(shutil.rmtree, place, ignore_errors=True)
@@ -137,15 +135,15 @@ class Cache:
             yield list(sources)
 
     def entries(self) -> list[CacheEntry]:
-        """What is stored, the last used first; also what was left half-written."""
+        """All entries, the most recently used first; incomplete ones are listed as well."""
         folders = [path for path in self._folders() if path.suffix != LOCKED]
         return sorted(map(_entry, folders), key=lambda entry: -entry.used_at)
 
     def clear(self) -> int:
-        """Delete all entries that nobody is writing; return how many bytes that freed.
+        """Delete all entries except those being written; return the bytes freed.
 
         Raises:
-            CorpusError: something cannot be deleted.
+            CorpusError: an entry cannot be deleted.
         """
         with cache_errors(self.folder, "cleared"):
             return self._remove(self._folders())
@@ -154,13 +152,13 @@ class Cache:
         num_bytes = 0
         for folder in folders:
             with ExitStack() as stack:
-                if self._is_held(folder.stem, stack) and folder.exists():
+                if self._try_lock(folder.stem, stack) and folder.exists():
                     num_bytes += _entry(folder).num_bytes
                     shutil.rmtree(folder)
         return num_bytes
 
-    def _is_held(self, key: str, stack: ExitStack) -> bool:
-        """Whether this process holds an entry from now on, until the stack is closed."""
+    def _try_lock(self, key: str, stack: ExitStack) -> bool:
+        """Try to lock an entry until the stack is closed; return whether it worked."""
         try:
             stack.enter_context(locked(self.folder / f"{key}{LOCKED}"))
         except CheckpointError:
@@ -168,14 +166,14 @@ class Cache:
         return True
 
     def _folders(self) -> list[Path]:
-        # A person may name any folder; what is not of this package is left alone.
+        # The folder may hold files of the user, which are left alone.
         found = self.folder.iterdir() if self.folder.is_dir() else ()
         return [path for path in found if _OURS.fullmatch(path.name) and path.is_dir()]
 
 
 @contextmanager
 def cache_errors(folder: Path, verb: str = "written") -> Iterator[None]:
-    """Turn whatever goes wrong in a cache into a `CorpusError` that names it.
+    """Turn any `OSError` in a cache into a `CorpusError` that names it.
 
     >>> with cache_errors(Path("cache")):
     ...     raise OSError(28, "No space left on device")
@@ -194,7 +192,7 @@ def cache_errors(folder: Path, verb: str = "written") -> Iterator[None]:
 
 def _entry(folder: Path) -> CacheEntry:
     num_bytes, used_at = 0, 0.0
-    # A training may replace or remove it meanwhile, and it may be another user's.
+    # Another process may remove it in the meantime, or it may belong to another user.
     with suppress(FileNotFoundError, PermissionError):
         for path in folder.iterdir():
             found = path.stat()
@@ -204,6 +202,6 @@ def _entry(folder: Path) -> CacheEntry:
 
 
 def mark_used(folder: Path) -> None:
-    """Note that an entry was used now."""
+    """Record that an entry has just been used."""
     now = time.time()
     os.utime(folder / ENTRY, (now, now))

@@ -1,4 +1,4 @@
-"""A corpus as ids on disk, mapped into memory: of any size, encoded once."""
+"""An entry of the cache: the ids of a corpus on disk, mapped into memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from textgen.disk.atomic import flush_directory, write_flushed
 from textgen.errors import CorpusError
 from textgen.text.encoded.cache import ENTRY
-from textgen.text.encoded.scan import CorpusFacts
+from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.splitting import PARTS
 from textgen.text.reading.documents import Piece
 from textgen.text.reading.file_stats import FileStats
@@ -27,18 +27,18 @@ from textgen.wording import one_line
 
 FORMAT_VERSION = 1
 _PIECE_BYTES = 1 << 20
-# What reading an entry that is not as it was written can raise.
+# What can be raised while a damaged entry is read.
 DAMAGE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Part:
-    """The ids of what is learned from, or of what is held back.
+    """The ids of one part of a corpus: train, val or test.
 
     Args:
-        ids: `(num_ids,)` unsigned integers, memory-mapped where there are any.
-        num_chars: characters they stand for.
-        num_documents: how many documents those are.
+        ids: `(num_ids,)` unsigned integers, memory-mapped unless empty.
+        num_chars: how many characters were encoded.
+        num_documents: how many documents were encoded.
     """
 
     ids: np.ndarray
@@ -48,19 +48,19 @@ class Part:
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """A corpus, ready to be learned from.
+    """A corpus as ids, ready to be trained on.
 
     Args:
-        tokenizer: what the ids mean.
+        tokenizer: encoded the documents.
         train, val, test: the parts; `test` may be empty.
-        facts: about all of it.
+        stats: of all documents.
     """
 
     tokenizer: Tokenizer
     train: Part
     val: Part
     test: Part
-    facts: CorpusFacts
+    stats: CorpusStats
 
 
 # --- writing ---
@@ -71,7 +71,7 @@ class PartWriter:
 
     Args:
         file: open for writing, and empty.
-        encoder: of this part alone.
+        encoder: used for this part alone.
     """
 
     def __init__(self, file: BinaryIO, encoder: Encoder) -> None:
@@ -83,7 +83,7 @@ class PartWriter:
         self._crc32 = 0
 
     def add(self, pieces: Sequence[Piece]) -> None:
-        """Go on with pieces of documents.
+        """Encode the next pieces of documents.
 
         Raises:
             TokenizerError: characters outside the vocabulary.
@@ -96,14 +96,14 @@ class PartWriter:
             self._write(self._encoder.take())
 
     def finish(self) -> None:
-        """Write what is held, and wait until the disk has it."""
+        """Write the remaining ids, and wait until they are on the disk."""
         if self.num_documents:
             self._write(self._encoder.flush())
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def to_dict(self) -> dict[str, Any]:
-        """What `corpus.json` keeps of the file."""
+        """What `corpus.json` stores about the file."""
         return {
             "num_ids": self.num_ids,
             "num_chars": self.num_chars,
@@ -121,27 +121,27 @@ class PartWriter:
 def write_entry(
     folder: Path,
     tokenizer: Tokenizer,
-    facts: CorpusFacts,
+    stats: CorpusStats,
     parts: Sequence[PartWriter],
     name: str,
 ) -> None:
-    """Write what stands beside the files of ids; with it, an entry is whole.
+    """Write `corpus.json` next to the files of ids, which completes an entry.
 
     Args:
-        name: of the corpus, for a list of entries; it has no other meaning.
+        name: of the corpus, for the list of entries only.
     """
-    codes = np.flatnonzero(facts.counts)
+    codes = np.flatnonzero(stats.counts)
     data = {
         "format_version": FORMAT_VERSION,
         "name": name,
         "tokenizer": tokenizer.to_dict(),
         "parts": {name: part.to_dict() for name, part in zip(PARTS, parts, strict=True)},
-        "num_chars": facts.num_chars,
-        "num_documents": facts.num_documents,
-        "counts": [codes.tolist(), facts.counts[codes].tolist()],
-        "labels": facts.labels,
-        "tally": _stored_stats(facts.files),
-        "sha256": facts.sha256,
+        "num_chars": stats.num_chars,
+        "num_documents": stats.num_documents,
+        "counts": [codes.tolist(), stats.counts[codes].tolist()],
+        "labels": stats.labels,
+        "tally": _stored_stats(stats.files),
+        "sha256": stats.sha256,
     }
     whole = {"crc32": _crc32_of_entry(data), "entry": data}
     write_flushed(folder / ENTRY, json.dumps(whole).encode())
@@ -167,8 +167,23 @@ def _crc32_of_entry(data: Mapping[str, Any]) -> int:
 # --- reading ---
 
 
+def map_entry(
+    folder: Path, tokenizer: Tokenizer, stats: CorpusStats, parts: Sequence[PartWriter]
+) -> EncodedCorpus:
+    """The corpus of an entry that this process has just written."""
+    train, val, test = (
+        Part(
+            map_ids(part_path(folder, name), tokenizer.id_dtype),
+            part.num_chars,
+            part.num_documents,
+        )
+        for name, part in zip(PARTS, parts, strict=True)
+    )
+    return EncodedCorpus(tokenizer, train, val, test, stats)
+
+
 def describe_entry(folder: Path) -> str:
-    """What an entry is, in a few words for a list; nothing but these is read."""
+    """Describe an entry in one line of a list, without reading its ids."""
     try:
         data = _stored_entry(folder)
         kind = data["tokenizer"]["kind"]
@@ -180,10 +195,10 @@ def describe_entry(folder: Path) -> str:
 
 
 def read_entry(folder: Path) -> EncodedCorpus | None:
-    """Read an entry of the cache; None where there is none, or it is not as written.
+    """Read an entry of the cache; None if it is missing or damaged.
 
     Raises:
-        CorpusError: it is another user's.
+        CorpusError: it belongs to another user.
     """
     try:
         return _entry_of(folder, _stored_entry(folder))
@@ -200,7 +215,7 @@ def _stored_entry(folder: Path) -> dict[str, Any]:
     whole = json.loads((folder / ENTRY).read_bytes())
     data: dict[str, Any] = whole["entry"]
     if data["format_version"] != FORMAT_VERSION or _crc32_of_entry(data) != whole["crc32"]:
-        raise ValueError(f"{folder} is of another version, or not as it was written")
+        raise ValueError(f"{folder} is damaged or of another version")
     return data
 
 
@@ -209,15 +224,15 @@ def _entry_of(folder: Path, data: Mapping[str, Any]) -> EncodedCorpus:
     train, val, test = (
         _read_part(folder, name, data["parts"][name], tokenizer) for name in PARTS
     )
-    return EncodedCorpus(tokenizer, train, val, test, _facts_of(data))
+    return EncodedCorpus(tokenizer, train, val, test, _stats_of(data))
 
 
-def _facts_of(data: Mapping[str, Any]) -> CorpusFacts:
+def _stats_of(data: Mapping[str, Any]) -> CorpusStats:
     counts = np.zeros(NUM_CODE_POINTS, np.int64)
     codes, times = data["counts"]
     counts[codes] = times
     stats = {ours: data["tally"][stored] for ours, stored in _STATS.items()}
-    return CorpusFacts(
+    return CorpusStats(
         num_chars=data["num_chars"],
         num_documents=data["num_documents"],
         counts=counts,
@@ -232,10 +247,10 @@ def _read_part(
 ) -> Part:
     path = part_path(folder, name)
     if _crc32_of(path) != data["crc32"]:
-        raise ValueError(f"{path} is not as it was written")
+        raise ValueError(f"{path} is damaged")
     ids = map_ids(path, tokenizer.id_dtype)
     if len(ids) != data["num_ids"]:
-        raise ValueError(f"{path} is shorter or longer than it was")
+        raise ValueError(f"{path} has another length than when it was written")
     return Part(ids, data["num_chars"], data["num_documents"])
 
 
@@ -245,7 +260,7 @@ def part_path(folder: Path, name: str) -> Path:
 
 
 def _crc32_of(path: Path) -> int:
-    # Against damage, not against malice, and quick: gigabytes a second.
+    # A CRC detects damage, not malice, and is fast: gigabytes per second.
     found = 0
     with open(path, "rb") as file:
         while data := file.read(_PIECE_BYTES):
@@ -254,10 +269,10 @@ def _crc32_of(path: Path) -> int:
 
 
 def map_ids(path: Path, dtype: np.dtype[Any]) -> np.ndarray:
-    """The ids in a file, mapped into memory: read when they are looked at.
+    """Map the ids in a file into memory, so that they are read on access.
 
     Returns:
-        `(num_ids,)` of `dtype`, not to be written to.
+        `(num_ids,)` of `dtype`, read-only.
 
     Raises:
         OSError: the file cannot be read.
@@ -266,5 +281,5 @@ def map_ids(path: Path, dtype: np.dtype[Any]) -> np.ndarray:
     # An empty file cannot be mapped.
     if not os.path.getsize(path):
         return np.empty(0, dtype)
-    # A plain array on top of the map, whose parts are plain arrays, too.
+    # A plain array over the map, so that its slices are plain arrays as well.
     return np.asarray(np.memmap(path, dtype, mode="r"))

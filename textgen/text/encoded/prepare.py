@@ -1,11 +1,11 @@
-"""From the files that a person names to an encoded corpus, in passes over the text.
+"""From paths to an encoded corpus, in three passes over the text.
 
     files --> fingerprint of their bytes --> in the cache? --> the encoded corpus
                                                 | no             ^
                                              scan, vocabulary, encode
 
-Memory stays bounded whatever the size of the corpus: text passes through in pieces, and
-ids lie on the disk.
+Memory is bounded, whatever the size of the corpus: text is read in pieces, and the ids are
+written to disk.
 """
 
 from __future__ import annotations
@@ -15,15 +15,10 @@ import json
 import os
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from functools import partial
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
-
-import numpy as np
 
 from textgen.config.fields import to_dict
 from textgen.config.text import TextConfig
@@ -34,22 +29,70 @@ from textgen.text.encoded.entry import (
     FORMAT_VERSION,
     EncodedCorpus,
     PartWriter,
+    map_entry,
     part_path,
     read_entry,
     write_entry,
 )
-from textgen.text.encoded.scan import CorpusFacts, Scan, scan
-from textgen.text.encoded.splitting import PARTS, part_ends, parts_of
+from textgen.text.encoded.scan import CorpusStats, scan
+from textgen.text.encoded.splitting import PARTS, Routed, router
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
-from textgen.text.reading.documents import Piece, batches
+from textgen.text.reading.file_stats import read_as_plain_text
 from textgen.text.reading.fingerprint import files_digest
 from textgen.text.reading.progress import reading_bar
-from textgen.text.reading.reader import CorpusReader
-from textgen.text.reading.sources import Source, reading_errors, storable_name
+from textgen.text.reading.reader import CorpusReader, corpus_sources
+from textgen.text.reading.sources import Paths, Source, reading_errors, storable_name
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import few
 
 LEARN = VocabularyRule()
+
+
+@dataclass(frozen=True)
+class PreparedText:
+    """A corpus that is ready to be trained on.
+
+    Args:
+        corpus: its ids and statistics.
+        sources: its files, as they are named now; the cache may know others.
+        notes: sentences about the files.
+    """
+
+    corpus: EncodedCorpus
+    sources: Sequence[Source]
+    notes: tuple[str, ...]
+
+
+def prepare_text(
+    paths: Paths,
+    text: TextConfig,
+    seed: int,
+    rules: Sequence[VocabularyRule] = (LEARN,),
+    *,
+    check: Callable[[CorpusStats], None] = lambda stats: None,
+    cache: Cache | None = None,
+    progress: bool = False,
+) -> PreparedText:
+    """Find the files behind paths and encode them; see `prepare_corpus`.
+
+    Args:
+        paths: as for `read_corpus`.
+        rules: tried in turn until one gives the base vocabulary of the last one, so that
+            an entry of the cache can be used that another rule made.
+    """
+    sources, notes = corpus_sources(paths, text)
+    cache = cache or Cache()
+    with cache.spooled(sources) as files:
+        for rule in rules:
+            corpus = prepare_corpus(
+                files, text, seed, rule, check=check, cache=cache, progress=progress
+            )
+            if rule == rules[-1] or corpus.tokenizer == rules[-1].base:
+                break
+    of_records = text.documents == "records"
+    notes += corpus.stats.files.notes(of_records=of_records)
+    notes += () if of_records else read_as_plain_text(sources)
+    return PreparedText(corpus, sources, tuple(notes))
 
 
 def prepare_corpus(
@@ -58,26 +101,26 @@ def prepare_corpus(
     seed: int,
     rule: VocabularyRule = LEARN,
     *,
-    check: Callable[[CorpusFacts], None] = lambda facts: None,
+    check: Callable[[CorpusStats], None] = lambda stats: None,
     cache: Cache | None = None,
     progress: bool = False,
 ) -> EncodedCorpus:
-    """Encode files, or take from the cache what was encoded before.
+    """Encode files, or take them from the cache if they were encoded before.
 
     Args:
         sources: files in reading order, as `corpus_sources` gives them; standard input
             must be spooled.
         text: how they are read, cut and split.
-        seed: draws the documents that are held back.
-        rule: what becomes the vocabulary.
-        check: is shown what was read before anything is encoded, and may raise.
-        cache: where ids are kept; None takes the usual place.
+        seed: of the random draw of documents that are held back.
+        rule: how the tokenizer is made.
+        check: called with the statistics before anything is encoded; it may raise.
+        cache: where ids are stored; None takes the default place.
         progress: whether long passes show a bar on stderr.
 
     Raises:
         CorpusError: as for `read_corpus` and `split`; the cache cannot be written; or
             the files changed while they were read.
-        TokenizerError: no vocabulary can be made, or `rule`'s lacks characters.
+        TokenizerError: no vocabulary can be made, or that of `rule` lacks characters.
     """
     cache = cache or Cache()
     before = _signature(sources)
@@ -88,36 +131,32 @@ def prepare_corpus(
     with cache.locked(key):
         found = read_entry(place)
         if found is None:
-            # From the last to the first: what changed meanwhile must not be kept.
+            # `_unchanged` checks first, so that text which changed is never kept.
             with (
                 cache_errors(cache.folder),
                 _fresh_entry(place) as fresh,
                 _unchanged(sources, before),
             ):
-                _encode(sources, text, seed, rule, check, fresh, progress)
-            found = read_entry(place)
-        if found is None:
-            raise CorpusError(
-                f"{place}: what was just written there reads otherwise. Check the disk, or "
-                "choose another place with --cache-dir."
-            )
+                written = _encode(sources, text, seed, rule, check, fresh, progress)
+            found = map_entry(place, *written)
+        else:
+            check(found.stats)
         mark_used(place)
-    check(found.facts)
     return found
 
 
 def corpus_key(content: str, text: TextConfig, seed: int, rule: VocabularyRule) -> str:
-    """What an encoded corpus depends on, as 64 hexadecimal digits.
+    """The key of an encoded corpus in the cache: 64 hexadecimal digits.
 
     Args:
         content: the fingerprint of the files' bytes.
-        seed: enters where documents are drawn.
+        seed: part of the key only if documents are drawn.
     """
-    # Which files `glob` found is in `content`.
+    # `content` says which files `glob` has found.
     options = {name: value for name, value in to_dict(text).items() if name != "glob"}
     data = {
         "version": FORMAT_VERSION,
-        # The normal form of a character that was assigned since may be another.
+        # Another version may assign normal forms to more characters.
         "unicode": unicodedata.unidata_version,
         "content": content,
         "text": options,
@@ -132,91 +171,41 @@ def _encode(
     text: TextConfig,
     seed: int,
     rule: VocabularyRule,
-    check: Callable[[CorpusFacts], None],
+    check: Callable[[CorpusStats], None],
     folder: Path,
     progress: bool,
-) -> None:
+) -> tuple[Tokenizer, CorpusStats, list[PartWriter]]:
     with reading_bar(sources, "Counting", wanted=progress) as on_bytes:
         reader = CorpusReader(sources, text, on_bytes)
-        found = scan(reader)
-    check(found.facts)
-    route = _route(found, text, seed)
-    tokenizer = rule.tokenizer(found.facts, text)
-    # What is in its normal form already need not be looked at again.
+        stats, lengths = scan(reader)
+    check(stats)
+    route = router(lengths, text.documents, text, seed)
+    tokenizer = rule.tokenizer(stats, text)
+    # Text that is in its normal form already need not be normalised again.
     again = replace(text, normalize="none") if reader.is_normal else text
     with reading_bar(sources, "Encoding", wanted=progress) as on_bytes:
         routed = route(CorpusReader(sources, again, on_bytes))
         parts = _write_parts(routed, folder, tokenizer)
     name = storable_name(few([source.shown for source in sources]))
-    write_entry(folder, tokenizer, found.facts, parts, name)
+    write_entry(folder, tokenizer, stats, parts, name)
+    return tokenizer, stats, parts
 
 
 @contextmanager
 def _fresh_entry(place: Path) -> Iterator[Path]:
-    """A directory to fill, which takes its place when all has gone well."""
+    """A directory to fill, which is moved to `place` if no error occurs."""
     fresh = place.with_name(f"{place.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
     try:
         yield fresh
-        # What was there is damaged, or it would have been taken.
+        # An entry that is there is damaged, or it would have been used.
         shutil.rmtree(place, ignore_errors=True)
         os.rename(fresh, place)
         flush_directory(place.parent)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-
-
-# --- which text goes where ---
-
-
-Routed: TypeAlias = Iterator[tuple[int, list[Piece]]]
-"""Pieces of documents, each few of them with the number of their part."""
-
-
-def _route(found: Scan, text: TextConfig, seed: int) -> Callable[[Iterable[Piece]], Routed]:
-    """What sends each piece of a corpus to its part.
-
-    Raises:
-        CorpusError: too little text for every part to have some.
-    """
-    if text.documents == "whole":
-        return partial(_cut_at, part_ends(found.facts.num_chars, text))
-    part_of_block = parts_of(found.block_lengths, text.documents, text, seed)
-    return partial(_by_document, part_of_block, found.block_size)
-
-
-def _cut_at(ends: Sequence[int], pieces: Iterable[Piece]) -> Routed:
-    """Cut one whole text where its parts end.
-
-    >>> [(part, piece.text) for part, (piece,) in _cut_at((1, 3, 3), [Piece("abc")])]
-    [(0, 'a'), (1, 'bc'), (0, ''), (1, '')]
-    """
-    bounds = list(enumerate(pairwise((0, *ends))))
-    position = 0
-    for piece in pieces:
-        for part, (start, end) in bounds:
-            text = piece.text[max(0, start - position) : max(0, end - position)]
-            if text:
-                yield part, [Piece(text)]
-        position += len(piece.text)
-    for part, (start, end) in bounds:
-        if start < end:
-            yield part, [Piece("", ends=True)]
-
-
-def _by_document(
-    part_of_block: np.ndarray, block_size: int, pieces: Iterable[Piece]
-) -> Routed:
-    num_ended = 0
-    for batch in batches(pieces):
-        ends = np.array([piece.ends for piece in batch])
-        numbers = num_ended + np.cumsum(ends) - ends
-        part_of_piece = part_of_block[numbers // block_size]
-        for part in range(len(PARTS)):
-            yield part, [batch[n] for n in np.flatnonzero(part_of_piece == part)]
-        num_ended += int(ends.sum())
 
 
 def _write_parts(routed: Routed, folder: Path, tokenizer: Tokenizer) -> list[PartWriter]:
@@ -231,11 +220,11 @@ def _write_parts(routed: Routed, folder: Path, tokenizer: Tokenizer) -> list[Par
     return parts
 
 
-# --- watching over it ---
+# --- changes of the files ---
 
 
 def _signature(sources: Sequence[Source]) -> str:
-    """What changes when somebody writes to one of the files."""
+    """A value that changes when one of the files is written to."""
     digest = hashlib.sha256()
     for source in sources:
         with reading_errors(source):
@@ -246,7 +235,7 @@ def _signature(sources: Sequence[Source]) -> str:
 
 @contextmanager
 def _unchanged(sources: Sequence[Source], before: str) -> Iterator[None]:
-    """Refuse files that changed since; they may be the reason for whatever went wrong."""
+    """Refuse files that changed in the meantime, which may also explain an error."""
     try:
         yield
     except TextgenError as error:

@@ -1,4 +1,4 @@
-"""A first reading of a corpus: all that must be known before it can be encoded."""
+"""The first pass over a corpus: statistics that encoding needs."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from textgen.text.reading.reader import CorpusReader
 from textgen.text.tokenizers.checks import check_num_labels
 from textgen.text.unicode.code_points import CodePointCounts
 
-MOST_BLOCKS = 1 << 22
+MAX_BLOCKS = 1 << 22
 
 
 @dataclass(frozen=True)
-class CorpusFacts:
-    """What one reading of a corpus tells; small, whatever the corpus' size.
+class CorpusStats:
+    """Statistics of a corpus; small, whatever its size.
 
     Args:
         num_chars: characters of all documents together.
-        num_documents: how many there are.
+        num_documents: how many documents there are.
         counts: `(0x110000,)` how often each code point occurs.
-        labels: how many documents each one has, or None where there are none.
-        files: what reading them found.
-        sha256: the fingerprint of the documents, see `TextDigest`.
+        labels: how many documents each label has, or None if there are none.
+        files: what reading the files found.
+        sha256: the fingerprint of the documents; see `TextDigest`.
     """
 
     num_chars: int
@@ -39,24 +39,11 @@ class CorpusFacts:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What must be known of a corpus before it can be encoded.
+def scan(reader: CorpusReader) -> tuple[CorpusStats, BlockLengths]:
+    """Read a corpus once, for everything that must be known before it is encoded.
 
-    Args:
-        facts: about all of it.
-        block_lengths: `(num_blocks,)` characters of each document; of more than
-            4 million documents, of each block of neighbours.
-        block_size: documents in a block.
-    """
-
-    facts: CorpusFacts
-    block_lengths: np.ndarray
-    block_size: int
-
-
-def scan(reader: CorpusReader) -> Scan:
-    """Read a corpus once.
+    Returns:
+        statistics, and the lengths of the documents.
 
     Raises:
         CorpusError: as for `read_corpus`.
@@ -69,8 +56,9 @@ def scan(reader: CorpusReader) -> Scan:
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "names.txt")
     ...     _ = path.write_text("Ada\\nGrace\\n")
-    ...     found = scan(CorpusReader([Source(str(path))], TextConfig(documents="lines")))
-    >>> found.facts.num_documents, found.facts.num_chars, found.block_lengths.tolist()
+    ...     reader = CorpusReader([Source(str(path))], TextConfig(documents="lines"))
+    ...     stats, lengths = scan(reader)
+    >>> stats.num_documents, stats.num_chars, lengths.total().tolist()
     (2, 8, [3, 5])
     """
     counts, digest, lengths = CodePointCounts(), TextDigest(), BlockLengths()
@@ -82,7 +70,7 @@ def scan(reader: CorpusReader) -> Scan:
         lengths.add(list(map(len, texts)), ends)
         labels.update(label for label in given if label is not None)
         check_num_labels(len(labels))
-    facts = CorpusFacts(
+    stats = CorpusStats(
         num_chars=lengths.num_chars,
         num_documents=lengths.num_documents,
         counts=counts.total(),
@@ -90,39 +78,42 @@ def scan(reader: CorpusReader) -> Scan:
         files=reader.stats,
         sha256=digest.hexdigest(),
     )
-    return Scan(facts, lengths.total(), lengths.block_size)
+    return stats, lengths
 
 
 class BlockLengths:
-    """Lengths of documents, or, where these are very many, of blocks of neighbours.
+    """Lengths of documents; of very many documents, lengths of blocks of neighbours.
 
     Args:
-        most_blocks: an even number; past it, each two blocks become one.
+        max_blocks: an even number; when it is exceeded, pairs of blocks become one.
 
-    >>> lengths = BlockLengths(most_blocks=4)
+    Attributes:
+        block_size: documents in a block.
+
+    >>> lengths = BlockLengths(max_blocks=4)
     >>> lengths.add([1, 2, 3, 3, 1, 5], [True, True, True, False, True, True])
     >>> lengths.num_documents, lengths.block_size, lengths.total().tolist()
     (5, 2, [3, 7, 5])
     """
 
-    def __init__(self, most_blocks: int = MOST_BLOCKS) -> None:
+    def __init__(self, max_blocks: int = MAX_BLOCKS) -> None:
         self.block_size = 1
         self.num_documents = 0
         self.num_chars = 0
-        # Memory that is zero costs nothing until it is written to.
-        self._blocks = np.zeros(most_blocks, np.int64)
-        self._begun = 0
+        # Pages of zeros take no memory until they are written to.
+        self._blocks = np.zeros(max_blocks, np.int64)
+        self._unfinished = 0
 
     def add(self, lengths: Sequence[int], ends: Sequence[bool]) -> None:
-        """Note the lengths of the next pieces of documents.
+        """Add the lengths of the next pieces of documents.
 
         Args:
             lengths: characters of each piece.
             ends: whether a document ends with it.
         """
-        sums = np.cumsum([self._begun, *lengths])
+        sums = np.cumsum([self._unfinished, *lengths])
         ended = np.diff(sums[1:][np.array(ends, bool)], prepend=0)
-        self._begun = int(sums[-1] - ended.sum())
+        self._unfinished = int(sums[-1] - ended.sum())
         numbers = self.num_documents + np.arange(len(ended))
         self.num_documents += len(ended)
         self.num_chars += int(ended.sum())

@@ -1,31 +1,37 @@
-"""Which text is learned from, and which is held back."""
+"""Which text is trained on, and which is held back for validation and test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, zip_longest
+from typing import TypeAlias
 
 import numpy as np
 
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
+from textgen.text.encoded.scan import BlockLengths
 from textgen.text.reading.corpus import Corpus
+from textgen.text.reading.documents import Piece, batches, join_pieces
 from textgen.wording import count_of
 
 PARTS = ("train", "val", "test")
-Labels = tuple[str, ...] | None
+Labels: TypeAlias = tuple[str, ...] | None
+Routed: TypeAlias = Iterator[tuple[int, list[Piece]]]
+"""Pieces in reading order, in groups, each with the position of its part in `PARTS`."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The documents to learn from, to validate on, and never to look at.
+    """The documents to train on, to validate on, and to test on at the very end.
 
     Iterating gives the documents of the three parts in this order.
 
     Args:
-        train_labels: one for each document of `train`, or None where there are none;
-            the other two likewise.
+        train_labels: one for each document of `train`, or None if there are none;
+            likewise for the other two.
     """
 
     train: tuple[str, ...]
@@ -45,16 +51,16 @@ class Split:
 
 
 def split(corpus: Corpus, config: TextConfig, seed: int) -> Split:
-    """Hold text back for validation and for a last test.
+    """Hold text back for validation and for a final test.
 
-    One whole text is cut in two places, so that what is held back is its end. Of
-    several documents, whole ones are drawn at random until they hold the share
-    wanted; inside each part they keep the order of the corpus.
+    One whole text is cut at two places, so that its end is held back. Of several
+    documents, whole ones are drawn at random until they hold the requested share; inside
+    each part they keep the order of the corpus.
 
     Args:
-        corpus: what `read_corpus` gave.
+        corpus: as `read_corpus` returns it.
         config: `val_fraction` and `test_fraction`, of the characters.
-        seed: of the drawing; without effect on one whole text.
+        seed: of the random draw; without effect on one whole text.
 
     Raises:
         CorpusError: too little text, or too few documents, for every part to have
@@ -65,27 +71,78 @@ def split(corpus: Corpus, config: TextConfig, seed: int) -> Split:
     Split(train=('to be or ',), val=('not',), test=(),
           train_labels=None, val_labels=None, test_labels=None)
     """
-    if corpus.kind == "whole":
-        (text,) = corpus.documents
-        ends = part_ends(len(text), config)
-        parts = [text[start:end] for start, end in pairwise((0, *ends))]
-        return Split(*((part,) if part else () for part in parts))
-    lengths = np.array([len(document) for document in corpus.documents])
-    part_of = parts_of(lengths, corpus.kind, config, seed)
-    # Inside each part the documents keep the order of the corpus.
-    places = [np.flatnonzero(part_of == part).tolist() for part in range(len(PARTS))]
-    documents = (tuple(corpus.documents[i] for i in part) for part in places)
-    return Split(*documents, *(_labels_at(corpus, part) for part in places))
+    lengths = BlockLengths()
+    lengths.add(list(map(len, corpus.documents)), [True] * corpus.num_documents)
+    route = router(lengths, corpus.kind, config, seed)
+    labelled = zip_longest(corpus.documents, corpus.labels or ())
+    parts: list[list[Piece]] = [[] for _ in PARTS]
+    for part, pieces in route(Piece(text, True, label) for text, label in labelled):
+        parts[part] += pieces
+    whole = [list(join_pieces(pieces)) for pieces in parts]
+    texts = (tuple(document.text for document in part) for part in whole)
+    return Split(*texts, *(_labels_of(part, corpus) for part in whole))
 
 
-def _labels_at(corpus: Corpus, indices: Sequence[int]) -> Labels:
+def _labels_of(documents: Iterable[Piece], corpus: Corpus) -> Labels:
     if corpus.labels is None:
         return None
-    return tuple(corpus.labels[index] for index in indices)
+    return tuple(str(document.label) for document in documents)
+
+
+def router(
+    lengths: BlockLengths, kind: str, config: TextConfig, seed: int
+) -> Callable[[Iterable[Piece]], Routed]:
+    """Return a function that sends each piece of a corpus to its part.
+
+    Args:
+        lengths: of all documents of the corpus.
+        kind: what counts as one document.
+        config: `val_fraction` and `test_fraction`, of the characters.
+        seed: of the random draw.
+
+    Raises:
+        CorpusError: too little text for every part to have some.
+    """
+    if kind == "whole":
+        return partial(_cut_at, part_ends(lengths.num_chars, config))
+    part_of_block = parts_of(lengths.total(), kind, config, seed)
+    return partial(_by_document, part_of_block, lengths.block_size)
+
+
+def _cut_at(ends: Sequence[int], pieces: Iterable[Piece]) -> Routed:
+    """Cut one whole text where its parts end.
+
+    >>> [(part, piece.text) for part, (piece,) in _cut_at((1, 3, 3), [Piece("abc")])]
+    [(0, 'a'), (1, 'bc'), (0, ''), (1, '')]
+    """
+    bounds = list(enumerate(pairwise((0, *ends))))
+    position = 0
+    for piece in pieces:
+        for part, (start, end) in bounds:
+            text = piece.text[max(0, start - position) : max(0, end - position)]
+            if text:
+                yield part, [Piece(text)]
+        position += len(piece.text)
+    for part, (start, end) in bounds:
+        if start < end:
+            yield part, [Piece("", ends=True)]
+
+
+def _by_document(
+    part_of_block: np.ndarray, block_size: int, pieces: Iterable[Piece]
+) -> Routed:
+    num_ended = 0
+    for batch in batches(pieces):
+        ends = np.array([piece.ends for piece in batch])
+        numbers = num_ended + np.cumsum(ends) - ends
+        part_of_piece = part_of_block[numbers // block_size]
+        for part in range(len(PARTS)):
+            yield part, [batch[n] for n in np.flatnonzero(part_of_piece == part)]
+        num_ended += int(ends.sum())
 
 
 def part_ends(num_chars: int, config: TextConfig) -> tuple[int, int, int]:
-    """Where the parts of one whole text end: what is held back is its end.
+    """Where the parts of one whole text end; its end is held back.
 
     Args:
         num_chars: characters of the text.
@@ -111,13 +168,13 @@ def part_ends(num_chars: int, config: TextConfig) -> tuple[int, int, int]:
 
 
 def parts_of(lengths: np.ndarray, kind: str, config: TextConfig, seed: int) -> np.ndarray:
-    """The part of each document: 0 is learned from, 1 validates, 2 is the last test.
+    """The part of each document, as a position in `PARTS`.
 
     Args:
         lengths: `(num_documents,)` characters of each.
-        kind: of documents, for messages.
+        kind: what counts as one document, for messages.
         config: `val_fraction` and `test_fraction`.
-        seed: of the drawing.
+        seed: of the random draw.
 
     Returns:
         `(num_documents,)` uint8.
@@ -145,10 +202,9 @@ def parts_of(lengths: np.ndarray, kind: str, config: TextConfig, seed: int) -> n
 
 
 def _num_drawn(lengths: np.ndarray, wanted: float, num_left: int) -> int:
-    """How many documents, from the first on, hold `wanted` characters.
+    """How many of the first documents hold `wanted` characters together.
 
-    At least `num_left` documents stay for the other parts, however short the ones
-    drawn are.
+    At least `num_left` documents remain for the other parts.
     """
     enough = int(np.searchsorted(np.cumsum(lengths), wanted)) + 1
     return min(enough, len(lengths) - num_left)
@@ -157,7 +213,7 @@ def _num_drawn(lengths: np.ndarray, wanted: float, num_left: int) -> int:
 def _too_few_documents(count: int, kind: str, num_parts: int) -> str:
     without_test = ", leave out --test-fraction" if num_parts == 3 else ""
     ways_out = (
-        # Read as one text, records would lose their columns.
+        # Records that are read as one text are no longer records.
         f"Add records{without_test}."
         if kind == "records"
         else f"Add text{without_test}, or use --documents whole, which holds back the "

@@ -1,4 +1,4 @@
-"""The vocabulary for a corpus: learned from it, taken as it is, or grown by it."""
+"""The vocabulary for a corpus: learned from it, given, or extended by it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from textgen.config.text import TextConfig
-from textgen.text.encoded.scan import CorpusFacts
+from textgen.text.encoded.scan import CorpusStats
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.checks import gathered_labels
@@ -18,48 +18,48 @@ from textgen.text.unicode.code_points import characters_of, code_bytes, code_poi
 
 @dataclass(frozen=True)
 class VocabularyRule:
-    """How a corpus and its configuration become a tokenizer.
+    """How the tokenizer for a corpus is made.
 
     Args:
-        base: None to learn a vocabulary from the corpus alone.
-        grows: whether `base` takes in the corpus' new characters and labels; else it
-            stays as it is.
+        base: None to learn the vocabulary from the corpus alone.
+        grows: whether the new characters and labels of the corpus are added to `base`;
+            otherwise it is used unchanged.
     """
 
     base: Tokenizer | None = None
     grows: bool = False
 
-    def tokenizer(self, facts: CorpusFacts, text: TextConfig) -> Tokenizer:
+    def tokenizer(self, stats: CorpusStats, text: TextConfig) -> Tokenizer:
         """The tokenizer for a corpus.
 
         Raises:
-            TokenizerError: no character is left to learn, or labels that cannot be told
-                apart.
+            TokenizerError: `min_count` leaves no character, or two labels are equal in
+                normal form.
         """
         if self.base is None:
-            return learned(facts, text)
-        return grown(self.base, facts, text) if self.grows else self.base
+            return learned(stats, text)
+        return grown(self.base, stats, text) if self.grows else self.base
 
     def to_dict(self) -> dict[str, Any]:
-        """The rule as plain data: equal rules, equal data."""
+        """The rule as plain data, for the key of the cache."""
         base = None if self.base is None else self.base.to_dict()
         return {"base": base, "grows": self.grows}
 
 
-def learned(facts: CorpusFacts, text: TextConfig) -> Tokenizer:
-    """The vocabulary that a text and its configuration ask for.
+def learned(stats: CorpusStats, text: TextConfig) -> Tokenizer:
+    """The tokenizer whose vocabulary is learned from a text.
 
     Raises:
-        TokenizerError: no character is left to learn, or too many labels.
+        TokenizerError: `min_count` leaves no character, or there are too many labels.
     """
-    labels = gathered_labels(facts.labels or (), text.normalize)
+    labels = gathered_labels(stats.labels or (), text.normalize)
     end_of_document = text.documents != "whole"
     if text.tokenizer == "byte":
         return ByteTokenizer(
             normalize=text.normalize, end_of_document=end_of_document, labels=labels
         )
     return CharTokenizer.from_counts(
-        facts.counts,
+        stats.counts,
         min_count=text.min_count,
         normalize=text.normalize,
         end_of_document=end_of_document,
@@ -67,23 +67,23 @@ def learned(facts: CorpusFacts, text: TextConfig) -> Tokenizer:
     )
 
 
-def grown(base: Tokenizer, facts: CorpusFacts, text: TextConfig) -> Tokenizer:
-    """`base` with what a text has beyond it; everything it knew keeps its meaning.
+def grown(base: Tokenizer, stats: CorpusStats, text: TextConfig) -> Tokenizer:
+    """`base` with the new characters and labels of a text.
 
-    New characters stand behind the old ones, in the order of their code points; those
-    seen less often than `min_count` become the unknown token. Ids may move, since special
-    tokens come first: `corresponding_ids` says where to.
+    New characters follow the old ones, in the order of their code points; those that
+    occur less often than `min_count` become the unknown token. Ids may change, since
+    special tokens come first: `corresponding_ids` maps them.
 
     Args:
-        base: its kind and normal form stay.
-        facts: of the new text, in that normal form.
+        base: its kind and normal form are kept.
+        stats: of the new text, in that normal form.
         text: `documents` and `min_count`.
     """
     end_of_document = base.end_of_document or text.documents != "whole"
-    labels = gathered_labels([*base.labels, *(facts.labels or ())], base.normalize)
+    labels = gathered_labels([*base.labels, *(stats.labels or ())], base.normalize)
     if isinstance(base, ByteTokenizer):
         return replace(base, end_of_document=end_of_document, labels=labels)
-    counts = facts.counts.copy()
+    counts = stats.counts.copy()
     counts[code_points(code_bytes(base.characters))] = 0
     new = np.flatnonzero(counts >= text.min_count)
     is_complete = len(new) == np.count_nonzero(counts)
@@ -97,10 +97,10 @@ def grown(base: Tokenizer, facts: CorpusFacts, text: TextConfig) -> Tokenizer:
 
 
 def corresponding_ids(new: Tokenizer, old: Tokenizer) -> np.ndarray:
-    """For each id of `new`, the id of `old` that means the same, or -1.
+    """For each id of `new`, the id of `old` with the same meaning, or -1.
 
     Args:
-        new: what `grown` made of `old`.
+        new: the result of `grown` for `old`.
 
     Returns:
         `(new.vocab_size,)` int64.

@@ -1,9 +1,9 @@
-"""One long array of ids, cut into lanes that are read side by side.
+"""One long array of ids, cut into lanes that are read in parallel.
 
-A recurrent network learns from text in the order it was written. To fill a whole
-batch, the text is cut into `batch_size` contiguous lanes; window k + 1 of a lane
-begins where its window k ended, so a state carried from window to window sees
-each lane from its first character to its last.
+A recurrent network reads text in order. To fill a batch, the text is cut into
+`batch_size` contiguous lanes; window k + 1 of a lane begins where window k ends, so a
+state carried from window to window sees each lane from its first id to its last. This
+is truncated backpropagation through time.
 
     text      a b c d e f g h i          batch_size=2, seq_length=2
     lane 0    a b c d                    windows  [a b]  [c d]
@@ -23,10 +23,10 @@ from textgen.errors import ConfigError, CorpusError
 
 
 class Window(NamedTuple):
-    """One step's worth of text: inputs, the characters that follow, their weight.
+    """The ids of one step: inputs, targets, and the weights of the targets.
 
-    All three are `(batch_size, seq_length)`; `weight` is 0 where a character is
-    read but not counted, and None where every one counts.
+    All three are `(batch_size, seq_length)`; `weight` is 0 where an id is read but not
+    counted, and None if every id counts.
     """
 
     x: np.ndarray
@@ -44,7 +44,7 @@ class Windows:
 
     @property
     def lane_length(self) -> int:
-        """Characters a lane predicts in one pass, before cutting to whole windows."""
+        """Ids that a lane predicts in one epoch, before cutting to whole windows."""
         return (len(self.ids) - 1) // self.batch_size
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Windows:
         return Window(text[:, :-1], text[:, 1:])
 
     def forever(self, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield `(x, y)` pass after pass, beginning with step number `start`."""
+        """Yield `(x, y)` epoch after epoch, beginning with step number `start`."""
         step = start
         while True:
             window = self[step % len(self)]
@@ -73,14 +73,14 @@ _STEPS_BETWEEN_RELEASES = 1000
 
 
 def release_pages(ids: np.ndarray) -> None:
-    """Let go of what was read of a memory-mapped array; it is read again when needed.
+    """Release the pages of a memory-mapped array; they are read again on access.
 
-    Else a process that has read a corpus of any size once seems to hold all of it.
+    Otherwise the resident memory of the process grows to the size of the corpus.
     """
     base = ids.base
     while isinstance(base, np.ndarray):
         base = base.base
-    # Windows has no such advice.
+    # The operating system Windows has no such advice.
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
 
@@ -88,22 +88,21 @@ def release_pages(ids: np.ndarray) -> None:
 def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
     """Cut one long text into parallel lanes that are read in order.
 
-    Up to `batch_size * seq_length` characters at the lanes' ends are left out, so
-    that every window has the same shape; evaluation leaves none out
-    (`evaluation_windows`).
+    Up to `batch_size * seq_length` ids at the ends of the lanes are left out, so that
+    every window has the same shape; `evaluation_windows` leaves none out.
 
     Args:
-        ids: `(num_chars,)` unsigned integers, in memory or memory-mapped.
+        ids: `(num_ids,)` unsigned integers, in memory or memory-mapped.
         batch_size: number of lanes.
-        seq_length: characters per window; gradients stop at its edges.
+        seq_length: ids per window; gradients are truncated at its edges.
 
     Returns:
         Windows of `(batch_size, seq_length)`; row i of a window continues row i
         of the window before it.
 
     Raises:
-        CorpusError: fewer than `batch_size * seq_length + 1` characters.
-        ConfigError: no lanes, or windows of no length.
+        CorpusError: fewer than `batch_size * seq_length + 1` ids.
+        ConfigError: a size is below 1.
 
     >>> windows(np.arange(9), batch_size=2, seq_length=2)[0].x.tolist()
     [[0, 1], [4, 5]]
@@ -114,25 +113,23 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
     needed = batch_size * seq_length + 1
     if len(ids) < needed:
         raise CorpusError(
-            f"the training text has {len(ids):,} characters, but batch_size={batch_size} "
+            f"the training text has {len(ids):,} ids, but batch_size={batch_size} "
             f"with seq_length={seq_length} needs at least {needed:,}. Lower --batch-size, "
             f"--seq-length or --val-fraction{_sizes_that_fit(len(ids) - 1)}, or add text."
         )
     return Windows(ids, batch_size, seq_length)
 
 
-def _sizes_that_fit(num_chars: int) -> str:
-    if num_chars < 1:
+def _sizes_that_fit(num_ids: int) -> str:
+    if num_ids < 1:
         return ""
-    seq_length = max(1, min(32, num_chars // 4))
-    return (
-        f" (--batch-size {min(8, num_chars // seq_length)} --seq-length {seq_length} fits)"
-    )
+    seq_length = max(1, min(32, num_ids // 4))
+    return f" (--batch-size {min(8, num_ids // seq_length)} --seq-length {seq_length} fits)"
 
 
 @dataclass(frozen=True)
 class EvaluationWindows:
-    """Windows that count every character once; see `evaluation_windows`."""
+    """Windows that count every id once; see `evaluation_windows`."""
 
     ids: np.ndarray
     context: np.ndarray
@@ -142,18 +139,18 @@ class EvaluationWindows:
 
     @property
     def num_chars(self) -> int:
-        """Characters that are predicted and counted."""
+        """How many ids are predicted and counted."""
         left = len(self.ids) - np.arange(self.batch_size) * self.lane_length
         return int(np.clip(left, 0, self.counted_length).sum())
 
     @property
     def lane_length(self) -> int:
-        """Characters of a lane; the last lane may have fewer."""
+        """Ids of a lane; the last lane may have fewer."""
         return -(-len(self.ids) // self.batch_size)
 
     @property
     def counted_length(self) -> int:
-        """Those of them, from the first on, that are predicted and counted."""
+        """How many ids at the beginning of each lane are predicted and counted."""
         if self.max_chars is None:
             return self.lane_length
         return min(self.lane_length, -(-self.max_chars // self.batch_size))
@@ -173,8 +170,8 @@ class EvaluationWindows:
         return Window(x, self._at(target), counted.astype(np.float32))
 
     def _at(self, positions: np.ndarray) -> np.ndarray:
-        # Positions outside the text belong to characters that are not counted; those
-        # before it count from the end of the context.
+        # Positions outside the text have weight 0; those before it index the context
+        # from its end.
         positions = np.clip(positions, -len(self.context), len(self.ids) - 1)
         before = self.context[np.minimum(positions, -1)]
         inside = self.ids[np.maximum(positions, 0)].astype(np.int32)
@@ -191,26 +188,25 @@ def evaluation_windows(
     context: np.ndarray,
     max_chars: int | None = None,
 ) -> EvaluationWindows:
-    """Cut a held-out text into lanes such that every character counts exactly once.
+    """Cut a held-out text into lanes so that every id counts exactly once.
 
-    Reading the text in one lane would be exact and slow. So it is read in
-    `batch_size` lanes, and each begins with one window that is read but not
-    counted: the state has warmed up on the `seq_length` characters before it when
-    counting begins. Short lanes and the last partial window are filled up with
-    characters of weight 0.
+    Reading the text in one lane would be exact but slow. So it is read in `batch_size`
+    lanes, each of which begins with a window that is read but not counted: when counting
+    begins, the state has warmed up on the `seq_length` ids before. Short lanes and the
+    last window are padded with ids of weight 0.
 
     Args:
-        ids: `(num_chars,)` the held-out text.
-        batch_size: number of lanes; a text too short for them is filled up.
-        seq_length: characters per window, and of warm-up.
-        context: `(num_context,)` text that precedes `ids`, at least one character;
-            the first lane warms up on its end.
-        max_chars: count about this many characters at most, in equal parts from the
-            beginning of each lane, so that they are spread over the text.
+        ids: `(num_ids,)` the held-out text.
+        batch_size: number of lanes; a text that is too short for them is padded.
+        seq_length: ids per window, and ids of warm-up.
+        context: `(num_context,)` ids that precede `ids`, at least one; the first lane
+            warms up on their end.
+        max_chars: count at most about this many ids, in equal parts from the beginning of
+            each lane, so that they are spread over the text.
 
     Raises:
-        CorpusError: no character to evaluate or no context to begin from.
-        ConfigError: no lanes, or windows of no length.
+        CorpusError: there are no ids to evaluate, or there is no context.
+        ConfigError: a size is below 1.
 
     >>> lanes = evaluation_windows(np.arange(5, 9), 2, 2, context=np.arange(5))
     >>> [(w.y.tolist(), w.weight.tolist()) for w in lanes][1]

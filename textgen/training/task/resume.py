@@ -13,7 +13,7 @@ from textgen.config.fields import MOST, from_dict, to_dict
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CheckpointError, ConfigError
-from textgen.text.encoded.scan import CorpusFacts
+from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.training.task.task import (
     INIT_FROM,
@@ -23,7 +23,7 @@ from textgen.training.task.task import (
     Task,
     check_options,
     make_task,
-    prepare_text,
+    prepare,
 )
 
 # What may differ between a run and its resumption: how long, and what is shown.
@@ -70,14 +70,14 @@ def resumed_task(
     if INIT_FROM not in before:
         # A vocabulary that was learned from this text alone is in the cache as such.
         rules.insert(0, VocabularyRule())
-    prepared = prepare_text(paths, text, train.seed, rules, reading, check)
+    prepared = prepare(paths, text, train.seed, rules, reading, check)
     task = make_task(run, text, stored.model, train, prepared)
     kept = {INIT_FROM: before[INIT_FROM]} if INIT_FROM in before else {}
     return replace(task, resumed=state, facts={**task.facts, **kept})
 
 
 def _check_same_text(
-    run: RunDirectory, before: Mapping[str, Any], now: CorpusFacts
+    run: RunDirectory, before: Mapping[str, Any], now: CorpusStats
 ) -> None:
     """Refuse to resume on another text, and say in what it differs.
 

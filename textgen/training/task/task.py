@@ -26,13 +26,16 @@ from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.text.encoded.cache import Cache
 from textgen.text.encoded.entry import EncodedCorpus, Part
-from textgen.text.encoded.prepare import prepare_corpus
-from textgen.text.encoded.scan import CorpusFacts
+from textgen.text.encoded.prepare import PreparedText, prepare_text
+from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.encoded.windows import Windows, windows
-from textgen.text.reading.file_stats import read_as_plain_text
-from textgen.text.reading.reader import corpus_sources
-from textgen.text.reading.sources import STDIN, Source, storable_name
+from textgen.text.reading.sources import (
+    STDIN,
+    Source,
+    decompressed_name,
+    storable_name,
+)
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.training.task.fine_tuning import Start, load_start
 
@@ -101,10 +104,10 @@ def default_out(paths: Paths) -> Path:
     if first == "-":
         return RUNS / "stdin"
     path = Path(first).resolve()
-    if set("*?[") & set(path.name):
+    # A pattern that is not a file itself: "texts/**/*.md" is named after `texts`.
+    while set("*?[") & set(path.name) and not path.exists():
         path = path.parent
-    if path.suffix in (".gz", ".bz2", ".xz"):
-        path = path.with_suffix("")
+    path = Path(decompressed_name(str(path)))
     return RUNS / (path.name if path.is_dir() else path.stem)
 
 
@@ -145,7 +148,7 @@ def new_task(
     run.check(overwrite=overwrite)
 
     rule = VocabularyRule(None if start is None else start.tokenizer, grows=bool(start))
-    prepared = prepare_text(paths, text, train.seed, [rule], reading)
+    prepared = prepare(paths, text, train.seed, [rule], reading)
     tokenizer = prepared.corpus.tokenizer
     if start is None:
         num_chars = prepared.corpus.train.num_chars
@@ -165,47 +168,27 @@ def new_task(
     )
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """The encoded text, its files, and sentences about them."""
-
-    corpus: EncodedCorpus
-    sources: Sequence[Source]
-    notes: tuple[str, ...]
-
-
-def prepare_text(
+def prepare(
     paths: Paths,
     text: TextConfig,
     seed: int,
     rules: Sequence[VocabularyRule],
     reading: Reading,
-    check: Callable[[CorpusFacts], None] = lambda facts: None,
-) -> _Prepared:
-    """Encode a text by the first of some rules that gives the last one's vocabulary."""
-    sources, notes = corpus_sources(paths, text)
-    cache = Cache(reading.cache_dir)
-    options: dict[str, Any] = {"check": check, "progress": reading.progress}
-    with cache.spooled(sources) as files:
-        for rule in rules:
-            corpus = prepare_corpus(files, text, seed, rule, cache=cache, **options)
-            if rule == rules[-1] or corpus.tokenizer == rules[-1].base:
-                break
-    facts = corpus.facts
-    line = summary(
-        facts.counts,
-        num_documents=facts.num_documents,
-        num_files=facts.files.num_files,
-        quirks=facts.files.changes,
-        config=text,
-        num_train_chars=corpus.train.num_chars,
-        shown_paths=_shown(paths, text),
+    check: Callable[[CorpusStats], None] = lambda stats: None,
+) -> PreparedText:
+    """Encode a text; the notes begin with a summary of it."""
+    prepared = prepare_text(
+        paths,
+        text,
+        seed,
+        rules,
+        check=check,
+        cache=Cache(reading.cache_dir),
+        progress=reading.progress,
     )
-    notes.append(line)
-    of_records = text.documents == "records"
-    notes += facts.files.notes(of_records=of_records)
-    notes += () if of_records else read_as_plain_text(sources)
-    return _Prepared(corpus, sources, tuple(notes))
+    corpus = prepared.corpus
+    line = summary(corpus.stats, text, corpus.train.num_chars, _shown(paths, text))
+    return replace(prepared, notes=(line, *prepared.notes))
 
 
 def _shown(paths: Paths, text: TextConfig) -> str:
@@ -227,7 +210,7 @@ def make_task(
     text: TextConfig,
     model: ModelConfig,
     train: TrainConfig,
-    prepared: _Prepared,
+    prepared: PreparedText,
 ) -> Task:
     """The task for an encoded text, its windows cut."""
     corpus = prepared.corpus
@@ -271,27 +254,27 @@ def _facts(
     Args:
         sources: as they are named now; the cache may know them by other names.
     """
-    facts = corpus.facts
+    stats = corpus.stats
     return {
         **to_dict(text),
         # A corpus may have 100,000 files; the checkpoint names the first few.
-        "sources": [storable_name(sources[number].shown) for number in facts.files.sources],
-        "num_files": facts.files.num_files,
-        "num_documents": facts.num_documents,
-        "num_chars": facts.num_chars,
+        "sources": [storable_name(sources[number].shown) for number in stats.files.sources],
+        "num_files": stats.files.num_files,
+        "num_documents": stats.num_documents,
+        "num_chars": stats.num_chars,
         "num_train": len(corpus.train.ids),
         "num_val": len(corpus.val.ids),
         "num_test": len(corpus.test.ids),
-        "sha256": facts.sha256,
-        **_label_facts(facts),
+        "sha256": stats.sha256,
+        **_label_facts(stats),
     }
 
 
-def _label_facts(facts: CorpusFacts) -> dict[str, Any]:
+def _label_facts(stats: CorpusStats) -> dict[str, Any]:
     """How many labels there are, and how many documents the most frequent ones have."""
-    if facts.labels is None:
+    if stats.labels is None:
         return {}
-    counts = Counter(dict(sorted(facts.labels.items())))
+    counts = Counter(dict(sorted(stats.labels.items())))
     return {"num_labels": len(counts), "labels": dict(counts.most_common(MOST_LABELS))}
 
 
