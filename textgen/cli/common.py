@@ -1,4 +1,4 @@
-"""What several commands share: finding a checkpoint, writing a text."""
+"""Helpers of several commands: finding a checkpoint, writing text and JSON."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from textgen.wording import MARKS, one_line, say, visible
 def write_text(
     pieces: Iterable[str], *, blank_line_after: bool = False, styled: bool = False
 ) -> None:
-    """Stream a text to stdout; it always ends with a line feed.
+    """Stream a text to stdout, and end it with a line feed.
 
-    On a terminal, its control characters are shown as escapes: the terminal would obey
-    them. Elsewhere the text is exact.
+    On a terminal, control characters are shown as escapes, since the terminal would obey
+    them. Anywhere else the text is exact.
 
     Args:
-        styled: it has been made fit for a terminal, and has colours.
+        styled: the text is already safe for a terminal, and has colours.
     """
     last = ""
     is_shown = sys.stdout.isatty() and not styled
@@ -38,16 +38,16 @@ def write_json(data: object) -> None:
 
 
 def fit_to_show(line: str) -> str:
-    """The same JSON, with escapes for what stdout would obey if it is a terminal."""
+    """The same JSON; if stdout is a terminal, with escapes for what it would obey."""
     if sys.stdout.isatty():
-        # JSON itself escapes the controls before these.
+        # JSON already escapes the control characters below these.
         controls = (*range(0x7F, 0xA0), *MARKS)
         line = line.translate({code: f"\\u{code:04x}" for code in controls})
     return line
 
 
 def find(checkpoint: str | None = None) -> Path:
-    """Find a checkpoint; name it on stderr when nobody did."""
+    """Find a checkpoint; without a name, report on stderr which one is used."""
     from textgen.checkpoint.runs import find_checkpoint
 
     path = find_checkpoint(checkpoint)

@@ -1,4 +1,4 @@
-"""How surprising each character is, shown: as JSON lines, or as colour on a terminal."""
+"""`textgen score --per-char`: surprise as JSON lines, or as colours on a terminal."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 BLACK = 16
-"""The letters' colour, on all backgrounds: one that no terminal's theme changes."""
+"""Text colour on every background; terminal themes do not change it."""
 
 LEVELS = ((1, None), (2, 230), (4, 222), (6, 215), (8, 209), (float("inf"), 196))
-"""Bits below which a character gets a background, from none over yellow to red."""
+"""Upper bounds in bits and their background colours: none, then yellow to red."""
 
 LEFT_OUT = 250
-"""The background of characters that the model could not predict: grey."""
+"""Background of characters that the model could not predict: grey."""
 
 
 def colours_wanted() -> bool:
-    """Whether stdout is a terminal that shows colours, and nobody said no (NO_COLOR)."""
+    """Whether stdout is a terminal with colours, and NO_COLOR is not set."""
     refused = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not refused
 
@@ -56,8 +56,8 @@ def coloured(surprises: Iterable[Surprise]) -> Iterator[str]:
     >>> "".join(coloured([Surprise("a", 0.5), Surprise("b", 3), Surprise("\n", 5)]))
     'a\x1b[38;5;16m\x1b[48;5;222mb\x1b[0m\x1b[38;5;16m\x1b[48;5;215m↵\x1b[0m\n'
     """
-    # A run of one colour at a time; lines end outside of it, or the colour would fill
-    # them up to the window's edge.
+    # One run of equal colour at a time. Line feeds are not coloured, or the colour would
+    # fill the rest of the line.
     for background, run in groupby(surprises, key=_background):
         held = ""
         for each in run:
@@ -70,10 +70,10 @@ def coloured(surprises: Iterable[Surprise]) -> Iterator[str]:
 
 
 def shown(surprise: Surprise, *, marked: bool) -> str:
-    r"""A character as it can be shown; a text must not control the terminal.
+    r"""A printable form of a character: a text must not control the terminal.
 
     Args:
-        marked: whether line feeds need a sign, because they have a colour to bear.
+        marked: whether line feeds need a visible sign, because they are coloured.
 
     >>> from textgen.generation.scoring.score import Surprise
     >>> [shown(Surprise(c, 1.0), marked=True) for c in ("a", "\n", "\t", "\x1b", "\u202e")]
@@ -90,7 +90,7 @@ def shown(surprise: Surprise, *, marked: bool) -> str:
 
 
 def legend(*, coloured: bool) -> str:
-    """What the backgrounds mean, in one line.
+    """A line that explains the background colours.
 
     >>> legend(coloured=False)
     'bits: below 1, 1 to 2, 2 to 4, 4 to 6, 6 to 8, 8 and above; not predicted; ¶ end'

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from textgen.text.reading.sources import Source
 
 FIGURES = {"bits_per_char": 4, "bits_per_byte": 4, "nats_per_char": 4, "perplexity": 3}
-"""What is shown of a score, with how many decimals."""
+"""The figures of a score that are shown, and their decimals."""
 
 READ_BYTES = 1 << 14
-"""Bytes of the file that are read at once: little enough for a bar that moves."""
+"""Bytes of the file that are read at once: few enough for a smooth progress bar."""
 
 
 @click.command()
@@ -34,8 +34,8 @@ READ_BYTES = 1 << 14
     "--window",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Start anew every N characters, knowing only the one before, as a transformer "
-    "with a context of N is evaluated. Much faster.  [default: read on to the end]",
+    help="Restart the model every N characters, with one character of context, as a "
+    "transformer with a context of N is evaluated. Much faster.  [default: never]",
 )
 @click.option(
     "--per-char",
@@ -47,12 +47,12 @@ READ_BYTES = 1 << 14
     "--dynamic",
     is_flag=True,
     help="Also let the model learn from the text while it reads, and show both scores. "
-    "Needs Keras; the checkpoint stays as it is.",
+    "Needs Keras; does not change the checkpoint.",
 )
 @click.option(
     "--label",
     metavar="NAME",
-    help="What every document is read after, for a model of labelled records.  "
+    help="Label read before every document, for a model of labelled records.  "
     "[default: the labels in FILE]",
 )
 @click.option("--encoding", default="utf-8", help="Encoding of FILE.  [default: utf-8]")
@@ -72,8 +72,8 @@ def score(
     compressed (.gz, .bz2, .xz), or - for stdin. Characters the model has never seen are
     counted (num_unknown) and left out, unless the model has a token for them
     (--min-count). A model of records reads .csv, .tsv, .jsonl and .ndjson files, and JSON
-    lines from stdin, as records, whose labels are read and not counted. Without CHECKPOINT
-    the newest one under checkpoints/ is taken.
+    lines from stdin, as records; their labels are read but not counted. Without CHECKPOINT
+    the newest one under checkpoints/ is used.
 
     \b
     Examples:
@@ -94,7 +94,7 @@ def score(
             "reads gives one score for the whole text."
         )
     *checkpoint, file = arguments
-    # Nonsense is refused before anything is loaded.
+    # An unknown encoding is refused before anything is loaded.
     TextConfig(encoding=encoding)
     from textgen.checkpoint.format import load_checkpoint
     from textgen.text.reading.sources import single_source
@@ -111,7 +111,7 @@ def score(
 
 @dataclass(frozen=True)
 class _Text:
-    """What is scored, and by which model."""
+    """The text to score, and the model."""
 
     saved: Checkpoint
     source: Source
@@ -125,7 +125,7 @@ class _Text:
             return iter(self.held)
         from textgen.text.reading.reader import CorpusReader
 
-        # The model's own normal form comes later, with its tokenizer.
+        # The normal form is that of the model's tokenizer, and applied later.
         config = TextConfig(
             encoding=self.encoding, normalize="none", documents=self._kind()
         )
@@ -138,7 +138,7 @@ class _Text:
         from textgen.text.reading.records import holds_records
 
         kind = str(self.saved.facts.get("text", {}).get("documents", "whole"))
-        # A plain text is one document to a model of records.
+        # To a model of records, plain text is one document.
         is_plain = not self.source.is_stdin and not holds_records(self.source)
         return "files" if kind == "records" and is_plain else kind
 
@@ -157,7 +157,7 @@ def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
 
 
 def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Score:
-    """Score without learning; without a `copy` the weights are used up."""
+    """Score without learning; without a `copy` the weights are modified."""
     from textgen.generation.network.network import Network
     from textgen.generation.scoring.score import score
     from textgen.text.reading.progress import reading_bar
@@ -171,15 +171,15 @@ def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Sco
 
 def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     from textgen.generation.network.network import Network
-    from textgen.generation.scoring.score import Tally, surprises
+    from textgen.generation.scoring.score import ScoreAccumulator, surprises
     from textgen.text.reading.progress import reading_bar
 
     saved = text.saved
-    network, tally = Network(saved.model, saved.weights, copy=False), Tally()
+    network, total = Network(saved.model, saved.weights, copy=False), ScoreAccumulator()
     in_colour = colours_wanted() and not as_json
     if in_colour:
         say(legend(coloured=sys.stderr.isatty()), styled=True)
-    # A bar in the middle of the text would be no help.
+    # A progress bar would break up text on a terminal.
     with reading_bar([text.source], wanted=not sys.stdout.isatty()) as on_bytes:
         found = surprises(
             network,
@@ -187,14 +187,14 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
             text.pieces(on_bytes),
             window=window,
             label=text.label,
-            tally=tally,
+            total=total,
         )
         if in_colour:
             write_text(coloured(found), styled=True)
         else:
             sys.stdout.writelines(map(fit_to_show, json_lines(found)))
     sys.stdout.flush()
-    result = tally.score(window=window)
+    result = total.score(window=window)
     _warn_of_unknown(result)
     say(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
 
@@ -205,7 +205,7 @@ def _show_dynamic(text: _Text, as_json: bool) -> None:
     if text.source.is_stdin:
         # It is read twice, and standard input comes only once.
         text = replace(text, held=tuple(text.pieces()))
-    # The same weights learn afterwards.
+    # A copy, since dynamic evaluation starts from the same weights.
     static = _static_score(text, None, copy=True)
     _warn_of_unknown(static)
     dynamic = dynamic_score(
@@ -221,7 +221,7 @@ def _show_dynamic(text: _Text, as_json: bool) -> None:
         shown = "".join(f"{value:>10.{digits}f}" for value in values)
         click.echo(f"{name.replace('_', ' ').replace('char', 'character'):20}{shown}")
     gain = static.bits_per_char - dynamic.bits_per_char
-    # A vocabulary of one character surprises nobody.
+    # With a vocabulary of one character there is no surprise.
     share = 100 * gain / static.bits_per_char if static.bits_per_char else 0.0
     click.echo(f"gain: {gain:.4f} bits per character ({share:.1f} %)")
     click.echo(f"{static.num_chars:,} characters, {static.num_unknown:,} unknown")

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, ConfigError, TrainingError
-from textgen.generation.scoring.score import Score, Tally
+from textgen.generation.scoring.score import Score, ScoreAccumulator
 from textgen.generation.scoring.segments import Documents, Segment, segments
 from textgen.text.encoded.windows import Window
 from textgen.training.backend.keras import load_keras
@@ -106,13 +106,13 @@ def dynamic_score(
     rate = default_rate(checkpoint.model) if learning_rate is None else learning_rate
     _check_learning_rate(rate)
     model = _learning_model(checkpoint, float(rate))
-    tokenizer, tally = checkpoint.tokenizer, Tally()
+    tokenizer, total = checkpoint.tokenizer, ScoreAccumulator()
     parts = segments(tokenizer, documents, label=label, size=BAR_CHARS)
     num_chars = len(documents) if isinstance(documents, str) else None
     with _progress_bar(num_chars, wanted=progress) as bar:
-        counted = _counted(parts, tally, bar)
+        counted = _counted(parts, total, bar)
         nats = _learn(model, _windows(counted, tokenizer.start_id, seq_length))
-    return replace(tally.score("dynamic"), nats=nats)
+    return replace(total.score("dynamic"), nats=nats)
 
 
 def default_rate(config: ModelConfig) -> float:
@@ -196,12 +196,14 @@ def _finite(loss: float) -> float:
     return loss
 
 
-def _counted(parts: Iterable[Segment], tally: Tally, bar: Any) -> Iterator[Segment]:
+def _counted(
+    parts: Iterable[Segment], total: ScoreAccumulator, bar: Any
+) -> Iterator[Segment]:
     """Hand on each segment, and count its characters when it has been read."""
     for part in parts:
         yield part
         # A window may end anywhere in a segment, so the nats are added up elsewhere.
-        tally.add(part, nats=0.0)
+        total.add(part, nats=0.0)
         bar.update(len(part.codes))
 
 

@@ -19,7 +19,13 @@ from textgen.generation.generator import Generator
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
 from textgen.generation.scoring.protocols import nats_of
-from textgen.generation.scoring.score import Score, Surprise, Tally, score, surprises
+from textgen.generation.scoring.score import (
+    Score,
+    ScoreAccumulator,
+    Surprise,
+    score,
+    surprises,
+)
 from textgen.generation.scoring.segments import SEGMENT_CHARS, segments
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.byte import ByteTokenizer
@@ -337,11 +343,11 @@ def test_surprises_of_nothing_are_an_error() -> None:
 
 def test_a_tally_of_segments_predicted_elsewhere_gives_the_same_counts() -> None:
     tokenizer = CharTokenizer("ab", end_of_document=True)
-    tally = Tally()
+    total = ScoreAccumulator()
     for segment in segments(tokenizer, ["ab?", "b"], size=2):
-        tally.add(segment, nats=float(segment.is_counted.sum()))
+        total.add(segment, nats=float(segment.is_counted.sum()))
     expected = score(network_for(tokenizer), tokenizer, ["ab?", "b"])
-    found = tally.score("dynamic")
+    found = total.score("dynamic")
     assert found == Score(5.0, expected.num_chars, expected.num_bytes, 1, "dynamic")
 
 

@@ -81,14 +81,16 @@ def test_unknown_characters_are_left_out_or_read_as_their_token() -> None:
 
 def test_one_text_instead_of_several_is_refused() -> None:
     tokenizer = CharTokenizer("ab")
-    with pytest.raises(ConfigError, match=r"it is one string.*Put it in a list: \[text\]"):
+    with pytest.raises(
+        ConfigError, match=r"it is a single string.*Put it in a list: \[text\]"
+    ):
         encode(network_for(tokenizer), tokenizer, "ab")
 
 
 def test_a_mixture_has_no_single_vector() -> None:
     tokenizer = CharTokenizer("ab")
     mixture = Mixture([network_for(tokenizer)] * 2, [1, 1])
-    with pytest.raises(ConfigError, match="several models have several vectors"):
+    with pytest.raises(ConfigError, match="a mixture of models has no single vector"):
         encode(mixture, tokenizer, ["ab"])
 
 
@@ -110,7 +112,7 @@ def test_similarity_is_the_cosine(a: Any, b: Any, expected: float) -> None:
 
 @pytest.mark.parametrize("bad", [[0.0, 0.0], [math.nan, 1.0], [math.inf, 1.0], []])
 def test_a_vector_that_points_nowhere_is_refused(bad: list[float]) -> None:
-    with pytest.raises(ConfigError, match="points nowhere, so it has no angle"):
+    with pytest.raises(ConfigError, match="cosine similarity is undefined for a vector"):
         similarity(bad, [1.0, 2.0])
 
 

@@ -1,4 +1,4 @@
-"""The two ways to read a text while scoring it: continuous and windowed."""
+"""The two protocols of scoring: continuous and windowed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NUM_ROWS = 64
 
 
 def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> Nats:
-    """How surprising each id is to the logits in its row, in nats.
+    """The negative log-probability of each id under the logits of its row, in nats.
 
     Args:
         logits: `(time, vocab)`.
         ids: `(time,)`.
 
     Returns:
-        `(time,)` float64: -log softmax, without overflow for logits of any size.
+        `(time,)` float64, without overflow for logits of any size.
 
     >>> nats_of(np.array([[0.0, 0.0], [1e4, -1e4]], np.float32), [0, 1]).tolist()
     [0.6931471805599453, 20000.0]
@@ -40,7 +40,7 @@ def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> Nats:
 
 
 class Continuous:
-    """Predicts segment after segment, the state carried from each to the next."""
+    """Predicts segment after segment and carries the state from each to the next."""
 
     def __init__(self, network: Model, start_id: int) -> None:
         self._network = network
@@ -57,9 +57,9 @@ class Continuous:
 class Windowed:
     """Predicts with a cold start every `window` characters.
 
-    Windows that lie whole in a segment are read side by side, as rows of one matrix
-    product. Of the others a part lies in another segment; they are read one by one, and
-    their state is carried over.
+    Windows that lie entirely within a segment are read side by side, as rows of one matrix
+    product. A window that spans segments is read part by part, and its state is carried
+    over.
     """
 
     def __init__(self, network: Model, start_id: int, window: int) -> None:
@@ -67,7 +67,7 @@ class Windowed:
         self._before = start_id
         self._window = window
         self._num_done = 0
-        # The number of the window that is not at its end yet, and its state.
+        # The number and state of the window that continues in the next segment.
         self._open = -1
         self._state: Any = None
 
@@ -89,9 +89,9 @@ class Windowed:
         return nats
 
     def _rows(self, segment: Segment) -> list[tuple[int, slice]]:
-        """The windows that have ids here: the number of each, and where its ids are."""
+        """The windows with ids in this segment: the number and the ids of each."""
         predicted = segment.is_predicted
-        # What is not predicted belongs to the window of the next that is.
+        # An id that is not predicted belongs to the window of the next one that is.
         before = self._num_done + np.cumsum(predicted) - predicted
         self._num_done += int(predicted.sum())
         numbers = np.repeat(before // self._window, segment.widths)
@@ -108,14 +108,14 @@ class Windowed:
 
 
 def _shifted(ids: NDArray[Any], before: int) -> tuple[NDArray[Any], int]:
-    """What is read to predict `ids`: the id before each; and the last, for what follows."""
+    """The ids read to predict `ids`: the one before each; and the last of `ids`."""
     if not len(ids):
         return ids, before
     return np.append(np.asarray(before, ids.dtype), ids[:-1]), int(ids[-1])
 
 
 def _read(network: Model, x: NDArray[Any], y: NDArray[Any], state: Any) -> tuple[Nats, Any]:
-    """Read `x` and predict `y`, both `(num_ids,)`; also the state after it."""
+    """Read `x` and predict `y`, both `(num_ids,)`; also returns the state after `x`."""
     found, done = [np.zeros(0)], 0
     for logits, after in network.read_chunks(x, state):
         found.append(nats_of(logits, y[done : done + len(logits)]))
@@ -129,7 +129,7 @@ def _read_rows(
 ) -> list[Nats]:
     """The same for several texts side by side, each from a cold start."""
     longest = max(map(len, xs))
-    # Time comes first, so that a step's ids lie together; what is filled up is ignored.
+    # Time comes first, so that the ids of a step are contiguous; padding is ignored.
     x = np.zeros((longest, len(xs)), xs[0].dtype)
     y = np.zeros_like(x)
     for row, (read, predicted) in enumerate(zip(xs, ys, strict=True)):

@@ -1,15 +1,14 @@
 """How well a model predicts a text: bits per character and its relatives.
 
-There are two protocols. *Continuous*: the model reads the whole text once, its state
-carried from the first character to the last, and each character is predicted from all
-before it. *Windowed*, for comparison with models of limited context: the text is cut
-into blocks of N characters, and each is predicted from a cold start, knowing only the
-one character before the block.
+There are two protocols. *Continuous*: the model reads the whole text once, carrying its
+state, and predicts each character from all characters before it. *Windowed*, for
+comparison with models of limited context: the text is cut into blocks of N characters,
+and each block is predicted from a cold start, after the one character before it.
 
     x   the character before the block, then the block without its last
     y   the block
 
-Texts of any size are scored in the same memory.
+Texts of any size are scored in bounded memory.
 """
 
 from __future__ import annotations
@@ -36,24 +35,24 @@ from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import is_whole_number
 
 MAX_WINDOWED_CHARS = 1 << 17
-"""Characters that all of them hold together, at most."""
+"""The most characters that the windows read side by side hold together."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a model makes of a text; sums first, so that each mean divides once.
+    """How well a model predicts a text; sums first, so that each mean divides once.
 
     Args:
-        nats: surprise in total, in units of 1/ln(2) bits.
-        num_chars: characters predicted, also for a model that reads bytes; each end
-            of a document counts as one.
-        num_bytes: the same text in UTF-8.
+        nats: total surprise, in units of 1/ln(2) bits.
+        num_chars: characters predicted, even if the model reads bytes; the end of a
+            document counts as one.
+        num_bytes: size of the same text in UTF-8.
         num_unknown: characters that the model has never seen. They were predicted as
-            the unknown token where there is one, and else left out of all counts.
+            the unknown token if there is one, and otherwise left out of all counts.
         protocol: "continuous": the state was carried through the whole text;
-            "windowed": there was a cold start every `window` characters; "dynamic":
-            the model learned while it read.
-        window: characters between cold starts, or None where there was one start only.
+            "windowed": a cold start every `window` characters; "dynamic": the model
+            learned while it read.
+        window: characters between cold starts, or None.
 
     >>> Score(nats=100 * math.log(2), num_chars=50, num_bytes=80).bits_per_char
     2.0
@@ -68,12 +67,12 @@ class Score:
 
     @property
     def nats_per_char(self) -> float:
-        """Mean surprise of a character, in nats: the loss of training."""
+        """Mean surprise per character in nats: the training loss."""
         return self.nats / self.num_chars
 
     @property
     def bits_per_char(self) -> float:
-        """Mean surprise of a character, in bits."""
+        """Mean surprise per character in bits."""
         return self.nats / (self.num_chars * math.log(2))
 
     @property
@@ -83,7 +82,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """Among how many equally likely characters the model seems to choose.
+        """The number of equally likely characters the model seems to choose from.
 
         >>> round(Score(nats=math.log(8), num_chars=1, num_bytes=1).perplexity, 6)
         8.0
@@ -114,13 +113,12 @@ class Score:
 
 
 class Surprise(NamedTuple):
-    """What one character of a text cost.
+    """The surprise of one character of a text.
 
     Args:
-        character: as it stands in the text in normal form; a newline for the end of a
-            document.
-        bits: how surprising it was; None where the model could not predict it.
-        ends_document: whether it stands for the end of a document.
+        character: from the text in normal form; a newline for the end of a document.
+        bits: -log2 of its probability; None if the model could not predict it.
+        ends_document: whether it is the end of a document.
         is_unknown: whether the model has never seen it; its bits are then None, or those
             of the unknown token.
     """
@@ -141,26 +139,26 @@ def score(
 ) -> Score:
     """Predict every character of a text from those before it.
 
-    The first character is predicted after `tokenizer.start_id`. Where documents have
-    an end token, it is predicted, too, and counts as the newline it stands for. A label
-    is read, and never counted.
+    The first character is predicted after `tokenizer.start_id`. The end token of a
+    document, if there is one, is predicted as well and counts as a newline. A label is
+    read but not counted.
 
     Args:
-        network: one, or several mixed.
-        documents: one text, or several that follow each other, or pieces of them as
-            `textgen.text.reading.documents` gives: then the text may be larger than memory.
-        window: None to read on from start to end, or the number of characters after
-            which the model starts anew, with the one character before as all it knows.
-            For a model that reads bytes it counts characters, too.
-        label: of every document, for a model that has labels; by default each brings
-            its own.
+        network: a network or a mixture.
+        documents: one text; several that follow each other; or pieces of them as of
+            `textgen.text.reading.documents`, for texts larger than memory.
+        window: None to read from start to end, or the number of characters after which
+            the model restarts, with the one character before as its only context. It
+            counts characters even if the model reads bytes.
+        label: read before every document, for a model that has labels; by default each
+            document has its own.
 
     Raises:
-        ConfigError: `window` is no whole number of at least 1; the model has labels, but
-            a document has none.
-        TokenizerError: a label that the model does not know.
+        ConfigError: `window` is not a whole number of at least 1; the model has labels,
+            but a document has none.
+        TokenizerError: an unknown label.
         CorpusError: there is no character to predict.
-        CheckpointError: the predictions are no numbers.
+        CheckpointError: the predictions are not finite.
 
     >>> from textgen.config.model import ModelConfig
     >>> from textgen.generation.network.network import Network
@@ -170,11 +168,14 @@ def score(
     >>> network = Network(config, {k: np.zeros(s, np.float32) for k, s in shapes})
     >>> score(network, CharTokenizer("abcd"), "abba").bits_per_char
     2.0
+    >>> found = surprises(network, CharTokenizer("abcd"), "b?a")
+    >>> [(character, bits) for character, bits, *_ in found]
+    [('b', 2.0), ('?', None), ('a', 2.0)]
     """
-    tally = Tally()
+    total = ScoreAccumulator()
     for segment, nats in _predicted(network, tokenizer, documents, window, label):
-        tally.add(segment, float(nats.sum()))
-    return tally.score(window=window)
+        total.add(segment, float(nats.sum()))
+    return total.score(window=window)
 
 
 def surprises(
@@ -184,37 +185,28 @@ def surprises(
     *,
     window: int | None = None,
     label: str | None = None,
-    tally: Tally | None = None,
+    total: ScoreAccumulator | None = None,
 ) -> Iterator[Surprise]:
-    """How surprising each character of a text is, in its order.
+    """The surprise of each character of a text, in order.
 
     The bits add up to those of `score`, which takes the same arguments and raises the
-    same errors; that nothing could be predicted shows only at the end.
+    same errors; that nothing could be predicted is raised only at the end.
 
     Args:
-        tally: counts along, so that it holds the score in the end.
-
-    >>> from textgen.config.model import ModelConfig
-    >>> from textgen.generation.network.network import Network
-    >>> from textgen.text.tokenizers.char import CharTokenizer
-    >>> config = ModelConfig(vocab_size=2, num_layers=1, units=2, embedding_dim=3)
-    >>> shapes = config.weight_shapes().items()
-    >>> network = Network(config, {k: np.zeros(s, np.float32) for k, s in shapes})
-    >>> [(c, bits) for c, bits, *_ in surprises(network, CharTokenizer("ab"), "b?a")]
-    [('b', 1.0), ('?', None), ('a', 1.0)]
+        total: accumulates the score of the characters yielded.
     """
     parts = _predicted(network, tokenizer, documents, window, label)
-    return _surprises(parts, Tally() if tally is None else tally)
+    return _surprises(parts, ScoreAccumulator() if total is None else total)
 
 
-class Tally:
-    """Adds up what the segments of a text cost; whoever predicts them, counts them so.
+class ScoreAccumulator:
+    """Adds up the surprise of a text, segment by segment.
 
     >>> from textgen.text.tokenizers.byte import ByteTokenizer
-    >>> tally = Tally()
+    >>> total = ScoreAccumulator()
     >>> for segment in segments(ByteTokenizer(), "né"):
-    ...     tally.add(segment, nats=3.0)
-    >>> tally.score()
+    ...     total.add(segment, nats=3.0)
+    >>> total.score()
     Score(nats=3.0, num_chars=2, num_bytes=3, num_unknown=0, protocol='continuous',
           window=None)
     """
@@ -228,13 +220,13 @@ class Tally:
         self._left_out: set[int] = set()
 
     def add(self, segment: Segment, nats: float) -> None:
-        """Count a segment and its surprise.
+        """Add a segment.
 
         Args:
-            nats: of all ids that count (`segment.is_counted`).
+            nats: surprise of all ids that count (`segment.is_counted`).
 
         Raises:
-            CheckpointError: `nats` is no finite number.
+            CheckpointError: `nats` is not finite.
         """
         predicted = segment.codes[segment.is_predicted]
         self._nats += _checked(nats)
@@ -246,14 +238,14 @@ class Tally:
             self._left_out.update(segment.codes[segment.unknown].tolist())
 
     def score(self, protocol: str | None = None, *, window: int | None = None) -> Score:
-        """The score of everything added so far.
+        """The score of all segments added so far.
 
         Args:
-            protocol: how it was predicted, see `Score`; by default "continuous", or
-                "windowed" where there is a window.
+            protocol: how they were predicted, see `Score`; by default "continuous", or
+                "windowed" if there is a window.
 
         Raises:
-            CorpusError: no character was predicted, ends of documents apart.
+            CorpusError: no character was predicted, apart from ends of documents.
         """
         if not self._has_predicted_text:
             raise _nothing_to_score(len(self._left_out))
@@ -286,14 +278,16 @@ def _nothing_to_score(num_unknown: int) -> CorpusError:
 
 
 def _num_bytes(codes: NDArray[Any]) -> NDArray[Any]:
-    """`(num_codes,)`: bytes of each in UTF-8; the end of a document is a newline."""
+    """`(num_codes,)`: UTF-8 bytes of each; the end of a document counts as a newline."""
     lengths: NDArray[Any] = np.searchsorted([0x80, 0x800, 0x10000], codes, side="right") + 1
     return np.where(codes == END, 1, lengths)
 
 
-def _surprises(parts: Iterable[tuple[Segment, Nats]], tally: Tally) -> Iterator[Surprise]:
+def _surprises(
+    parts: Iterable[tuple[Segment, Nats]], total: ScoreAccumulator
+) -> Iterator[Surprise]:
     for segment, nats in parts:
-        tally.add(segment, float(nats.sum()))
+        total.add(segment, float(nats.sum()))
         bits = segment.per_character(nats / math.log(2))
         columns = (segment.codes, bits, segment.widths, segment.unknown)
         rows = zip(*(column.tolist() for column in columns), strict=True)
@@ -301,8 +295,8 @@ def _surprises(parts: Iterable[tuple[Segment, Nats]], tally: Tally) -> Iterator[
             if code < FIRST_LABEL:
                 character = "\n" if code == END else chr(code)
                 yield Surprise(character, cost if width else None, code == END, is_unknown)
-    # Refuses a text of which nothing was predicted.
-    tally.score()
+    # Raises if nothing was predicted.
+    total.score()
 
 
 def _predicted(
@@ -312,7 +306,7 @@ def _predicted(
     window: int | None,
     label: str | None,
 ) -> Iterator[tuple[Segment, Nats]]:
-    """Each segment with the surprise of its `(num_ids,)` ids, 0 for those not counted."""
+    """Each segment with the surprise of its `(num_ids,)` ids, 0 for ids not counted."""
     reader: Continuous | Windowed
     if window is None:
         reader, size = Continuous(network, tokenizer.start_id), SEGMENT_CHARS

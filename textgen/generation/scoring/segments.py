@@ -1,8 +1,8 @@
-"""A text made ready to be scored: the ids a model reads, and what counts of them.
+"""Segments of a text for scoring: characters to count and ids to predict.
 
 A text may be larger than memory, so it is cut into segments. A segment holds the same
 stretch of text twice: as the characters that are counted, and as the ids that are
-predicted, of which a character may have none (left out), one, or several (bytes).
+predicted. A character may have no id (left out), one, or several (bytes).
 """
 
 from __future__ import annotations
@@ -17,33 +17,31 @@ from numpy.typing import NDArray
 from textgen.errors import ConfigError
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.text.unicode.code_points import code_bytes, code_points
 from textgen.text.unicode.normal_form import PieceNormalizer, normalize_text
 from textgen.wording import few
 
 Documents: TypeAlias = str | Iterable[str] | Iterable[Piece]
 
 SEGMENT_CHARS = 8192
-"""Characters of a segment; a multiple of what `Network.read_chunks` reads at once."""
+"""Characters of a segment; a multiple of the chunks of `Network.read_chunks`."""
 
 END = 0x110000
-"""Stands among code points for the end of a document, which counts as a newline."""
+"""The code of the end of a document, which counts as a newline."""
 
 FIRST_LABEL = END + 1
-"""From here on stand the labels, which are read and never counted."""
-
-_UTF32 = "utf-32-le"
+"""The code of the first label; labels are read but not counted."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of text: its characters, and the ids a model reads for them.
+    """A stretch of text: its characters and the ids of each.
 
     Args:
-        codes: `(num_codes,)` what stands in the text, in order: code points, `END`, or
-            `FIRST_LABEL` and above.
-        widths: `(num_codes,)` how many ids each of them has; 0 where it is left out.
+        codes: `(num_codes,)` code points in order, `END`, or `FIRST_LABEL` and above.
+        widths: `(num_codes,)` number of ids of each code; 0 if it is left out.
         unknown: `(num_codes,)` whether the model has never seen it.
-        ids: `(widths.sum(),)` what is to be predicted, or read in the case of labels.
+        ids: `(widths.sum(),)` ids to predict or, for labels, to read.
     """
 
     codes: NDArray[Any]
@@ -53,17 +51,17 @@ class Segment:
 
     @property
     def is_predicted(self) -> NDArray[np.bool_]:
-        """`(num_codes,)`: whether it counts as a character that was predicted."""
+        """`(num_codes,)`: whether a code counts as a predicted character."""
         predicted: NDArray[np.bool_] = (self.widths > 0) & (self.codes < FIRST_LABEL)
         return predicted
 
     @property
     def is_counted(self) -> NDArray[np.bool_]:
-        """`(num_ids,)`: whether the surprise of an id counts; that of a label does not."""
+        """`(num_ids,)`: whether the surprise of an id counts; false for labels."""
         return np.repeat(self.codes < FIRST_LABEL, self.widths)
 
     def per_character(self, nats: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum what `(num_ids,)` ids cost to what `(num_codes,)` characters cost.
+        """Sum the surprise of `(num_ids,)` ids to that of `(num_codes,)` characters.
 
         >>> from textgen.text.tokenizers.byte import ByteTokenizer
         >>> segment = next(segments(ByteTokenizer(), "né"))
@@ -82,22 +80,22 @@ def segments(
     label: str | None = None,
     size: int = SEGMENT_CHARS,
 ) -> Iterator[Segment]:
-    """Turn a text into segments of `size` characters; the last may be shorter.
+    """Cut a text into segments of `size` characters; the last may be shorter.
 
     Joined, the ids are those of `tokenizer.encode_documents`, without the leading
-    `start_id`. Unknown characters become the unknown token where there is one, and are
-    left out where there is none. How documents are cut into pieces makes no difference.
+    `start_id`. Unknown characters become the unknown token if there is one, and are left
+    out otherwise. How documents are cut into pieces makes no difference.
 
     Args:
-        documents: one text, or several, or pieces of them as `stream_documents` gives.
-        label: of every document, for a model that has labels; by default each brings
-            its own.
-        size: counts characters, ends of documents (where they are predicted), labels,
-            and what is left out.
+        documents: one text, several, or pieces of them.
+        label: read before every document, for a model that has labels; by default each
+            document has its own.
+        size: counts characters, including those left out, ends of documents (if they
+            are predicted), and labels.
 
     Raises:
-        ConfigError: the model has labels, but a document has none; it lists them.
-        TokenizerError: a label that the model does not know.
+        ConfigError: the model has labels, but a document has none.
+        TokenizerError: an unknown label.
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> tokenizer = CharTokenizer("ab", end_of_document=True)
@@ -105,15 +103,15 @@ def segments(
     [[1, 2, 0], [2, 0]]
     """
     if label is not None:
-        # Nonsense is refused before anything is read.
+        # An unknown label is refused before anything is read.
         tokenizer.label_id(label)
-    alphabet = _Alphabet(tokenizer)
-    written = _utf32(tokenizer, pieces_of(documents), label)
-    return (alphabet.segment(codes) for codes in _cut(written, size))
+    table = _CodeTable(tokenizer)
+    coded = _coded(tokenizer, pieces_of(documents), label)
+    return (table.segment(codes) for codes in _cut(coded, size))
 
 
 def pieces_of(documents: Documents) -> Iterator[Piece]:
-    """One text, several, or pieces of them, as pieces.
+    """One text, several, or pieces of them, all as pieces.
 
     >>> list(pieces_of(["a", "b"]))
     [Piece(text='a', ends=True, label=None), Piece(text='b', ends=True, label=None)]
@@ -122,7 +120,7 @@ def pieces_of(documents: Documents) -> Iterator[Piece]:
     return (Piece(each, ends=True) if isinstance(each, str) else each for each in several)
 
 
-def _utf32(
+def _coded(
     tokenizer: Tokenizer, pieces: Iterable[Piece], label: str | None
 ) -> Iterator[bytes]:
     """Code points of the text in normal form, labels and ends, four bytes each."""
@@ -135,17 +133,17 @@ def _utf32(
         if piece.ends and tokenizer.eod_id is not None:
             yield _mark(END)
         begins = piece.ends
-    # What is left where the last document has no end.
-    yield normalizer.flush().encode(_UTF32, "surrogatepass")
+    # The rest of a last document that has no end.
+    yield code_bytes(normalizer.flush())
 
 
 def _encoded(normalizer: PieceNormalizer, piece: Piece, *, is_whole: bool) -> bytes:
     if is_whole:
-        # Much quicker for many short documents.
+        # Much faster for many short documents.
         text = normalize_text(piece.text, normalizer.form)
     else:
         text = normalizer.feed(piece.text) + (normalizer.flush() if piece.ends else "")
-    return text.encode(_UTF32, "surrogatepass")
+    return code_bytes(text)
 
 
 def _label_code(tokenizer: Tokenizer, label: str | None) -> int:
@@ -162,34 +160,35 @@ def _mark(code: int) -> bytes:
     return code.to_bytes(4, "little")
 
 
-def _cut(written: Iterable[bytes], size: int) -> Iterator[NDArray[Any]]:
-    """Cut code points into arrays of `size`, whatever their bytes come in."""
+def _cut(coded: Iterable[bytes], size: int) -> Iterator[NDArray[Any]]:
+    """Cut code points into arrays of `size`; how the bytes arrive makes no difference."""
     held: list[bytes] = []
     num_bytes = 0
-    for part in written:
+    for part in coded:
         held.append(part)
         num_bytes += len(part)
         if num_bytes >= 4 * size:
-            codes = np.frombuffer(b"".join(held), "<u4")
+            codes = code_points(b"".join(held))
             whole = len(codes) - len(codes) % size
             yield from codes[:whole].reshape(-1, size)
             held = [codes[whole:].tobytes()]
             num_bytes = len(held[0])
-    codes = np.frombuffer(b"".join(held), "<u4")
+    codes = code_points(b"".join(held))
     if len(codes):
         yield codes
 
 
-class _Alphabet:
-    """The ids of every code point met so far: each is looked up once.
+class _CodeTable:
+    """The ids of every code met so far: the tokenizer is asked for each only once.
 
-    Tables make the work of a text that of a few NumPy calls, for one long document and
-    for many short ones alike.
+    An `Encoder` gives the ids of a text, but not which of them belong to which character.
+    Tables do both with a few NumPy calls per segment, for one long document and for many
+    short ones alike.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        # The row of each code point in the other three; -1: not met yet.
+        # The row of each code in the tables; -1 for a code not met yet.
         self._rows = np.full(FIRST_LABEL + len(tokenizer.labels), -1, np.int32)
         self._ids: list[NDArray[Any]] = []
         self._tables: tuple[NDArray[Any], ...] = ()

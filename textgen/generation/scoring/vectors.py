@@ -1,4 +1,4 @@
-"""Texts as vectors: what a network remembers of each when it has read it."""
+"""Texts as vectors: the state of a network after reading each."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def encode(
 ) -> Floats:
     """The last layer's h, before norm and residual, after each text's last character.
 
-    A text is read as for scoring: from zero states, the start id first, so that the
-    vector of an empty text is that of a beginning. Unknown characters are left out, or
-    read as the unknown token where there is one.
+    A text is read as in scoring: from zero states and after the start id, so that even an
+    empty text has a vector. Unknown characters are read as the unknown token if there is
+    one, and left out otherwise.
 
     Args:
-        texts: several, of any lengths; those of like length are read side by side.
+        texts: several, of any length; texts of similar length are read side by side.
 
     Returns:
         `(num_texts, units)`, in the order of `texts`.
 
     Raises:
-        ConfigError: `texts` is one text, not several; or there are several models.
+        ConfigError: `texts` is one text instead of several; or `network` is a mixture.
 
     >>> from textgen.config.model import ModelConfig
     >>> from textgen.text.tokenizers.char import CharTokenizer
@@ -47,16 +47,16 @@ def encode(
     """
     if isinstance(texts, str):
         raise ConfigError(
-            "texts must be several texts, but it is one string, whose characters would be "
-            "read as texts. Put it in a list: [text]."
+            "texts must be a sequence of texts, but it is a single string, each character "
+            "of which would be taken for a text. Put it in a list: [text]."
         )
     if isinstance(network, Mixture):
         raise ConfigError(
-            "several models have several vectors for a text. Encode with one of them."
+            "a mixture of models has no single vector for a text. Encode with one of them."
         )
     rows = [_ids_to_read(tokenizer, text) for text in texts]
     vectors = np.zeros((len(rows), network.config.units), np.float32)
-    # Longest first: those still being read are always the first rows of a batch.
+    # Longest first: texts still being read are always the first rows of a batch.
     order = np.argsort([-len(ids) for ids in rows], kind="stable")
     for start in range(0, len(rows), NUM_ROWS):
         batch = order[start : start + NUM_ROWS]
@@ -65,14 +65,14 @@ def encode(
 
 
 def similarity(a: ArrayLike, b: ArrayLike) -> float:
-    """The cosine of the angle between two vectors: 1 the same way, -1 the opposite.
+    """The cosine similarity of two vectors: 1 same direction, -1 opposite.
 
     Args:
         a: `(units,)`.
         b: `(units,)`.
 
     Raises:
-        ConfigError: their shapes differ, one has no length, or holds NaN or infinity.
+        ConfigError: their shapes differ, or one of them is zero or not finite.
 
     >>> similarity([3, 4], [30, 40]), similarity([1, 0], [0, 2])
     (1.0, 0.0)
@@ -83,7 +83,7 @@ def similarity(a: ArrayLike, b: ArrayLike) -> float:
             f"vectors of {one.size} and {other.size} numbers cannot be compared. Encode "
             "both texts with the same model."
         )
-    # Rounding must not lead out of the range of a cosine.
+    # Rounding must not exceed the range of a cosine.
     return max(-1.0, min(1.0, float(one @ other)))
 
 
@@ -94,7 +94,7 @@ def _ids_to_read(tokenizer: Tokenizer, text: str) -> NDArray[Any]:
 
 
 def _last_outputs(network: Network, rows: list[NDArray[Any]]) -> Floats:
-    """`(num_rows, units)` for rows of ids, none longer than the one before it."""
+    """`(num_rows, units)` for rows of ids, sorted from longest to shortest."""
     lengths = np.array([len(ids) for ids in rows])
     ids = np.zeros((lengths[0], len(rows)), rows[0].dtype)
     for number, row in enumerate(rows):
@@ -106,7 +106,7 @@ def _last_outputs(network: Network, rows: list[NDArray[Any]]) -> Floats:
         if reading < state.shape[2]:
             state = state[:, :, :reading]
         _, state = network.step(column[:reading], state)
-        # The row's own last step is the last that writes here.
+        # The last step that writes a row is that of its last id.
         vectors[:reading] = state[-1, 0]
     return vectors
 
@@ -116,14 +116,14 @@ def _direction(vector: ArrayLike) -> NDArray[np.float64]:
     if array.ndim != 1:
         raise ConfigError(
             f"a vector must be one row of numbers, not an array of shape {array.shape}. "
-            "Take one row of what encode gives."
+            "Take one row of the result of encode."
         )
-    # Numbers of any size: their squares must neither overflow nor vanish.
+    # Scaled first, as squares must neither overflow nor underflow.
     largest = float(np.abs(array).max(initial=0))
     if not math.isfinite(largest) or largest == 0:
         raise ConfigError(
-            f"a vector whose largest number is {largest} points nowhere, so it has no "
-            "angle to another. Its model may be damaged; use an earlier checkpoint."
+            f"cosine similarity is undefined for a vector whose largest number is "
+            f"{largest}. The model may be damaged; use an earlier checkpoint."
         )
     scaled = array / largest
     direction: NDArray[np.float64] = scaled / np.linalg.norm(scaled)
