@@ -1,16 +1,15 @@
-"""How much of a text is copied from a corpus, to the character.
+"""Measure how much of a text is copied from a corpus, to the character.
 
-A small text is looked for in a large corpus, so the text is indexed and the corpus
-read: every piece of the text gets a hash, the hashes of all pieces of the corpus are
-computed block by block in NumPy, and where two agree the characters themselves are
-compared. Hashes only propose (Rabin and Karp 1987); what is counted was seen.
+A small text is searched for in a large corpus, so the text is indexed: each of its pieces
+gets a hash, the hashes of all pieces of the corpus are computed block by block in NumPy,
+and where two agree, the characters are compared. Hashes only propose candidates (Rabin
+and Karp 1987); only verified matches count.
 
-Memory: the corpus as it is given (1, 2 or 4 bytes per character of a file, as its
-widest one needs), a few megabytes for a block of it, and about 100 bytes for each
-character of the text and each length of piece. The command takes 220 MB for a corpus of
-100 MB of ASCII, which it holds twice while it reads it, and more for other scripts, as
-`read_text` does. A suffix array of that corpus was tried: it takes 400 MB beside it, and
-building it alone took half as long again as all of this, with a text of 100 KB.
+Memory: the corpus as Python strings (1, 2 or 4 bytes per character of a file, depending on
+its widest one), a few megabytes for a block, and about 100 bytes for each character of the
+text and each length of piece. With 100 MB of ASCII the command takes 220 MB, since it
+holds a file twice while reading it. A suffix array of that corpus took 400 MB more, and
+building it alone took 1.5 times as long as all of this for a text of 100 KB.
 """
 
 from __future__ import annotations
@@ -21,7 +20,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from textgen.checking.overlaps import Known, Shelf, Wanted, longest_match, search_hashes
+from textgen.checking.overlaps import (
+    JoinedFiles,
+    Matches,
+    Query,
+    longest_match,
+    search_hashes,
+)
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError, CorpusError
 from textgen.text.reading.corpus import read_text
@@ -33,7 +38,7 @@ from textgen.text.reading.sources import Paths, Source
 from textgen.wording import is_whole_number
 
 PIECES = (10, 20, 40)
-"""Lengths of the pieces that are counted unless others are asked for."""
+"""Default lengths of the pieces that are counted."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,9 @@ class Overlap:
     """The longest piece that a text and a corpus have in common.
 
     Args:
-        piece: the characters.
         text_offset: characters of the text before it.
         text_line: line of the text that it begins in, from 1.
-        corpus_file: name of the file of the corpus that has it first.
+        corpus_file: the first file of the corpus that contains it.
         corpus_offset: characters of that file before it.
         corpus_line: line of that file that it begins in, from 1.
     """
@@ -59,15 +63,15 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Novelty:
-    """How much of a text stands in a corpus.
+    """How much of a text occurs in a corpus.
 
     Args:
         num_chars: of the text.
-        num_files: of the corpus, without empty ones; of records each counts.
-        num_corpus_chars: of all its files together.
-        longest: the longest piece in common; None without a single common character.
-        shares: for each length, the share of the text's pieces of so many characters
-            that stand in the corpus, each position counted; None where the text is
+        num_files: of the corpus, without empty ones; each record counts as one.
+        num_corpus_chars: of all its files.
+        longest: the longest piece in common; None without any common character.
+        shares: for each length, the share of all pieces of the text of so many
+            characters that occur in the corpus, at every position; None if the text is
             shorter.
     """
 
@@ -78,7 +82,7 @@ class Novelty:
     shares: Mapping[int, float | None]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, for JSON; `longest` also has its `length`.
+        """Plain data for JSON; `longest` also has its `length`.
 
         >>> novelty("ab", [("a.txt", "b")], pieces=[1]).to_dict()["shares"]
         {'1': 0.5}
@@ -93,23 +97,23 @@ class Novelty:
 def novelty(
     text: str, corpus: Iterable[tuple[str, str]], pieces: Sequence[int] = PIECES
 ) -> Novelty:
-    """Find what of a text is copied from a corpus.
+    """Measure how much of a text is copied from a corpus.
 
-    Upper and lower case, spaces and line feeds count like all characters; bring both
-    into one normal form first. A piece lies within one file, never across a border.
+    All characters count, including spaces and line feeds, and case matters; text and
+    corpus must be in the same normal form. A match lies within one file.
 
     Args:
-        text: what a model wrote, for example.
+        text: generated by a model, for example.
         corpus: name and text of each file.
         pieces: lengths of the pieces to count, in characters.
 
     Returns:
-        The longest overlap, the first in the text and then in the corpus of several
-        that are equally long, and the shares.
+        The shares, and the longest overlap: of several that are equally long, the first
+        in the text, at its first place in the corpus.
 
     Raises:
-        ConfigError: a length that is not a whole number of at least 1, or none.
-        CorpusError: text or corpus has no characters.
+        ConfigError: a length is not a whole number of at least 1, or none is given.
+        CorpusError: the text or the corpus is empty.
 
     >>> found = novelty("the dog sat", [("a.txt", "a cat sat")], pieces=[2, 20])
     >>> found.longest.piece, found.longest.text_offset, found.longest.corpus_offset
@@ -123,39 +127,40 @@ def novelty(
         raise CorpusError("the text is empty, so nothing in it can be copied. Add text.")
     if not files:
         raise CorpusError("the corpus is empty. Name files with text in them.")
-    shelf = Shelf([content for _, content in files])
-    counted = [
-        Wanted(text, n, np.arange(len(text) - n + 1)) for n in lengths if n <= len(text)
+    joined = JoinedFiles([content for _, content in files])
+    queries = [
+        Query(text, n, np.arange(len(text) - n + 1)) for n in lengths if n <= len(text)
     ]
-    search_hashes(shelf, counted)
+    search_hashes(joined, queries)
     return Novelty(
         num_chars=len(text),
         num_files=len(files),
-        num_corpus_chars=shelf.num_chars,
-        longest=_overlap(text, files, shelf, longest_match(text, shelf, counted)),
-        shares=dict.fromkeys(lengths) | {each.length: each.share for each in counted},
+        num_corpus_chars=joined.num_chars,
+        longest=_overlap(text, files, joined, longest_match(text, joined, queries)),
+        shares=dict.fromkeys(lengths) | {query.length: query.share for query in queries},
     )
 
 
-class Sources(NamedTuple):
-    """What `read_sources` gives.
+class Texts(NamedTuple):
+    """The texts of a corpus.
 
     Args:
-        files: name and text of each; of records each by itself, named by file and line.
-        sha256: what training on just these files noted as the fingerprint of its text.
+        files: name and text of each file; each record counts as a file, with its line in
+            the name.
+        sha256: the fingerprint that training on these files records.
     """
 
     files: list[tuple[str, str]]
     sha256: str
 
 
-def read_sources(paths: Paths, config: TextConfig) -> Sources:
-    r"""Read a corpus for `novelty`, as training does, but file by file.
+def read_texts(paths: Paths, config: TextConfig) -> Texts:
+    r"""Read a corpus for `novelty`: as training does, but file by file.
 
     Args:
-        paths: as for `read_corpus`; a file named twice is read once.
-        config: encoding, glob, normal form and documents. Where these are records,
-            but the files are not all of that kind, they are read as plain text.
+        paths: as for `read_corpus`.
+        config: encoding, glob, normal form and documents. If the documents are records,
+            but not all files hold records, the files are read as plain text.
 
     Raises:
         CorpusError: as for `read_corpus`.
@@ -165,29 +170,29 @@ def read_sources(paths: Paths, config: TextConfig) -> Sources:
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "poems.jsonl")
     ...     _ = path.write_text('{"text": "Rain."}\n{"text": "Sun."}\n')
-    ...     found = read_sources(folder, TextConfig(documents="records"))
+    ...     found = read_texts(folder, TextConfig(documents="records"))
     >>> [(Path(name).name, text) for name, text in found.files]
     [('poems.jsonl:1', 'Rain.'), ('poems.jsonl:2', 'Sun.')]
     """
     sources, _ = corpus_sources(paths, config)
     if config.documents == "records":
         if all(source.is_stdin or holds_records(source) for source in sources):
-            return _record_sources(sources, config)
+            return _texts_of_records(sources, config)
         config = replace(config, documents="whole")
     files = [(source.shown, read_text(source, config)) for source in sources]
     with_text = ([text] for _, text in files if text and not text.isspace())
-    return Sources(files, _fingerprint(cut_pieces(with_text, config.documents)))
+    return Texts(files, _fingerprint(cut_pieces(with_text, config.documents)))
 
 
-def _record_sources(sources: Sequence[Source], config: TextConfig) -> Sources:
+def _texts_of_records(sources: Sequence[Source], config: TextConfig) -> Texts:
     names = _RecordNames()
     records = list(join_pieces(CorpusReader(sources, config, observer=names)))
     texts = [record.text for record in records]
-    return Sources(list(zip(names.names, texts, strict=True)), _fingerprint(records))
+    return Texts(list(zip(names.names, texts, strict=True)), _fingerprint(records))
 
 
 class _RecordNames(Observer):
-    """Notes file and line of each record."""
+    """Records the file and line of each record."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -208,10 +213,10 @@ def _fingerprint(pieces: Iterable[Piece]) -> str:
 
 
 def checked_lengths(pieces: Sequence[int]) -> list[int]:
-    """Lengths of pieces, ascending and each once, or an error before much is read.
+    """The lengths of pieces, validated, in ascending order without duplicates.
 
     Raises:
-        ConfigError: a length that is not a whole number of at least 1, or none.
+        ConfigError: a length is not a whole number of at least 1, or none is given.
 
     >>> checked_lengths([20, 10, 20])
     [10, 20]
@@ -228,15 +233,15 @@ def checked_lengths(pieces: Sequence[int]) -> list[int]:
 
 
 def _overlap(
-    text: str, files: Sequence[tuple[str, str]], shelf: Shelf, known: Known
+    text: str, files: Sequence[tuple[str, str]], joined: JoinedFiles, longest: Matches
 ) -> Overlap | None:
-    if known.length == 0:
+    if longest.length == 0:
         return None
-    start = int(known.starts[0])
-    file, offset = shelf.place(int(known.places[0]))
+    start = int(longest.starts[0])
+    file, offset = joined.place(int(longest.places[0]))
     name, content = files[file]
     return Overlap(
-        piece=text[start : start + known.length],
+        piece=text[start : start + longest.length],
         text_offset=start,
         text_line=_line(text, start),
         corpus_file=name,

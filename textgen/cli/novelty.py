@@ -80,7 +80,7 @@ def novelty(
     *named, file = arguments
     if file == "-" and "-" in paths:
         raise click.UsageError("TEXT and --corpus cannot both be stdin.")
-    from textgen.checking.novelty import checked_lengths, read_sources
+    from textgen.checking.novelty import checked_lengths, read_texts
     from textgen.checking.novelty import novelty as measure
     from textgen.checkpoint.format import load_checkpoint
 
@@ -95,10 +95,10 @@ def novelty(
     config = replace(stored, normalize=form, **asked)
     found = paths or _trained_files(path, trained_on)
     text = _read(file, TextConfig(encoding=text_encoding, normalize=form))
-    sources = read_sources(found, config)
-    if sources.sha256 != trained_on.get("sha256"):
+    texts = read_texts(found, config)
+    if texts.sha256 != trained_on.get("sha256"):
         say(f"Note: this corpus is not the text that {path} was trained on.")
-    result = measure(text, sources.files, lengths)
+    result = measure(text, texts.files, lengths)
     click.echo(json.dumps(result.to_dict()) if as_json else _as_text(result))
 
 
