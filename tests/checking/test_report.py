@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.checking.amount import sizes_of_parts
+from textgen.checking.amount import sizes_of
 from textgen.checking.finding import Finding
-from textgen.checking.repeats import Fingerprint, Repeats
+from textgen.checking.repeats import Repeats, TextHash
 from textgen.checking.report import Report, examine, summary
 from textgen.checking.survey import survey
 from textgen.checkpoint.runs import RunDirectory
@@ -82,7 +82,7 @@ def test_a_sound_text_gets_a_clean_bill(write: Write) -> None:
     assert report.findings == ()
     assert report.can_train
     assert report.as_text() == (
-        "19,200 characters, 17 different, 1 file.\n\nNothing to mend: it can be trained on."
+        "19,200 characters, 17 different, 1 file.\n\nNothing to fix: ready for training."
     )
 
 
@@ -137,10 +137,6 @@ def test_a_flag_that_is_wrong_is_to_be_left_out(write: Write) -> None:
     finding = found(check(write(FRENCH * 99), encoding="latin-1"), "wrong encoding")
     assert finding.severity == "warning"
     assert finding.advice.endswith("leave out --encoding latin-1.")
-    even = STORY * 100
-    assert len(even) % 2 == 0
-    finding = found(check(write(even), encoding="utf-16"), "wrong encoding")
-    assert "without one NUL byte" in finding.what
 
 
 def test_a_wrong_byte_is_named_with_its_place_also_in_a_later_piece(write: Write) -> None:
@@ -164,8 +160,11 @@ def test_an_encoding_whose_errors_name_another_is_reported_like_the_rest(
 
 def test_half_a_character_is_an_error_with_its_place(write: Write) -> None:
     report = check(write(STORY * 300 + "+2AA-"), encoding="utf-7")
-    finding = found(report, "half characters")
-    assert "1 half character: U+D800 (1, first in line 301)" in finding.what
+    finding = found(report, "lone surrogates")
+    assert (
+        "1 lone surrogate, half of a character each: U+D800 (1, first in line 301)"
+        in finding.what
+    )
     assert not report.can_train
 
 
@@ -222,7 +221,7 @@ def test_a_file_that_is_read_in_part_is_said_to_be_so(write: Write, tmp_path: Pa
     write(STORY * 200, "many/a.txt")
     write(STORY.encode() * 30_000 + b"\xff\xff", "many/b.txt")
     report = check(tmp_path / "many")
-    assert ", 1 file, and what 1 file had before an error." in report.headline
+    assert ", 1 file, and 1 file up to a fault." in report.headline
     assert report.facts["num_files"] == 1
 
 
@@ -286,13 +285,6 @@ def test_line_endings_are_told_apart(text: str, said: str, write: Write) -> None
     assert finding.severity == "remark"
     assert said in finding.what
     assert "line endings" not in topics(check(write("a\nb\n" * 2000)))
-
-
-def test_lines_that_end_twice_are_a_warning(write: Write) -> None:
-    report = check(write("a\r\r\nb\r\n" * 2000))
-    finding = next(f for f in report.findings if f.topic == "line endings")
-    assert finding.severity == "warning"
-    assert finding.what.startswith("2,000 lines end in CR CR LF")
 
 
 def test_a_mark_at_the_start_is_a_remark_and_in_the_middle_another(write: Write) -> None:
@@ -376,7 +368,7 @@ def test_control_and_invisible_characters_are_named_with_their_first_place(
 
 def test_lost_characters_are_counted(write: Write) -> None:
     finding = found(check(write(STORY * 300 + "caf\ufffd\n" * 2)), "lost characters")
-    assert "2 times U+FFFD (the first in line 301)" in finding.what
+    assert "2 replacement characters U+FFFD (the first in line 301)" in finding.what
 
 
 def test_two_spellings_side_by_side_are_found(write: Write) -> None:
@@ -389,8 +381,6 @@ def test_two_spellings_side_by_side_are_found(write: Write) -> None:
     finding = found(check(path, normalize="none"), "mixed normal forms")
     assert finding.severity == "warning"
     assert "use --normalize nfc" in finding.advice
-    finding = found(check(write("ﬁn ½ " * 3000)), "compatibility forms")
-    assert finding.data["changed_by_nfkc"] == 6000
 
 
 @given(
@@ -440,12 +430,16 @@ def test_little_held_out_names_the_share_that_is_enough(write: Write) -> None:
 
 
 def test_a_model_far_larger_than_the_usual_one_is_a_warning(write: Write) -> None:
-    def choose(num_chars: int, vocab_size: int) -> tuple[ModelConfig, ModelConfig]:
-        assert (num_chars, vocab_size) == (17_280, 17)
-        return ModelConfig(vocab_size, units=512), ModelConfig(vocab_size, units=64)
-
-    report = examine(write(STORY * 400), TextConfig(), choose_model=choose)
-    assert "--size auto takes (2 x 64 units)" in found(report, "model too large").what
+    report = examine(write(STORY * 400), TextConfig(), model_options={"units": 512})
+    finding = found(report, "model too large")
+    assert "for 17,280 characters to train on" in finding.what
+    assert "--size auto uses (1 x 128 units)" in finding.what
+    chosen, usual = (
+        ModelConfig(17, num_layers=1, units=512),
+        ModelConfig(17, num_layers=1, units=128),
+    )
+    assert finding.data["num_parameters"] == chosen.num_parameters
+    assert finding.data["usual_num_parameters"] == usual.num_parameters
 
 
 def test_one_giant_document_and_a_long_line_are_told(write: Write) -> None:
@@ -558,8 +552,8 @@ def test_very_many_documents_are_split_as_training_splits_them(
     assert report.facts["num_val"] == corpus.val.num_chars
     assert report.facts["num_test"] == corpus.test.num_chars
     found = survey(path, config)
-    assert (found.lengths.num_documents, found.lengths.block_size) == (333, 16)
-    parts = sizes_of_parts(found.lengths, config, seed=4)
+    assert (found.stats.num_documents, found.lengths.block_size) == (333, 16)
+    parts = sizes_of(found.lengths, config, seed=4)
     assert parts.train_documents == corpus.train.num_documents
 
 
@@ -579,17 +573,15 @@ def test_however_a_file_is_read_the_findings_are_the_same(
     config = TextConfig(documents=documents)
     # One mojibake may be cut in two; all else must be equal.
     one, other = survey(path, config), survey(path, config, piece_bytes=size)
-    assert one.documents.lengths == other.documents.lengths
-    assert one.documents.found() == other.documents.found()
-    assert one.endings == other.endings
-    assert one.num_doubled_cr == other.num_doubled_cr
+    assert one.repeats.lengths == other.repeats.lengths
+    assert one.repeats.found() == other.repeats.found()
+    assert one.files == other.files
     assert one.text.places == other.text.places
-    assert one.text.num_lines == other.text.num_lines
     assert one.text.longest_line == other.text.longest_line
     assert one.text.longest_line_place == other.text.longest_line_place
     for name in ("raw", "nfc"):
         np.testing.assert_array_equal(getattr(one.text, name), getattr(other.text, name))
-    np.testing.assert_array_equal(one.counts, other.counts)
+    np.testing.assert_array_equal(one.stats.counts, other.stats.counts)
 
 
 def test_memory_does_not_grow_with_the_file(write: Write) -> None:
@@ -607,7 +599,7 @@ def test_memory_does_not_grow_with_the_file(write: Write) -> None:
 
 @given(text=st.text(max_size=30), cuts=st.lists(st.integers(0, 30), max_size=5))
 def test_a_fingerprint_does_not_depend_on_the_pieces(text: str, cuts: list[int]) -> None:
-    whole, pieces = Fingerprint(), Fingerprint()
+    whole, pieces = TextHash(), TextHash()
     text *= 9000
     whole.feed(text)
     edges = sorted(cut * 8000 for cut in cuts)
@@ -631,7 +623,7 @@ def test_repeats_are_counted_as_by_hand(texts: list[str]) -> None:
 
 
 def test_only_so_many_texts_are_compared() -> None:
-    repeats = Repeats(most=2)
+    repeats = Repeats(max_texts=2)
     for text in "aba":
         repeats.add(hash(text), 1)
     assert repeats.count == 3
@@ -650,14 +642,14 @@ def line_of(text: str, **options: Any) -> str:
     )
     num_documents = options.pop("num_documents", 1)
     stats = CorpusStats(len(text), num_documents, counts, None, files, sha256="")
-    given = {"config": TextConfig(), "num_train_chars": 20_000} | options
+    given: dict[str, Any] = {"config": TextConfig(), "num_train_chars": 20_000} | options
     return summary(stats, **given)
 
 
 def test_the_summary_of_a_sound_text_is_one_short_line() -> None:
     assert line_of("ab" * 9 + "c", changes=Counter({HAD_CRLF: 3})) == (
         "Text: 19 characters, 3 different (1 seen fewer than 5 times), 1 file; nothing to "
-        "mend."
+        "fix."
     )
 
 

@@ -18,8 +18,7 @@ def test_a_sound_text_gets_a_short_clean_bill(tmp_path: Path, capsys: Output) ->
     path.write_text(STORY * 400, encoding="utf-8")
     assert run(["corpus", "check", str(path)]) == 0
     assert capsys.readouterr() == (
-        "13,600 characters, 15 different, 1 file.\n\n"
-        "Nothing to mend: it can be trained on.\n",
+        "13,600 characters, 15 different, 1 file.\n\nNothing to fix: ready for training.\n",
         "",
     )
 
@@ -32,7 +31,7 @@ def test_a_finding_is_a_paragraph_with_what_to_do(tmp_path: Path, capsys: Output
     assert out == (
         "No text could be read.\n\n"
         f"error: encoding: {path} is not utf-8: byte 0xe9 at offset 6, line 1. It looks "
-        "like cp1252: single bytes stand for accented letters. Add --encoding cp1252.\n\n"
+        "like cp1252. Add --encoding cp1252.\n\n"
         "textgen train would refuse this text.\n"
     )
     assert err == ""
@@ -89,7 +88,7 @@ def test_a_missing_file_is_one_error_among_others(
 def test_results_go_to_stdout_and_no_bar_to_a_pipe() -> None:
     done = textgen("corpus", "check", "-", input=STORY * 400)
     assert done.returncode == 0
-    assert "Nothing to mend" in done.stdout
+    assert "Nothing to fix" in done.stdout
     assert done.stderr == ""
 
 

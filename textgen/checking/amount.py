@@ -1,4 +1,4 @@
-"""Whether there is enough text for what is to be trained, and whether it fits."""
+"""Findings about the amount of text: whether it is enough, and suits the model."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from textgen.errors import CorpusError
 from textgen.text.encoded.scan import BlockLengths
 from textgen.text.encoded.splitting import part_ends, parts_of
 from textgen.text.encoded.windows import windows
-from textgen.wording import count_of, percent
+from textgen.wording import count_of
 
 LITTLE_CHARS = 10_000
-"""A model trained on less can do little but repeat it."""
+"""A model trained on less memorises it."""
 LITTLE_HELD_OUT = 1_000
-"""The score of fewer held-out characters is mostly chance."""
-_LONG_LINE = 20_000
-# A model so many times larger than the usual one for a text learns it by heart.
+"""The score on fewer characters is mostly noise."""
+# A model this many times larger than the usual one for a text memorises it.
 _TOO_LARGE = 4
 
 
 class Parts(NamedTuple):
-    """Characters and documents of the text to train, to validate and to test on."""
+    """Characters to train, validate and test on, and the documents to train on."""
 
     train: int
     val: int
@@ -36,128 +35,89 @@ class Parts(NamedTuple):
     train_documents: int = 1
 
 
-def sizes_of_whole(num_chars: int, config: TextConfig) -> Parts:
-    """How much training would learn from and hold back of one whole text.
+def sizes_of(lengths: BlockLengths, config: TextConfig, seed: int) -> Parts:
+    """The sizes of the parts that training splits a corpus into.
 
     Raises:
-        CorpusError: too little text for every part to have some.
-
-    >>> sizes_of_whole(100, TextConfig(val_fraction=0.25))
-    Parts(train=75, val=25, test=0, train_documents=1)
+        CorpusError: too little text, or too few documents, for every part to have some.
     """
-    train, val, test = np.diff((0, *part_ends(num_chars, config))).tolist()
-    return Parts(train, val, test)
-
-
-def sizes_of_parts(lengths: BlockLengths, config: TextConfig, seed: int) -> Parts:
-    """How much training would learn from and hold back of documents of these lengths.
-
-    Raises:
-        CorpusError: too few documents for every part to have some.
-
-    >>> lengths = BlockLengths(most_blocks=4)
-    >>> lengths.add([5] * 7, [True] * 7)
-    >>> sizes_of_parts(lengths, TextConfig(documents="lines"), seed=1)
-    Parts(train=25, val=10, test=0, train_documents=5)
-    """
+    if config.documents == "whole":
+        train, val, test = np.diff((0, *part_ends(lengths.num_chars, config)))
+        return Parts(int(train), int(val), int(test))
     blocks = lengths.total()
     part_of = parts_of(blocks, config.documents, config, seed)
-    train, val, test = np.bincount(part_of, weights=blocks, minlength=3).tolist()
+    train, val, test = np.bincount(part_of, weights=blocks, minlength=3)
     # The last block may have fewer documents than the others.
     sizes = np.full(len(blocks), lengths.block_size)
     sizes[-1] -= sizes.sum() - lengths.num_documents
     return Parts(int(train), int(val), int(test), int(sizes[part_of == 0].sum()))
 
 
-def num_ids(parts: Parts, found: Survey) -> int:
-    """Into how many ids the text to train on is encoded; of bytes, about as many."""
-    config = found.config
+def _num_ids(parts: Parts, found: Survey) -> int:
+    """The ids that the training text is encoded into; with bytes, an estimate."""
+    config, stats = found.config, found.stats
     ids = parts.train
     if config.tokenizer == "byte":
-        counts = found.counts
-        num_bytes = sum(int(counts[start:].sum()) for start in (0, 0x80, 0x800, 0x10000))
-        ids = round(ids * num_bytes / found.num_chars)
+        firsts = (0, 0x80, 0x800, 0x10000)
+        num_bytes = sum(int(stats.counts[first:].sum()) for first in firsts)
+        ids = round(ids * num_bytes / stats.num_chars)
     if config.documents != "whole":
-        # The end of each document is an id, too, and so is its label.
-        ids += 1 + parts.train_documents * (1 + found.has_labels)
+        # The end of each document is an id, and so is its label.
+        ids += 1 + parts.train_documents * (1 + (stats.labels is not None))
     return ids
 
 
 def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[Finding]:
-    """Findings about the amount of text and how it is cut."""
-    ids = num_ids(parts, found)
+    """Findings about the sizes of the parts."""
+    ids = _num_ids(parts, found)
     try:
-        # One number, seen as many, for the error that training would give.
+        # For the error that training would raise; the array takes no memory.
         windows(np.broadcast_to(np.uint8(0), (ids,)), train.batch_size, train.seq_length)
     except CorpusError as error:
-        yield Finding("error", "little text", f"{error}", data={"num_train": ids})
+        yield Finding("error", "little text", str(error), data={"num_train": ids})
         return
     if parts.train < LITTLE_CHARS:
         yield Finding(
             "warning",
             "little text",
-            f"{count_of(parts.train, 'character')} to train on: a model learns so few by "
-            "heart and does little but repeat them.",
-            f"Add text; from {LITTLE_CHARS:,} on it begins to be of use.",
+            f"{count_of(parts.train, 'character')} to train on: so few that the model will "
+            "memorise them and do little but repeat them.",
+            f"Add text; a model becomes useful from about {LITTLE_CHARS:,} characters.",
             {"num_train": parts.train},
         )
     elif parts.val < LITTLE_HELD_OUT:
-        wanted = LITTLE_HELD_OUT / found.num_chars
+        fraction = LITTLE_HELD_OUT / found.stats.num_chars + 0.0005
         yield Finding(
             "warning",
             "little held out",
-            f"{count_of(parts.val, 'character')} to validate on: the score of so few is "
-            "mostly chance, and training stops by it.",
-            f"Use --val-fraction {wanted + 0.0005:.3f} or more.",
+            f"{count_of(parts.val, 'character')} to validate on: so few that the score, "
+            "which decides when training stops, is mostly noise.",
+            f"Use --val-fraction {fraction:.3f} or more.",
             {"num_val": parts.val},
-        )
-
-
-def shape_findings(found: Survey) -> Iterator[Finding]:
-    """Findings about lines and documents of an odd size."""
-    kind = found.config.documents
-    documents = found.documents
-    is_giant = documents.longest > documents.num_chars / 2 and documents.num_chars > 2000
-    if kind != "whole" and documents.count > 1 and is_giant:
-        yield Finding(
-            "warning",
-            "one giant document",
-            f"one of {documents.count:,} documents has {documents.longest:,} characters, "
-            f"{percent(documents.longest, documents.num_chars)} of the text; documents are "
-            "held back as a whole.",
-            f"Look whether --documents {kind} is what is meant; --documents whole cuts the "
-            "text anywhere.",
-            {"longest_document": documents.longest},
-        )
-    if found.text.longest_line > _LONG_LINE and kind not in ("lines", "records"):
-        yield Finding(
-            "remark",
-            "long lines",
-            f"the longest line has {found.text.longest_line:,} characters "
-            f"({found.text.longest_line_place}).",
-            "That is as it should be for text without lines; else it has lost them.",
-            {"longest_line": found.text.longest_line},
         )
 
 
 def model_findings(
     num_train: int, model: ModelConfig, usual: ModelConfig
 ) -> Iterator[Finding]:
-    """Findings about a model against the text.
+    """A finding about a model that is too large for the text.
 
     Args:
         num_train: characters to train on.
-        model: what was chosen.
-        usual: what `--size auto` takes for as much text.
+        model: the one to be trained.
+        usual: the one that `--size auto` chooses for as much text.
     """
-    chosen, best = model.num_parameters, usual.num_parameters
-    if chosen > _TOO_LARGE * best:
+    ratio = model.num_parameters / usual.num_parameters
+    if ratio > _TOO_LARGE:
         yield Finding(
             "warning",
             "model too large",
-            f"{chosen:,} parameters for {num_train:,} characters to train on, "
-            f"{chosen / best:.0f} times as many as --size auto takes "
-            f"({usual.num_layers} x {usual.units} units): it would learn it by heart.",
+            f"{model.num_parameters:,} parameters for {num_train:,} characters to train "
+            f"on, {ratio:.0f} times as many as --size auto uses ({usual.num_layers} x "
+            f"{usual.units} units): the model would memorise the text.",
             "Use --size auto, or add text.",
-            {"num_parameters": chosen, "usual_num_parameters": best},
+            {
+                "num_parameters": model.num_parameters,
+                "usual_num_parameters": usual.num_parameters,
+            },
         )

@@ -1,31 +1,114 @@
-"""The bytes of one file on the way to its text, and what is noticed of them."""
+"""What the bytes of a file show before they become text: faults, encoding, line endings."""
 
 from __future__ import annotations
 
 import codecs
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from textgen.checking.guess import Guess, guess_encoding
-from textgen.errors import CorpusError, TextgenError
-from textgen.text.reading.decoding import HAD_CR, HAD_CRLF, PieceDecoder, without_mark
-from textgen.text.reading.reader import PIECE_BYTES
-from textgen.text.reading.sources import Source, bytes_pieces
+from textgen.errors import TextgenError
+from textgen.text.reading.decoding import HAD_CR, HAD_CRLF, WrongByteError
 
-# How much before and behind a wrong byte is looked at.
-_BEFORE, _BEHIND = 1 << 15, 1 << 17
+# Bytes before and after a wrong byte that the guess is based on.
+_BEFORE, _AFTER = 1 << 15, 1 << 17
+_MARKS = (
+    # The mark of UTF-32 begins with that of UTF-16.
+    ("utf-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+    ("utf-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    ("utf-8", (codecs.BOM_UTF8,)),
+)
+_WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+# The more common come first: many Western texts decode equally well in several of them.
+_NARROW = (
+    *("cp1252", "cp1251", "koi8-r", "cp1250", "iso8859-2", "cp1253", "cp1254", "cp1255"),
+    *("cp1256", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "mac-roman"),
+)
+
+
+class Guess(NamedTuple):
+    """A likely encoding.
+
+    Args:
+        encoding: a value for `--encoding`; None for UTF-8 with a few wrong bytes.
+        reason: evidence for it in a few words; may be empty.
+        num_wrong: invalid UTF-8 bytes in the sample.
+    """
+
+    encoding: str | None
+    reason: str = ""
+    num_wrong: int = 0
+
+
+def guess_encoding(start: bytes, sample: bytes, tried: str) -> Guess | None:
+    r"""The likely encoding of a file that is not `tried`, or None.
+
+    Args:
+        start: the first bytes of the file.
+        sample: a part of it that includes the wrong byte; whole lines, if possible.
+        tried: an encoding that Python knows.
+
+    >>> guess_encoding(b"caf\xe9 noir", b"caf\xe9 noir", "utf-8").encoding
+    'cp1252'
+    """
+    for encoding, marks in _MARKS:
+        if start.startswith(marks) and not _is(tried, encoding):
+            return Guess(encoding, f"it starts with the byte order mark of {encoding}")
+    if b"\0" in sample:
+        return _most_readable(sample, _WIDE, tried)
+    # A sample may end inside a character, which is not counted.
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample)
+    num_wrong = sum("\udc80" <= c <= "\udcff" for c in text)
+    num_right = len(text.encode("utf-8", "ignore")) - sum(c < "\x80" for c in text)
+    if not num_wrong and not _is(tried, "utf-8"):
+        return Guess("utf-8", "all of it is valid UTF-8")
+    if _is(tried, "utf-8") and num_right > 8 * num_wrong:
+        return Guess(None, num_wrong=num_wrong)
+    # Only these lines differ between the encodings.
+    telling = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())
+    return _most_readable(telling, _NARROW, tried)
+
+
+def _most_readable(sample: bytes, encodings: Iterable[str], tried: str) -> Guess | None:
+    # Imported late: few files need it.
+    from charset_normalizer import from_bytes
+
+    # By the names that the library gives them.
+    own_names = {e.replace("-", "_"): e for e in encodings if not _is(tried, e)}
+    found = from_bytes(
+        sample,
+        cp_isolation=list(own_names),
+        preemptive_behaviour=False,
+        enable_fallback=False,
+    )
+    matches = {m.encoding: m for match in found for m in (match, *match.submatch)}
+    # Left to itself, the library takes the first in alphabetical order among equals.
+    ranked = sorted(
+        (matches[name].chaos, -matches[name].coherence, rank, own)
+        for rank, (name, own) in enumerate(own_names.items())
+        if name in matches
+    )
+    return Guess(ranked[0][-1]) if ranked else None
+
+
+def _is(encoding: str, other: str) -> bool:
+    own = codecs.lookup(encoding).name.removesuffix("-sig")
+    # `utf-16` has a mark and stands for both byte orders.
+    return own == codecs.lookup(other).name or other.startswith(f"{own}-")
+
+
+# --- faults ---
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why one file cannot be read.
+    """Why a file cannot be read.
 
     Args:
-        message: the line with which training would refuse it.
-        guess: how it seems to be encoded, where its bytes are the fault.
-        place: which byte is wrong and where, or nothing.
+        name: of the file, as messages show it.
+        message: the error with which training would refuse it.
+        guess: its likely encoding, if its bytes are the reason.
+        place: the wrong byte and its position, or nothing.
     """
 
     name: str
@@ -34,150 +117,78 @@ class Fault:
     place: str = ""
 
 
-class FileFacts(NamedTuple):
-    """What is known of the bytes of one file.
+def fault_of(error: TextgenError, name: str, start: bytes, encoding: str) -> Fault:
+    """Explain an error that ended the reading of a file.
 
     Args:
-        changes: what was changed in its text; see `PieceDecoder.changes`.
-        endings: its line endings, such as "LF and CRLF", or nothing.
-        num_doubled_cr: how many lines end in CR CR LF.
-        is_narrow: whether it lacks the NUL bytes that an encoding of two or four bytes
-            for each character has.
+        name: of the file, as messages show it.
+        start: its first bytes.
+        encoding: the one it was read with.
+    """
+    message = str(error)
+    if not isinstance(error, WrongByteError):
+        return Fault(name, message)
+    sample = _sample(error)
+    guess = guess_encoding(start, sample, encoding)
+    if error.line is not None:
+        byte = f"byte 0x{error.data[error.index]:02x}"
+        place = f"{byte} at offset {error.offset:,}, line {error.line:,}"
+        return Fault(name, message, guess, place)
+    if guess is not None:
+        return Fault(name, message, guess, "it has NUL bytes")
+    # A text with a few stray NUL bytes, or no text at all.
+    is_text = sample.decode("utf-8", "replace").count("\ufffd") < 4
+    return Fault(name, message, None, f"a NUL byte at offset {error.offset:,}" * is_text)
+
+
+def _sample(error: WrongByteError) -> bytes:
+    data, index = error.data, error.index
+    # A multiple of four, so that no character of UTF-16 or UTF-32 is cut.
+    start = max(0, index - _BEFORE) // 4 * 4
+    before, after = data[start:index], data[index : index + _AFTER]
+    if b"\0" not in data:
+        # Whole lines, so that no character of any other encoding is cut.
+        before = before.partition(b"\n")[2] if start and b"\n" in before else before
+        after = after.rpartition(b"\n")[0] or after
+    return before + after
+
+
+# --- line endings ---
+
+
+class LineEndings:
+    """The kinds of line endings in the bytes of one file.
+
+    >>> endings = LineEndings()
+    >>> endings.add(b"one\\r")
+    >>> endings.add(b"\\ntwo\\n")
+    >>> endings.kinds([HAD_CRLF], "utf-8")
+    'LF and CRLF'
     """
 
-    changes: tuple[str, ...]
-    endings: str
-    num_doubled_cr: int
-    is_narrow: bool
+    def __init__(self) -> None:
+        self._num_lf = self._num_crlf = 0
+        self._ends_in_cr = False
 
-
-def fault_of_records(name: Source, error: TextgenError, encoding: str) -> Fault:
-    """What is said of an error that ended the reading of a file of records."""
-    cause = error.__cause__
-    is_decoding = isinstance(cause, UnicodeDecodeError)
-    if os.path.isfile(name.path) and (is_decoding or "NUL byte" in str(error)):
-        found = _fault_of_bytes(name, encoding)
-        if found is not None and found.message == str(error):
-            return found
-    if not isinstance(cause, UnicodeDecodeError):
-        return Fault(name.shown, str(error))
-    sample = _sample(cause)
-    guess = guess_encoding(sample[:64], sample, encoding)
-    return Fault(name.shown, str(error), guess, f"byte 0x{_wrong_byte(cause):02x}")
-
-
-def _fault_of_bytes(name: Source, encoding: str) -> Fault | None:
-    """What is wrong with the bytes of a file, whatever it holds."""
-    file = FileBytes(name, encoding, PIECE_BYTES, None)
-    try:
-        for _ in file.texts():
-            pass
-    except CorpusError as error:
-        return file.fault(error)
-    return None
-
-
-def _sample(cause: UnicodeDecodeError) -> bytes:
-    return bytes(cause.object[max(0, cause.start - _BEFORE) : cause.start + _BEHIND])
-
-
-def _wrong_byte(cause: UnicodeDecodeError) -> int:
-    return cause.object[cause.start]
-
-
-class FileBytes:
-    """Decodes one file, and looks at its bytes.
-
-    Args:
-        name: as for `bytes_pieces`; and so are the two last.
-        encoding: of the file.
-
-    Attributes:
-        has_text: whether any text came out so far.
-    """
-
-    def __init__(
-        self,
-        name: Source,
-        encoding: str,
-        piece_bytes: int,
-        on_bytes: Callable[[int], object] | None,
-    ) -> None:
-        self._name = name
-        self._encoding = encoding
-        self._piece_bytes = piece_bytes
-        self._on_bytes = on_bytes
-        self._decoder = PieceDecoder(encoding, name.shown)
-        self._start = self._last = b""
-        self._num_bytes = self._num_lines = 0
-        self._num_lf = self._num_crlf = self._num_doubled = 0
-        self._crs = b""
-        self._has_nul = False
-        self.has_text = False
-
-    def texts(self) -> Iterator[str]:
-        """The decoded pieces, none of them empty."""
-        for data in bytes_pieces(self._name, self._piece_bytes, self._on_bytes):
-            self._look_at(data)
-            if text := self._decoder.feed(data):
-                self._num_lines += text.count("\n")
-                self.has_text = True
-                yield text
-        if text := self._decoder.flush():
-            yield text
-
-    def _look_at(self, data: bytes) -> None:
-        self._start = self._start or data[:64]
-        self._last = data
-        self._num_bytes += len(data)
+    def add(self, data: bytes) -> None:
+        """Count those of the next bytes."""
         self._num_lf += data.count(b"\n")
-        self._has_nul = self._has_nul or b"\0" in data
-        if self._crs or b"\r" in data:
-            joined = self._crs + data
-            self._num_crlf += joined.count(b"\r\n")
-            self._num_doubled += joined.count(b"\r\r\n")
-            # Only these can be part of what ends in the next piece.
-            end = joined[-2:]
-            self._crs = end[len(end.rstrip(b"\r")) :]
+        if self._ends_in_cr and data.startswith(b"\n"):
+            self._num_crlf += 1
+        if b"\r" in data:
+            self._num_crlf += data.count(b"\r\n")
+        self._ends_in_cr = data.endswith(b"\r")
 
-    def facts(self) -> FileFacts:
-        """What is known when the file has been read."""
-        changes = self._decoder.changes
-        # In UTF-16 the bytes of a line feed may be halves of other characters.
-        is_wide = codecs.lookup(self._encoding).name.startswith(("utf-16", "utf-32"))
-        kinds = [name for name, q in (("CRLF", HAD_CRLF), ("CR", HAD_CR)) if q in changes]
+    def kinds(self, changes: Iterable[str], encoding: str) -> str:
+        """Names of the kinds; empty without line endings.
+
+        Args:
+            changes: made to the text; see `PieceDecoder.changes`.
+            encoding: of the file.
+        """
+        kinds = [k for k, had in (("CRLF", HAD_CRLF), ("CR", HAD_CR)) if had in changes]
+        # In UTF-16 the byte of a line feed may be half of another character.
+        is_wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
         if self._num_lf > self._num_crlf and not is_wide:
             kinds.insert(0, "LF")
-        is_narrow = is_wide and self._num_bytes > 0 and not self._has_nul
-        return FileFacts(changes, " and ".join(kinds), self._num_doubled, is_narrow)
-
-    def fault(self, error: CorpusError) -> Fault:
-        """What the doctor says of an error that ended the reading."""
-        name, cause = self._name.shown, error.__cause__
-        if not isinstance(cause, UnicodeDecodeError):
-            if b"\0" in self._last and "is not plain text" not in str(error):
-                return self._nul_fault(str(error))
-            return Fault(name, str(error))
-        # The decoder saw what it had kept from the pieces before, too.
-        offset = self._num_bytes - len(cause.object) + cause.start
-        # Some codecs give a name that Python does not know to what they cannot decode.
-        encoding, _ = without_mark(self._encoding, self._start)
-        before = cause.object[: cause.start].decode(encoding, "replace")
-        line = self._num_lines + before.count("\n") + 1
-        guess = guess_encoding(self._start, _sample(cause), self._encoding)
-        place = f"byte 0x{_wrong_byte(cause):02x} at offset {offset:,}, line {line:,}"
-        return Fault(name, str(error), guess, place)
-
-    def _nul_fault(self, message: str) -> Fault:
-        """What is said of NUL bytes: another encoding, a few strays, or no text at all."""
-        name = self._name.shown
-        at = self._last.index(0)
-        sample = self._last[: at + _BEHIND]
-        guess = guess_encoding(self._start, sample, self._encoding)
-        if guess is not None:
-            return Fault(name, message, guess, "it has NUL bytes")
-        text = sample.decode("utf-8", "replace")
-        if text.count("\ufffd") < 4:
-            offset = self._num_bytes - len(self._last) + at
-            return Fault(name, message, place=f"a NUL byte at offset {offset:,}")
-        return Fault(name, message)
+        return " and ".join(kinds)

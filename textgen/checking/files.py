@@ -1,10 +1,9 @@
-"""What the doctor says of files: their encoding, their line endings, and what is broken."""
+"""Findings about files: faults, encodings and line endings."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from textgen.checking.bytes import Fault
 from textgen.checking.finding import Finding
@@ -14,147 +13,136 @@ from textgen.text.reading.file_stats import read_as_plain_text
 from textgen.text.reading.sources import STDIN, Source
 from textgen.wording import count_of, few
 
-MOST_FAULTS = 10
-"""So many files that cannot be read are named."""
+MAX_FAULTS = 10
+"""How many files that cannot be read are named."""
+_MANY_MOJIBAKE = 5
 
 
 def file_findings(found: Survey) -> Iterator[Finding]:
-    """Findings about files: what cannot be read, marks and line endings."""
+    """Findings about files: faults, byte order marks and line endings."""
     yield from _about_faults(found)
-    for note in found.notes:
-        yield Finding("remark", "files", note)
+    notes = list(found.notes)
     if found.config.documents != "records":
-        for note in read_as_plain_text(found.read):
-            yield Finding("remark", "files", note)
-    if found.num_blank_files and len(found.read) > found.num_blank_files:
-        number = count_of(found.num_blank_files, "file")
-        yield Finding("remark", "files", f"{number} without text: nothing to learn there.")
-    if found.quirks[HAD_MARK]:
+        notes += read_as_plain_text(found.read)
+    num_blank = len(found.read) - len(found.with_text)
+    if num_blank and found.with_text:
+        notes.append(f"{count_of(num_blank, 'file')} without text: nothing to learn there.")
+    yield from (Finding("remark", "files", note) for note in notes)
+    marked = [file for file in found.files if HAD_MARK in file.changes]
+    if marked:
         yield Finding(
             "remark",
             "byte order mark",
-            f"{count_of(found.quirks[HAD_MARK], 'file')} "
-            f"({found.quirk_names.get(HAD_MARK, '')}) with a byte order mark at the start.",
+            f"{count_of(len(marked), 'file')} ({marked[0].source.shown}) with a byte order "
+            "mark at the start.",
             "Nothing to do: it is dropped.",
-            {"count": found.quirks[HAD_MARK]},
-        )
-    if found.narrow:
-        yield Finding(
-            "warning",
-            "wrong encoding",
-            f"{few(found.narrow)}: without one NUL byte, which nearly every file in "
-            f"{found.config.encoding} has.",
-            f"If it reads as nonsense, leave out --encoding {found.config.encoding}.",
-            {"files": found.narrow[:MOST_FAULTS]},
+            {"count": len(marked)},
         )
     yield from _about_endings(found)
 
 
 def _about_endings(found: Survey) -> Iterator[Finding]:
-    if found.num_doubled_cr:
-        yield Finding(
-            "warning",
-            "line endings",
-            f"{found.num_doubled_cr:,} lines end in CR CR LF, as after a wrong conversion: "
-            "an empty line follows each.",
-            "Remove the CRs: tr -d '\\r' < FILE > CLEAN.",
-            {"count": found.num_doubled_cr},
-        )
-    if not found.endings.keys() - {"LF"}:
+    endings = found.line_endings
+    if not endings.keys() - {"LF"}:
         return
+    first = {file.endings: file.source.shown for file in reversed(found.files)}
     shown = ", ".join(
-        f"{kind} in {count_of(count, 'file')}"
-        + (f" ({found.ending_names[kind]})" if kind != "LF" else "")
-        for kind, count in found.endings.most_common()
+        f"{kind} in {count_of(count, 'file')}" + f" ({first[kind]})" * (kind != "LF")
+        for kind, count in endings.most_common()
     )
-    odd = [
-        kind for kind in found.endings if kind not in ("LF", "CRLF", "CR", "LF and CRLF")
-    ]
     advice = "Nothing to do: all are read as LF."
-    if odd:
-        advice = "All are read as LF; look whether the lone CRs are meant to end lines."
+    if endings.keys() - {"LF", "CRLF", "CR", "LF and CRLF"}:
+        advice = "All are read as LF; check whether the lone CRs are meant to end lines."
+    yield Finding("remark", "line endings", f"{shown}.", advice, {"files": {**endings}})
+
+
+def mojibake_findings(found: Survey) -> Iterator[Finding]:
+    """A finding about text that was decoded in a wrong encoding."""
+    number, encoding = found.text.num_mojibake, found.config.encoding
+    if not number:
+        return
+    examples = ", ".join(
+        f"{bad!r} for {good!r}" for bad, good in found.text.mojibake.items()
+    )
+    is_utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     yield Finding(
-        "remark", "line endings", f"{shown}.", advice, {"files": {**found.endings}}
+        # A text about encodings has a few on purpose.
+        "warning" if number >= _MANY_MOJIBAKE else "remark",
+        "wrong encoding",
+        f"{count_of(number, 'character')} seem to have been decoded in a wrong encoding, "
+        f"such as {examples} (the first in {found.text.mojibake_place}).",
+        "An earlier conversion damaged the text; the program ftfy repairs it: "
+        "ftfy FILE -o CLEAN."
+        if is_utf8
+        else f"The file seems to be UTF-8: leave out --encoding {encoding}.",
+        {"count": number},
     )
 
 
 def _about_faults(found: Survey) -> Iterator[Finding]:
-    groups: dict[Any, list[Fault]] = {}
-    plain = []
+    by_encoding: dict[str | None, list[Fault]] = {}
+    others = []
     for fault in found.faults:
         if fault.guess is None:
-            plain.append(fault)
+            others.append(fault)
         else:
-            key = (fault.guess.encoding, fault.guess.is_sure)
-            groups.setdefault(key, []).append(fault)
-    for faults in groups.values():
-        yield _about_encoding(found, faults, alone=len(faults) == len(found.names))
-    for fault in plain[:MOST_FAULTS]:
+            by_encoding.setdefault(fault.guess.encoding, []).append(fault)
+    for faults in by_encoding.values():
+        yield _about_encoding(found, faults)
+    for fault in others[:MAX_FAULTS]:
         if fault.place:
-            what = f"{fault.name} is text, but has {fault.place}: no text has any."
-            advice = f"Delete them: tr -d '\\000' < {_quoted(fault.name)} > CLEAN."
+            what = f"{fault.name} is text, except for {fault.place}."
+            advice = f"Delete all NUL bytes: tr -d '\\000' < {_quoted(fault.name)} > CLEAN."
             yield Finding("error", "NUL bytes", what, advice, {"file": fault.name})
         else:
             yield Finding("error", "files", fault.message, data={"file": fault.name})
-    if len(plain) > MOST_FAULTS:
-        more = count_of(len(plain) - MOST_FAULTS, "more file")
+    if len(others) > MAX_FAULTS:
+        more = count_of(len(others) - MAX_FAULTS, "more file")
         yield Finding("error", "files", f"{more} cannot be read.")
 
 
-def _about_encoding(found: Survey, faults: list[Fault], *, alone: bool) -> Finding:
-    first = faults[0]
+def _about_encoding(found: Survey, faults: list[Fault]) -> Finding:
+    """The finding about files that seem to have the same encoding."""
+    first, tried = faults[0], found.config.encoding
     assert first.guess is not None
-    guess, tried, name = first.guess, found.config.encoding, first.name
-    subject = name
+    guess, subject, where, it_looks = first.guess, first.name, first.place, "It looks"
     if len(faults) > 1:
-        subject = f"{len(faults):,} of {count_of(len(found.names), 'file')}"
-        subject += f" ({few([fault.name for fault in faults])})"
-    is_or_are = "is" if len(faults) == 1 else "are"
-    it = "It looks" if len(faults) == 1 else "They look"
-    where = first.place if len(faults) == 1 else f"in {name} {first.place}"
+        names = few([fault.name for fault in faults])
+        subject = f"{len(faults):,} of {count_of(len(found.sources), 'file')} ({names})"
+        where, it_looks = f"in {first.name} {first.place}", "They look"
+    are = "is" if len(faults) == 1 else "are"
     if guess.encoding is None:
-        what = f"{subject} {is_or_are} UTF-8, but damaged: {where}"
-        what += (
-            f" and {guess.num_wrong - 1:,} more near it." if guess.num_wrong > 1 else "."
-        )
-        advice = (
-            "Mend that place, or leave the wrong bytes out: "
-            f"iconv -f utf-8 -t utf-8 -c {_quoted(name)} > CLEAN."
-        )
+        nearby = f" and {guess.num_wrong - 1:,} more nearby" * (guess.num_wrong > 1)
+        what = f"{subject} {are} UTF-8, but damaged: {where}{nearby}."
+        advice = "Fix that place, or remove the wrong bytes: iconv -f utf-8 -t utf-8 -c "
+        advice += f"{_quoted(first.name)} > CLEAN."
     else:
-        what = f"{subject} {is_or_are} not {tried}: {where}. {it} like {guess.encoding}: "
-        what += f"{guess.reason}."
-        if not guess.is_sure:
-            what = what.replace(f"{it} like", "Perhaps it is")
-        advice = _encoding_advice(guess.encoding, tried, name, alone, guess.is_sure)
+        reason = f": {guess.reason}" if guess.reason else ""
+        what = f"{subject} {are} not {tried}: {where}. {it_looks} like {guess.encoding}"
+        what += f"{reason}."
+        is_each = len(faults) == len(found.sources)
+        advice = _advice_on(guess.encoding, tried, first.name, is_each=is_each)
     data = {
         "files": [fault.name for fault in faults],
         "looks_like": guess.encoding,
-        "messages": [fault.message for fault in faults[:MOST_FAULTS]],
+        "messages": [fault.message for fault in faults[:MAX_FAULTS]],
     }
     return Finding("error", "encoding", what, advice, data)
 
 
-def _encoding_advice(
-    encoding: str, tried: str, name: str, alone: bool, is_sure: bool
-) -> str:
-    if not alone:
+def _advice_on(encoding: str, tried: str, name: str, *, is_each: bool) -> str:
+    if not is_each:
         return (
-            "One --encoding holds for all files, so convert what differs: "
+            "One --encoding applies to all files, so convert the others: "
             f"iconv -f {encoding} -t {shlex.quote(tried)} {_quoted(name)} > CLEAN."
         )
     if encoding == "utf-8":
         return f"Leave out --encoding {tried}."
-    if not is_sure:
-        return (
-            f"Look whether it reads well (iconv -f {encoding} -t utf-8 {_quoted(name)} | "
-            f"head), then add --encoding {encoding}."
-        )
     return f"Add --encoding {encoding}."
 
 
 def _quoted(name: str) -> str:
-    r"""A file's name as a shell takes it, whatever it is called.
+    r"""A file's name, quoted for a shell.
 
     >>> _quoted("a.txt"), _quoted("it's $(x).txt"), _quoted("-n"), _quoted("standard input")
     ('a.txt', '\'it\'"\'"\'s $(x).txt\'', './-n', 'FILE')

@@ -1,4 +1,4 @@
-"""What the doctor says: findings, from errors down to remarks."""
+"""Findings of the corpus check, from errors down to remarks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ SEVERITIES = ("error", "warning", "remark")
 
 
 class Place(NamedTuple):
-    """Where something stands: the file's name as messages have it, and the line.
+    """A line of a file; the name, as messages show it, is empty if there is one file only.
 
-    The name is empty where there is one file only.
+    >>> str(Place("", 1200)), str(Place("a.txt", 3))
+    ('line 1,200', 'a.txt, line 3')
     """
 
     name: str
@@ -24,12 +25,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is worth knowing about a text.
+    """One thing worth knowing about a text.
 
     Args:
-        severity: "error" where training would be refused, "warning" where it would
-            suffer, "remark" where it is good to know.
-        topic: what it is about, in a word or two.
+        severity: "error" if training would refuse the text, "warning" if it would suffer,
+            "remark" for information.
+        topic: the subject, in a word or two.
         what: one or two sentences: what was found, and where.
         advice: what to do, with the exact flag or command; may be empty.
         data: the same in numbers, for JSON.

@@ -1,17 +1,16 @@
-"""The text of a corpus as it stands in its files: counted and searched."""
+"""The text of a corpus as its files have it: counted, and searched for oddities."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
-from textgen.checking.characters import CONTROLS, HALVES, INVISIBLE, REPLACEMENT
+from textgen.checking.characters import CONTROLS, INVISIBLE, REPLACEMENT, SURROGATES
 from textgen.checking.finding import Place
-from textgen.checking.repeats import Fingerprint, Repeats
-from textgen.text.reading.sources import Source
 from textgen.text.unicode.code_points import (
     BATCH_CHARS,
     NUM_CODE_POINTS,
@@ -21,15 +20,26 @@ from textgen.text.unicode.code_points import (
 )
 from textgen.text.unicode.normal_form import PieceNormalizer
 
-# UTF-8 read as Windows-1252 or Latin-1: the first byte of a character becomes a letter
-# with an accent, and those behind it signs that hardly ever follow such a letter.
-_TAIL = (
-    "[\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039"
-    "\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a"
-    "\u0153\u017e\u0178]"
+# UTF-8 decoded as Windows-1252 or Latin-1: each character becomes a letter with an accent
+# and one to three characters that hardly ever follow such a letter.
+_LEADS = "\u00c2-\u00df", "\u00e0-\u00ef", "\u00f0-\u00f4"
+_TAILS = "".join(
+    bytes(range(0x80, 0xC0)).decode(e, "ignore") for e in ("cp1252", "latin-1")
 )
-_MOJIBAKE = re.compile(f"[ÂÃÐÑ]{_TAIL}|[âãäåæçè]{_TAIL}{{2}}")
-_MOJIBAKE_LEADS = np.array([ord(c) for c in "ÂÃÐÑâãäåæçè"])
+_CHARACTERS = "|".join(f"[{lead}][{_TAILS}]{{{n}}}" for n, lead in enumerate(_LEADS, 1))
+_MOJIBAKE = re.compile(f"(?:{_CHARACTERS}){{1,40}}")
+_MAX_EXAMPLES = 3
+
+
+def _marked(codes: np.ndarray) -> np.ndarray:
+    marked = np.zeros(NUM_CODE_POINTS, bool)
+    marked[codes] = True
+    return marked
+
+
+_IS_SUSPICIOUS = _marked(np.array([*SURROGATES, *CONTROLS, *INVISIBLE, REPLACEMENT]))
+_IS_LEAD = _marked(np.arange(0xC2, 0xF5))
+_IS_TAIL = _marked(np.array(list(map(ord, _TAILS))))
 
 
 def no_counts() -> np.ndarray:
@@ -39,146 +49,138 @@ def no_counts() -> np.ndarray:
 
 @dataclass
 class TextFacts:
-    """What is known of the text as it stands in the files.
+    """Facts about the text as its files have it.
 
     Args:
-        raw: `(0x110000,)` how often each code point occurs.
+        raw: `(0x110000,)` occurrences of each code point.
         nfc: the same in the normal form NFC.
-        places: where each suspicious character stands first.
-        mojibake: characters that seem to be read in a wrong encoding, and how often.
-        mojibake_place: where the first of these stands.
-        longest_line: its characters.
-        files: hash and length of the text of each file that is not blank.
-        num_lines: of each file.
+        places: where each suspicious character occurs first.
+        num_mojibake: characters that seem to have been decoded in a wrong encoding.
+        mojibake: the first of these, with the text they should have been.
+        mojibake_place: where the first of these is.
+        longest_line: in characters.
     """
 
     raw: np.ndarray = field(default_factory=no_counts)
     nfc: np.ndarray = field(default_factory=no_counts)
     places: dict[int, Place] = field(default_factory=dict)
-    mojibake: Counter[str] = field(default_factory=Counter)
+    num_mojibake: int = 0
+    mojibake: dict[str, str] = field(default_factory=dict)
     mojibake_place: Place | None = None
     longest_line: int = 0
     longest_line_place: Place | None = None
-    files: Repeats = field(default_factory=Repeats)
-    num_lines: list[int] = field(default_factory=list)
 
 
-class RawText:
+class TextCounter:
     """Gathers facts about texts that come in pieces.
 
-    Args:
-        is_named: whether places name the file.
-
-    >>> text = RawText(is_named=False)
-    >>> text.begin(Source("a.txt")), text.add("one\\ntwo\\x0c"), text.end(), text.flush()
+    >>> counter = TextCounter()
+    >>> counter.begin(""), counter.add("one\\ntwo\\x0c"), counter.end(), counter.flush()
     (None, None, None, None)
-    >>> str(text.facts.places[0x0C])
+    >>> str(counter.facts.places[0x0C])
     'line 2'
     """
 
-    def __init__(self, *, is_named: bool) -> None:
+    def __init__(self) -> None:
         self.facts = TextFacts()
-        self._is_named = is_named
-        self._suspicious = np.zeros(NUM_CODE_POINTS, bool)
-        self._suspicious[[*HALVES, *CONTROLS, *INVISIBLE, REPLACEMENT]] = True
-        self._held: list[tuple[str, int, str]] = []
+        self._pieces: list[tuple[Place, str]] = []
         self._num_held = 0
         self._normalizer = PieceNormalizer("nfc")
         self._normal = CodePointCounts()
-        self._whole = Fingerprint()
-        self._name, self._line, self._tail = "", 1, 0
+        self._name, self._line, self._line_chars = "", 1, 0
 
-    def begin(self, source: Source, line: int = 1) -> None:
-        """Another text follows."""
-        self._name = source.shown if self._is_named else ""
-        self._line, self._tail = line, 0
+    @property
+    def num_lines(self) -> int:
+        """Lines of the text so far."""
+        return self._line - (self._line_chars == 0)
+
+    def begin(self, name: str, line: int = 1) -> None:
+        """Begin the next text.
+
+        Args:
+            name: of its file, for places.
+            line: of the file that it begins in.
+        """
+        self._name, self._line, self._line_chars = name, line, 0
 
     def add(self, text: str) -> None:
-        """Take a piece of it."""
-        self._whole.feed(text)
-        self._held.append((self._name, self._line, text))
+        """Take a piece of the text."""
+        self._pieces.append((Place(self._name, self._line), text))
         self._normal.add(self._normalizer.feed(text))
-        self._num_held += len(text)
         self._measure_lines(text)
+        self._num_held += len(text)
         if self._num_held >= BATCH_CHARS:
             self.flush()
 
-    def _measure_lines(self, text: str) -> None:
-        lengths = list(map(len, text.split("\n")))
-        lengths[0] += self._tail
-        longest = max(lengths)
-        if longest > self.facts.longest_line:
-            line = self._line + lengths.index(longest)
-            self.facts.longest_line = longest
-            self.facts.longest_line_place = Place(self._name, line)
-        self._line += len(lengths) - 1
-        self._tail = lengths[-1]
-
-    def end(self, *, is_blank: bool = False) -> None:
-        """The text ends here; one that is blank is not compared with others."""
+    def end(self) -> None:
+        """End the text."""
         self._normal.add(self._normalizer.flush())
-        hashed, num_chars = self._whole.close()
-        if not is_blank:
-            self.facts.files.add(hashed, num_chars)
-        self.facts.num_lines.append(self._line - (self._tail == 0))
-
-    def abandon(self) -> None:
-        """The text cannot be read any further."""
-        self._normal.add(self._normalizer.flush())
-        self._whole.close()
-        self.facts.num_lines.append(0)
 
     def flush(self) -> None:
-        """Count what is held back, and look for places of what is suspicious."""
-        held = "".join(text for _, _, text in self._held)
-        found = np.bincount(code_points(code_bytes(held)))
+        """Count and search the pieces taken so far."""
+        text = "".join(piece for _, piece in self._pieces)
+        codes = code_points(code_bytes(text))
+        found = np.bincount(codes)
         self.facts.raw[: len(found)] += found
         self.facts.nfc = self._normal.total()
-        codes = np.flatnonzero(found)
-        for code in codes[self._suspicious[codes]].tolist():
+        present = np.flatnonzero(found)
+        for code in present[_IS_SUSPICIOUS[present]].tolist():
             if code not in self.facts.places:
-                self.facts.places[code] = self._place_of(chr(code))
-        if np.isin(_MOJIBAKE_LEADS, codes).any():
-            self._look_for_mojibake()
-        self._held, self._num_held = [], 0
+                self.facts.places[code] = self._place_at(text.index(chr(code)))
+        if _IS_LEAD[present].any() and _IS_TAIL[present].any():
+            # Much faster than a search by the expression.
+            pairs = _IS_LEAD[codes[:-1]] & _IS_TAIL[codes[1:]]
+            self._find_mojibake(text, np.flatnonzero(pairs).tolist())
+        self._pieces, self._num_held = [], 0
 
-    def _place_of(self, character: str) -> Place:
-        for name, line, text in self._held:
-            at = text.find(character)
-            if at >= 0:
-                return Place(name, line + text.count("\n", 0, at))
-        raise AssertionError("it was counted, so it is here")
+    def _measure_lines(self, text: str) -> None:
+        lengths = list(map(len, text.split("\n")))
+        lengths[0] += self._line_chars
+        longest = max(lengths)
+        if longest > self.facts.longest_line:
+            self.facts.longest_line = longest
+            line = self._line + lengths.index(longest)
+            self.facts.longest_line_place = Place(self._name, line)
+        self._line += len(lengths) - 1
+        self._line_chars = lengths[-1]
 
-    def _look_for_mojibake(self) -> None:
+    def _find_mojibake(self, text: str, candidates: Iterable[int]) -> None:
+        end = 0
+        for start in candidates:
+            found = _MOJIBAKE.match(text, start) if start >= end else None
+            if found is None:
+                continue
+            end = found.end()
+            repaired = repair(found[0])
+            if repaired is not None:
+                self._note_mojibake(found[0], repaired, start)
+
+    def _note_mojibake(self, broken: str, repaired: str, offset: int) -> None:
         facts = self.facts
-        for name, line, text in self._held:
-            for match in _MOJIBAKE.finditer(text):
-                if not is_mojibake(match[0]):
-                    continue
-                if facts.mojibake_place is None:
-                    before = text.count("\n", 0, match.start())
-                    facts.mojibake_place = Place(name, line + before)
-                facts.mojibake[match[0]] += 1
+        facts.num_mojibake += len(repaired)
+        if facts.mojibake_place is None:
+            facts.mojibake_place = self._place_at(offset)
+        if len(facts.mojibake) < _MAX_EXAMPLES:
+            facts.mojibake[broken] = repaired
+
+    def _place_at(self, offset: int) -> Place:
+        """The place of a character by its offset in the pieces held."""
+        for place, piece in self._pieces:
+            if offset < len(piece):
+                return Place(place.name, place.line + piece.count("\n", 0, offset))
+            offset -= len(piece)
+        raise AssertionError("the offset is beyond the pieces")
 
 
-def is_mojibake(text: str) -> bool:
-    """Whether a text is UTF-8 that was read as something else.
+@lru_cache(maxsize=1 << 14)
+def repair(text: str) -> str | None:
+    """The text before it was decoded in a wrong encoding, or None if it seems sound.
 
-    >>> is_mojibake("Ã©"), is_mojibake("é")
-    (True, False)
+    >>> repair("Ã©"), repair("é")
+    ('é', None)
     """
-    return mended(text) is not None
+    # Imported late: few texts need it.
+    import ftfy
 
-
-def mended(text: str) -> str | None:
-    """What stood there before it was read in the wrong encoding, or None.
-
-    >>> mended("Ã©")
-    'é'
-    """
-    for encoding in ("cp1252", "latin-1"):
-        try:
-            return text.encode(encoding).decode("utf-8")
-        except UnicodeError:
-            continue
-    return None
+    repaired = ftfy.fix_encoding(text)
+    return None if repaired == text else repaired

@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-MOST_TEXTS = 10_000_000
-"""So many texts are compared, which takes 160 MB; those after them are not."""
-_BLOCK_CHARS = 1 << 16
+MAX_TEXTS = 10_000_000
+"""How many texts are compared, in 160 MB; later ones are not."""
+BLOCK_CHARS = 1 << 16
 
 
-class Fingerprint:
-    """The hash of a text that comes in pieces, however it is cut into them.
+class TextHash:
+    """The hash of a text that comes in pieces, independent of where they are cut.
 
-    Python's own hash of a text has 64 bits and a key that is drawn anew for every
-    process: nobody can make two texts that agree. Among n different texts the chance of
-    an agreement is n * n / 2**65, below one in 300,000 for ten millions.
+    Python's own hash of a text has 64 bits and a key that is drawn for every process, so
+    that nobody can construct two texts with the same hash. Among n different texts the
+    probability of a collision is n * n / 2**65, below one in 300,000 for ten million.
 
-    >>> one, two = Fingerprint(), Fingerprint()
+    >>> one, two = TextHash(), TextHash()
     >>> one.feed("Kit went"), two.feed("Kit "), two.feed("went")
     (None, None, None)
     >>> one.num_chars, one.close() == two.close()
@@ -37,23 +37,12 @@ class Fingerprint:
         """Take the next piece."""
         self.num_chars += len(text)
         self._held += text
-        if len(self._held) > _BLOCK_CHARS:
-            whole = len(self._held) // _BLOCK_CHARS * _BLOCK_CHARS
-            for start in range(0, whole, _BLOCK_CHARS):
-                block = self._held[start : start + _BLOCK_CHARS]
+        if len(self._held) > BLOCK_CHARS:
+            whole = len(self._held) // BLOCK_CHARS * BLOCK_CHARS
+            for start in range(0, whole, BLOCK_CHARS):
+                block = self._held[start : start + BLOCK_CHARS]
                 self._hash = hash((self._hash, hash(block)))
             self._held = self._held[whole:]
-
-    @staticmethod
-    def of(text: str) -> int | None:
-        """The hash of a whole text at once, or None where it is too long for that.
-
-        >>> fingerprint = Fingerprint()
-        >>> fingerprint.feed("Kit")
-        >>> fingerprint.close() == (Fingerprint.of("Kit"), 3)
-        True
-        """
-        return hash((0, hash(text))) if len(text) <= _BLOCK_CHARS else None
 
     def close(self) -> tuple[int, int]:
         """Hash and length; the next piece then begins another text."""
@@ -62,15 +51,26 @@ class Fingerprint:
         return found
 
 
+def hash_of(text: str) -> int:
+    """The hash of a whole text of at most `BLOCK_CHARS` characters.
+
+    >>> text_hash = TextHash()
+    >>> text_hash.feed("Kit")
+    >>> text_hash.close() == (hash_of("Kit"), 3)
+    True
+    """
+    return hash((0, hash(text)))
+
+
 class RepeatedTexts(NamedTuple):
-    """What occurs more than once.
+    """The texts that repeat an earlier one.
 
     Args:
-        num_repeats: texts that an equal one stands before.
-        num_chars: characters of these.
-        first: number of a text that is repeated, the one where most is; counted from 0.
+        num_repeats: how many there are.
+        num_chars: their characters.
+        first: number of the text whose repetitions have the most characters, from 0.
         second: number of its first repetition.
-        num_compared: how many texts were looked at.
+        num_compared: how many texts were compared.
     """
 
     num_repeats: int
@@ -81,7 +81,7 @@ class RepeatedTexts(NamedTuple):
 
 
 class Repeats:
-    """Gathers texts and tells which occur more than once.
+    """Collects texts and finds those that occur more than once.
 
     >>> repeats = Repeats()
     >>> for text in ("Ada", "Kit", "Ada"):
@@ -90,31 +90,26 @@ class Repeats:
     RepeatedTexts(num_repeats=1, num_chars=3, first=0, second=2, num_compared=3)
     """
 
-    def __init__(self, most: int = MOST_TEXTS) -> None:
-        self._most = most
+    def __init__(self, max_texts: int = MAX_TEXTS) -> None:
+        self._max_texts = max_texts
         self._hashes = array("q")
         self.lengths = array("q")
-        self.longest = 0
         self.count = 0
-        self.num_chars = 0
 
     def add(self, hashed: int, num_chars: int) -> None:
         """Take one text."""
         self.count += 1
-        self.num_chars += num_chars
-        if num_chars > self.longest:
-            self.longest = num_chars
-        if self.count <= self._most:
+        if self.count <= self._max_texts:
             self._hashes.append(hashed)
             self.lengths.append(num_chars)
 
     def found(self) -> RepeatedTexts | None:
-        """All that is repeated, or None where nothing is."""
+        """The repetitions, or None if there are none."""
         if len(self._hashes) < 2:
             return None
         hashes = np.frombuffer(self._hashes, np.int64)
         lengths = np.frombuffer(self.lengths, np.int64)
-        # Stable, so that equal texts stay in the order in which they came.
+        # Stable, so that equal texts stay in order.
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
         again = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
@@ -122,10 +117,10 @@ class Repeats:
             return None
         repeated = lengths[order[again]]
         begins = again[np.concatenate([[True], np.diff(again) > 1])]
-        # Characters of repetitions, group by group.
+        # Repeated characters of each group of equal texts.
         group = np.searchsorted(begins, again, side="right") - 1
         weights = np.bincount(group, weights=repeated)
-        # Hashes are drawn anew each time; of equal groups take the first in the text.
+        # The order of hashes differs between processes; of equal groups take the first.
         firsts = np.where(weights == weights.max(), order[begins - 1], len(hashes))
         most = begins[np.argmin(firsts)]
         return RepeatedTexts(

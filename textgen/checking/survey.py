@@ -1,295 +1,256 @@
-"""One reading of a corpus, in pieces, that gathers all the doctor wants to know.
+"""One pass over a corpus that gathers what the findings are based on.
 
-Memory is bounded: counts by code point, one hash for each document and each file, and
-the pieces at hand. A file that cannot be read or decoded is noted, and the rest goes on.
+Memory is bounded: counts by code point, one hash for each document, a few numbers for each
+file, and the pieces at hand. A file that cannot be read becomes a fault, and the pass
+continues with the next.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from textgen.checking.bytes import Fault, FileBytes, FileFacts, fault_of_records
-from textgen.checking.places import RawText, TextFacts, no_counts
-from textgen.checking.repeats import Fingerprint, Repeats
+from textgen.checking.bytes import Fault, LineEndings, fault_of
+from textgen.checking.places import TextCounter, TextFacts
+from textgen.checking.repeats import BLOCK_CHARS, Repeats, TextHash, hash_of
 from textgen.config.text import TextConfig
-from textgen.errors import CorpusError, TokenizerError
-from textgen.text.encoded.scan import BlockLengths
-from textgen.text.reading.decoding import PieceDecoder
-from textgen.text.reading.documents import cut_pieces
-from textgen.text.reading.reader import PIECE_BYTES, corpus_globs
-from textgen.text.reading.records import LabelRule, Record, RecordReader
-from textgen.text.reading.sources import Source, bytes_pieces, find_sources, without_repeats
-from textgen.text.tokenizers.checks import check_labels, check_num_labels, gathered_labels
-from textgen.text.unicode.code_points import CodePointCounts
-from textgen.text.unicode.normal_form import PieceNormalizer, normalize_text
+from textgen.errors import CorpusError, TextgenError
+from textgen.text.encoded.scan import BlockLengths, CorpusStats, scan
+from textgen.text.reading.documents import Piece
+from textgen.text.reading.progress import reading_bar
+from textgen.text.reading.reader import (
+    PIECE_BYTES,
+    CorpusReader,
+    FileSummary,
+    Observer,
+    corpus_globs,
+)
+from textgen.text.reading.records import Record
+from textgen.text.reading.sources import Paths, Source, find_sources, without_repeats
+from textgen.text.tokenizers.checks import check_num_labels
 
-_MOST_ENDED = 1 << 14
+_START_BYTES = 64
+
+
+@dataclass
+class SurveyedFile:
+    """One file of the corpus.
+
+    Args:
+        first_document: number of its first document in the corpus, from 0.
+        changes: made to its text; see `PieceDecoder.changes`.
+        endings: its kinds of line endings, such as "LF and CRLF".
+        num_lines: of its text.
+        has_text: whether it has more than whitespace; if it was cut, any text.
+        is_read: whether it was read to its end, without a fault.
+    """
+
+    source: Source
+    first_document: int
+    changes: tuple[str, ...] = ()
+    endings: str = ""
+    num_lines: int = 0
+    has_text: bool = False
+    is_read: bool = False
 
 
 @dataclass
 class Survey:
-    """What a reading of a corpus found.
+    """What a pass over a corpus found.
 
     Args:
-        names: of all files, in reading order.
-        begun: those that could be opened, of these `read` the ones without fault, and of
-            these `filled` the ones with text.
-        notes: sentences about the names.
-        quirk_names: for each quirk the first file that has it; `ending_names` likewise.
-        endings: how many files have which line endings.
-        num_doubled_cr: how many lines end in CR CR LF.
-        num_blank_files: files without text.
-        num_cut: files that were read in part, up to an error.
-        narrow: files without NUL bytes, though read in an encoding of two or four bytes.
-        text: what is known of the text as it stands in the files.
-        counts: `(0x110000,)` how often each code point stands in the documents.
-        documents: hash and length of each.
-        lengths: of the documents as a training splits them.
-        first_document: for each file in `begun`, the number of its first document.
+        sources: all files, in reading order.
+        notes: about files named more than once.
+        files: those that could be opened.
+        text: facts about the text before the normal form.
+        stats: of the documents, as training computes them.
+        lengths: of the documents, as training splits them.
+        repeats: the hashes of all documents; of one whole text, those of its files.
     """
 
     config: TextConfig
-    names: list[Source] = field(default_factory=list)
-    begun: list[Source] = field(default_factory=list)
-    read: list[Source] = field(default_factory=list)
-    filled: list[Source] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    quirks: Counter[str] = field(default_factory=Counter)
-    quirk_names: dict[str, str] = field(default_factory=dict)
-    endings: Counter[str] = field(default_factory=Counter)
-    ending_names: dict[str, str] = field(default_factory=dict)
-    num_doubled_cr: int = 0
-    num_blank_files: int = 0
-    num_cut: int = 0
-    narrow: list[str] = field(default_factory=list)
+    files: list[SurveyedFile] = field(default_factory=list)
     text: TextFacts = field(default_factory=TextFacts)
-    counts: np.ndarray = field(default_factory=no_counts)
-    documents: Repeats = field(default_factory=Repeats)
-    lengths: BlockLengths = field(default_factory=BlockLengths)
-    first_document: list[int] = field(default_factory=list)
-    has_labels: bool = False
+    repeats: Repeats = field(default_factory=Repeats)
+    stats: CorpusStats = field(init=False)
+    lengths: BlockLengths = field(init=False)
 
     @property
-    def num_chars(self) -> int:
-        """Characters that a model would learn from or be validated on."""
-        return int(self.counts.sum())
+    def read(self) -> list[Source]:
+        """The files that were read without a fault."""
+        return [file.source for file in self.files if file.is_read]
 
-    def add_file(self, name: Source, facts: FileFacts, *, is_blank: bool) -> None:
-        """Note what is known of the bytes of one file that was read to its end."""
-        self.read.append(name)
-        if is_blank:
-            self.num_blank_files += 1
-        else:
-            self.filled.append(name)
-        self.quirks.update(facts.changes)
-        for quirk in facts.changes:
-            self.quirk_names.setdefault(quirk, name.shown)
-        if facts.endings:
-            self.endings[facts.endings] += 1
-            self.ending_names.setdefault(facts.endings, name.shown)
-        self.num_doubled_cr += facts.num_doubled_cr
-        if facts.is_narrow:
-            self.narrow.append(name.shown)
+    @property
+    def with_text(self) -> list[Source]:
+        """Those of them that have text."""
+        return [file.source for file in self.files if file.is_read and file.has_text]
+
+    @property
+    def num_cut(self) -> int:
+        """How many files were read up to a fault."""
+        return sum(file.has_text and not file.is_read for file in self.files)
+
+    @property
+    def line_endings(self) -> Counter[str]:
+        """How many files have which kinds of line endings."""
+        return Counter(file.endings for file in self.files if file.endings)
 
     def place_of_document(self, number: int) -> str:
-        """Where a document lies, in words, counted from 0 over the whole corpus."""
-        file = bisect_right(self.first_document, number) - 1
+        """The place of a document, by its number in `repeats`, in words."""
         kind = self.config.documents
+        if kind == "whole":
+            return self.with_text[number].shown
+        firsts = [file.first_document for file in self.files]
+        index = bisect_right(firsts, number) - 1
+        file = self.files[index]
         if kind == "files":
-            return self.begun[file].shown
-        name = f"{self.begun[file].shown}, " if len(self.names) > 1 else ""
-        own = number - self.first_document[file] + 1
+            return file.source.shown
+        name = f"{file.source.shown}, " if len(self.sources) > 1 else ""
+        own = number - firsts[index] + 1
         if kind == "lines":
-            ends = [*self.first_document, self.documents.count]
-            full = ends[file + 1] - ends[file] == self.text.num_lines[file]
-            return f"{name}line {own:,}{'' if full else ' (blank ones not counted)'}"
+            num_documents = [*firsts, self.repeats.count][index + 1] - firsts[index]
+            has_blanks = num_documents != file.num_lines
+            return f"{name}line {own:,}{' (not counting blank lines)' * has_blanks}"
         return f"{name}{kind.removesuffix('s')} {own:,}"
 
 
 def survey(
-    paths: str | Path | Iterable[str | Path],
+    paths: Paths,
     config: TextConfig,
     *,
     piece_bytes: int = PIECE_BYTES,
-    on_start: Callable[[list[Source]], object] | None = None,
-    on_bytes: Callable[[int], object] | None = None,
+    progress: bool = False,
 ) -> Survey:
-    """Read everything that `paths` name, once, and gather what there is to know.
+    """Read a corpus once and gather facts about it.
 
     Args:
         paths: as for `read_corpus`.
-        on_start: is told the names of the files before the first is read.
-        on_bytes: is told after each reading how many bytes it brought.
+        piece_bytes: bytes read at a time.
+        progress: whether to show a progress bar on stderr.
+
+    Raises:
+        CorpusError: no path at all is named.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "names.txt")
     ...     _ = path.write_bytes(b"Ada\\r\\nKit\\r\\nAda\\r\\n")
     ...     found = survey(path, TextConfig(documents="lines"))
-    >>> found.documents.count, found.num_chars, dict(found.endings)
+    >>> found.repeats.count, found.stats.num_chars, dict(found.line_endings)
     (3, 9, {'CRLF': 1})
     """
     result = Survey(config)
     _find(paths, result)
-    if on_start is not None:
-        on_start(result.names)
-    reader = _Reader(result, piece_bytes, on_bytes)
-    for name in result.names:
-        if config.documents == "records":
-            reader.read_records(name)
-        else:
-            reader.read_text(name)
-    reader.finish()
+    surveyor = _Surveyor(result)
+    with reading_bar(result.sources, wanted=progress) as on_bytes:
+        reader = CorpusReader(
+            result.sources, config, on_bytes, observer=surveyor, piece_bytes=piece_bytes
+        )
+        watch = iter if config.documents == "whole" else surveyor.hashed
+        result.stats, result.lengths = scan(reader, watch)
+    surveyor.counter.flush()
+    result.text = surveyor.counter.facts
     return result
 
 
-def _find(paths: str | Path | Iterable[str | Path], result: Survey) -> None:
-    """Name all files that there are, and note what does not exist."""
-    config = result.config
+def _find(paths: Paths, result: Survey) -> None:
+    """Find the files; paths that do not exist become faults."""
     named = [paths] if isinstance(paths, str | Path) else list(paths)
+    globs = corpus_globs(result.config)
+    if not named:
+        find_sources([], globs)  # raises the error for this
     found: list[Source] = []
     for path in named:
         try:
-            found += find_sources(path, corpus_globs(config))
+            found += find_sources(path, globs)
         except CorpusError as error:
             result.faults.append(Fault(str(path), str(error)))
-    if named:
-        result.names, result.notes = without_repeats(found)
-    else:
-        find_sources([], config.glob)
+    result.sources, result.notes = without_repeats(found)
 
 
-class _Reader:
-    """Reads file after file into a survey."""
+class _Surveyor(Observer):
+    """Enters what a reader meets into a survey."""
 
-    def __init__(
-        self, result: Survey, piece_bytes: int, on_bytes: Callable[[int], object] | None
-    ) -> None:
+    def __init__(self, result: Survey) -> None:
         self._result = result
-        self._raw = RawText(is_named=len(result.names) > 1)
-        self._piece_bytes = piece_bytes
-        self._on_bytes = on_bytes
-        self._counts = CodePointCounts()
-        self._ended: list[int] = []
-        self._last = "\n"
-        self._document = Fingerprint()
-        self._rule = LabelRule()
+        self.counter = TextCounter()
+        self._endings = LineEndings()
+        self._start = b""
+        self._hash = TextHash()
         self._labels: set[str] = set()
 
-    def read_text(self, name: Source) -> None:
-        """Read one file of text."""
-        result, config = self._result, self._result.config
-        # One whole text leaves out blank files, as files do.
-        kind = "files" if config.documents == "whole" else config.documents
-        file = FileBytes(name, config.encoding, self._piece_bytes, self._on_bytes)
-        self._begin(name)
-        try:
-            for piece in cut_pieces([self._texts(file)], kind):
-                self._take(piece.text, ends=piece.ends)
-        except CorpusError as error:
-            result.faults.append(file.fault(error))
-            result.num_cut += file.has_text
-            self._document.close()
-            self._raw.abandon()
-            return
-        is_blank = result.documents.count == result.first_document[-1]
-        result.add_file(name, file.facts(), is_blank=is_blank)
-        self._raw.end(is_blank=is_blank)
+    def hashed(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """Pass on pieces of documents, with the hash of each document to the survey."""
+        add, document = self._result.repeats.add, self._hash
+        for piece in pieces:
+            text, ends, _ = piece
+            # Most lines come in one piece.
+            if ends and not document.num_chars and len(text) <= BLOCK_CHARS:
+                add(hash_of(text), len(text))
+            else:
+                document.feed(text)
+                if ends:
+                    add(*document.close())
+            yield piece
 
-    def read_records(self, name: Source) -> None:
-        """Read one file of records, each as a document."""
-        result = self._result
-        config = result.config
-        self._begin(name)
-        try:
-            decoder = PieceDecoder(config.encoding, name.shown)
-            data = bytes_pieces(name, self._piece_bytes, self._on_bytes)
-            reader = RecordReader(name, decoder.decode(data))
-            for record in reader:
-                self._rule.add(name, record)
-                self._add_label(record.label)
-                self._take_record(name, record)
-        except (CorpusError, TokenizerError) as error:
-            result.faults.append(fault_of_records(name, error, config.encoding))
-            return
-        is_blank = result.documents.count == result.first_document[-1]
-        # CSV has CRLF by its standard.
-        facts = FileFacts(decoder.changes, "", 0, is_narrow=False)
-        result.add_file(name, facts, is_blank=is_blank)
+    def on_file(self, source: Source) -> None:
+        self._result.files.append(SurveyedFile(source, self._result.repeats.count))
+        self.counter.begin(self._shown(source))
+        self._endings, self._start = LineEndings(), b""
 
-    def finish(self) -> None:
-        """Count what is still held back."""
-        self._result.counts = self._counts.total()
-        self._note_lengths()
-        self._raw.flush()
-        self._result.text = self._raw.facts
+    def on_bytes(self, data: bytes) -> None:
+        self._start = self._start or data[:_START_BYTES]
+        self._endings.add(data)
 
-    def _begin(self, name: Source) -> None:
-        self._result.begun.append(name)
-        self._result.first_document.append(self._result.documents.count)
-        self._raw.begin(name)
+    def on_text(self, text: str) -> None:
+        self.counter.add(text)
+        self._file.has_text = True
+        if self._result.config.documents == "whole":
+            self._hash.feed(text)
 
-    def _texts(self, file: FileBytes) -> Iterator[str]:
-        normalizer = PieceNormalizer(self._result.config.normalize)
-        for text in file.texts():
-            self._raw.add(text)
-            if ready := normalizer.feed(text):
-                yield ready
-        if ready := normalizer.flush():
-            yield ready
-
-    def _add_label(self, label: str | None) -> None:
-        if label is not None and label not in self._labels:
-            self._labels.add(label)
+    def on_record(self, record: Record) -> None:
+        if record.label is not None:
+            self._labels.add(record.label)
+            # Here, an error is a fault of the file; in the scan, it would end the pass.
             check_num_labels(len(self._labels))
-            form = self._result.config.normalize
-            check_labels(gathered_labels([label], form), form, end_of_document=True)
+        self.counter.begin(self._shown(self._file.source), record.line)
+        self.counter.add(record.text)
+        self.counter.end()
 
-    def _take_record(self, name: Source, record: Record) -> None:
-        self._raw.begin(name, record.line)
-        self._raw.add(record.text)
-        self._raw.end()
-        self._result.has_labels = record.label is not None
-        text = normalize_text(record.text, self._result.config.normalize)
-        self._take(text, ends=True)
+    def on_end(self, file: FileSummary) -> None:
+        config, entry = self._result.config, self._file
+        self._end()
+        entry.has_text, entry.is_read, entry.changes = file.has_text, True, file.changes
+        # The standard of CSV asks for CRLF.
+        if config.documents != "records":
+            entry.endings = self._endings.kinds(file.changes, config.encoding)
+        hashed = self._hash.close() if config.documents == "whole" else None
+        if hashed and file.has_text:
+            self._result.repeats.add(*hashed)
 
-    def _take(self, text: str, *, ends: bool) -> None:
-        """Take a piece of a document."""
-        document = self._document
-        hashed = None
-        if ends and not document.num_chars:
-            hashed = Fingerprint.of(text)
-        if hashed is not None:
-            # Most lines come as a whole.
-            self._add_document(hashed, len(text))
-        else:
-            document.feed(text)
-            if self._result.config.documents == "whole" and text:
-                self._join(text)
-            if ends:
-                self._add_document(*document.close())
-        self._counts.add(text)
+    def on_fault(self, error: TextgenError, source: Source | None) -> None:
+        # Without any text, the sizes of the parts say so.
+        if source is not None:
+            encoding = self._result.config.encoding
+            fault = fault_of(error, source.shown, self._start, encoding)
+            self._result.faults.append(fault)
+            self._end()
+            if self._result.config.documents == "whole":
+                self._hash.close()
 
-    def _add_document(self, hashed: int, num_chars: int) -> None:
-        self._result.documents.add(hashed, num_chars)
-        self._ended.append(num_chars)
-        if len(self._ended) == _MOST_ENDED:
-            self._note_lengths()
+    @property
+    def _file(self) -> SurveyedFile:
+        return self._result.files[-1]
 
-    def _join(self, text: str) -> None:
-        """Give a file that lacks its last line feed one before the next."""
-        if self._last != "\n" and self._document.num_chars == len(text):
-            self._counts.add("\n")
-        self._last = text[-1]
+    def _end(self) -> None:
+        self.counter.end()
+        self._file.num_lines = self.counter.num_lines
 
-    def _note_lengths(self) -> None:
-        """Note many at once, so that NumPy is called seldom."""
-        self._result.lengths.add(self._ended, [True] * len(self._ended))
-        self._ended = []
+    def _shown(self, source: Source) -> str:
+        return source.shown if len(self._result.sources) > 1 else ""

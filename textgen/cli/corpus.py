@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -15,17 +13,17 @@ from textgen.cli.common import fit_to_show
 from textgen.cli.options import CONFIGS, Command, Option, config_options, given
 from textgen.config.fields import from_dict, pick
 from textgen.config.model import ModelConfig
-from textgen.config.sizes import SIZES, size_options
+from textgen.config.sizes import SIZES
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 
-# What else than the text decides whether there is enough of it.
+# The options beside those of the text that decide whether there is enough of it.
 SIZE_FLAGS = ("num_layers", "units", "batch_size", "seq_length", "seed")
 
 
 @click.group()
 def corpus() -> None:
-    """List and fetch well-known public corpora; check a text before it is trained on.
+    """List and download public corpora; check a text before training on it.
 
     \b
     Examples:
@@ -74,16 +72,16 @@ def _size_flags(command: Any) -> Any:
     "--size",
     type=click.Choice(["auto", *SIZES]),
     default="auto",
-    help="The model that is to be trained, as for train.",
+    help="Size of the model to train, as for train.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: Any) -> int:
-    """Say what is wrong with the text in PATHS, and what to do about it.
+    """Report what is wrong with the text in PATHS, and how to fix it.
 
-    PATHS and flags mean what they mean to train. Looked at are encoding, line endings,
-    control and invisible characters, normal forms, rare characters, repeated documents
-    and the amount of text, which may be of any size. Equal documents are found by 64-bit
-    hashes: for ten million of them the chance of an error is below one in 300,000.
+    PATHS and flags have the same meaning as for train. Encoding, line endings, control
+    and invisible characters, normal forms, rare characters, repeated documents and the
+    amount of text are checked, for text of any size. Equal documents are found by 64-bit
+    hashes: for ten million of them, the probability of an error is below one in 300,000.
 
     \b
     Examples:
@@ -91,36 +89,16 @@ def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: An
       textgen corpus check poems/ --glob "*.md" --documents files
       textgen corpus check old.txt --encoding cp1252 --json
 
-    The exit code is 0 where train would take the text, and 1 where it would refuse it.
+    The exit code is 0 if train would accept the text, and 1 if it would refuse it.
     """
     from textgen.checking.report import examine
-    from textgen.text.reading.progress import reading_bar
 
     chosen = given(options)
     text = from_dict(TextConfig, pick(TextConfig, chosen))
     train = from_dict(TrainConfig, pick(TrainConfig, chosen))
     model = pick(ModelConfig, chosen)
+    # Wrong options are an error before anything is read.
     from_dict(ModelConfig, {"vocab_size": 1, **model})
-
-    def choose_model(num_chars: int, vocab_size: int) -> tuple[ModelConfig, ModelConfig]:
-        usual, _ = size_options("auto", num_chars)
-        sized, _ = size_options(size, num_chars)
-        made = {**sized, **model, "vocab_size": vocab_size}
-        return (
-            from_dict(ModelConfig, made),
-            from_dict(ModelConfig, {**usual, "vocab_size": vocab_size}),
-        )
-
-    with ExitStack() as stack:
-        bars: list[Callable[[int], object]] = []
-        report = examine(
-            paths,
-            text,
-            train,
-            choose_model,
-            on_start=lambda names: bars.append(stack.enter_context(reading_bar(names))),
-            on_bytes=lambda num_bytes: bars[0](num_bytes),
-        )
-    data = report.to_dict()
-    click.echo(fit_to_show(json.dumps(data)) if as_json else report.as_text())
+    report = examine(paths, text, train, size, model, progress=True)
+    click.echo(fit_to_show(json.dumps(report.to_dict())) if as_json else report.as_text())
     return 0 if report.can_train else 1

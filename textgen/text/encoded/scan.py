@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from textgen.text.reading.documents import batches
+from textgen.text.reading.documents import Piece, batches
 from textgen.text.reading.file_stats import FileStats
 from textgen.text.reading.fingerprint import TextDigest
 from textgen.text.reading.reader import CorpusReader
@@ -39,8 +39,13 @@ class CorpusStats:
     sha256: str
 
 
-def scan(reader: CorpusReader) -> tuple[CorpusStats, BlockLengths]:
+def scan(
+    reader: CorpusReader, watch: Callable[[Iterable[Piece]], Iterable[Piece]] = iter
+) -> tuple[CorpusStats, BlockLengths]:
     """Read a corpus once, for everything that must be known before it is encoded.
+
+    Args:
+        watch: passes on the pieces as they are read, for a caller that needs to see them.
 
     Returns:
         statistics, and the lengths of the documents.
@@ -63,12 +68,12 @@ def scan(reader: CorpusReader) -> tuple[CorpusStats, BlockLengths]:
     """
     counts, digest, lengths = CodePointCounts(), TextDigest(), BlockLengths()
     labels: Counter[str] = Counter()
-    for batch in batches(reader):
+    for batch in batches(watch(reader)):
         texts, ends, given = zip(*batch, strict=True)
         counts.add("".join(texts))
         digest.add(texts, ends, given)
         lengths.add(list(map(len, texts)), ends)
-        labels.update(label for label in given if label is not None)
+        labels.update(filter(None, given))
         check_num_labels(len(labels))
     stats = CorpusStats(
         num_chars=lengths.num_chars,

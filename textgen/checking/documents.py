@@ -1,0 +1,66 @@
+"""Findings about documents and lines: repeated ones, and those of an unusual size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textgen.checking.finding import Finding
+from textgen.checking.survey import Survey
+from textgen.wording import count_of, percent
+
+_LONG_LINE = 20_000
+_MUCH = 0.01
+_PARAGRAPHS = 'BEGIN {RS = ""; ORS = "\\n\\n"} !seen[$0]++'
+_COMMANDS = {"lines": "!seen[$0]++", "paragraphs": _PARAGRAPHS}
+
+
+def repeat_findings(found: Survey) -> Iterator[Finding]:
+    """A finding about documents that repeat an earlier one; of one whole text, files."""
+    kind, texts = found.config.documents, found.repeats
+    repeats = texts.found()
+    if repeats is None:
+        return
+    number, num_compared = repeats.num_repeats, repeats.num_compared
+    num_chars = found.stats.num_chars
+    share = repeats.num_chars / num_chars
+    subject = count_of(texts.count, "file" if kind in ("whole", "files") else "document")
+    if num_compared < texts.count:
+        subject += f" (only the first {num_compared:,} are compared)"
+    first, second = map(found.place_of_document, (repeats.first, repeats.second))
+    command = f": awk '{_COMMANDS[kind]}' FILE > CLEAN" if kind in _COMMANDS else ""
+    yield Finding(
+        "warning" if share >= _MUCH else "remark",
+        "repeated documents",
+        f"{number:,} of {subject} {'is' if number == 1 else 'are'} equal to an earlier "
+        f"one, {percent(repeats.num_chars, num_chars)} of the text: {second} repeats "
+        f"{first}. Repetitions shared by training and validation inflate the score.",
+        f"Keep one of each{command}.",
+        {"count": number, "share": share, "example": [first, second]},
+    )
+
+
+def shape_findings(found: Survey) -> Iterator[Finding]:
+    """Findings about a document and a line of an unusual size."""
+    kind, stats, text = found.config.documents, found.stats, found.text
+    longest = max(found.repeats.lengths, default=0)
+    is_giant = longest > stats.num_chars / 2 and stats.num_chars > 2000
+    if kind != "whole" and stats.num_documents > 1 and is_giant:
+        yield Finding(
+            "warning",
+            "one giant document",
+            f"one of {stats.num_documents:,} documents has {longest:,} characters, "
+            f"{percent(longest, stats.num_chars)} of the text; documents are held out as a "
+            "whole.",
+            f"Check whether --documents {kind} is what you want; --documents whole can cut "
+            "the text anywhere.",
+            {"longest_document": longest},
+        )
+    if text.longest_line > _LONG_LINE and kind not in ("lines", "records"):
+        yield Finding(
+            "remark",
+            "long lines",
+            f"the longest line has {text.longest_line:,} characters "
+            f"({text.longest_line_place}).",
+            "This is normal for text without line breaks; otherwise they were lost.",
+            {"longest_line": text.longest_line},
+        )
