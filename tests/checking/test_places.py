@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from textgen.checking.places import TextCounter, TextFacts
+from textgen.checking.places import TextCounter
 
 
-def facts_of(text: str) -> TextFacts:
+def facts_of(text: str) -> TextCounter:
     counter = TextCounter()
     counter.begin("")
     counter.add(text)
     counter.end()
     counter.flush()
-    return counter.facts
+    return counter
 
 
 TEXTS = [

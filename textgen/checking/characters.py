@@ -215,45 +215,34 @@ def _advice_on_invisible(counts: np.ndarray) -> str:
 def rarity_findings(counts: np.ndarray, config: TextConfig) -> Iterator[Finding]:
     """Characters that are too rare to learn, and the effect of `min_count` on them."""
     num_kinds = int(np.count_nonzero(counts))
-    if config.tokenizer == "byte" or not num_kinds:
+    rare = rare_codes(counts, config.min_count if config.min_count > 1 else RARE)
+    if config.tokenizer == "byte" or not len(rare):
         return
     if config.min_count > 1:
-        yield from _about_folding(counts, num_kinds, config.min_count)
+        yield _about_folding(counts, rare, num_kinds, config.min_count)
         return
-    rare = rare_codes(counts)
     rare = rare[np.argsort(counts[rare], kind="stable")]
-    if not len(rare):
-        return
-    are = "is" if len(rare) == 1 else "are"
-    folded = _folded(counts)
     yield Finding(
         "remark",
         "rare characters",
-        f"{len(rare):,} of {count_of(num_kinds, 'different character')} {are} seen fewer "
-        f"than {RARE} times, too seldom to learn: {_listed(counts, rare, most=5)}.",
-        _folding_advice(folded, num_kinds, int(counts.sum())),
-        {**_data(counts, rare), "min_count": folded},
+        f"{len(rare):,} of {count_of(num_kinds, 'different character')} "
+        f"{'is' if len(rare) == 1 else 'are'} seen fewer than {RARE} times, too seldom to "
+        f"learn: {_listed(counts, rare, most=5)}.",
+        _folding_advice(counts, num_kinds),
+        _data(counts, rare),
     )
 
 
-def _folded(counts: np.ndarray) -> list[dict[str, int]]:
-    """The characters that become the unknown token, for some values of `min_count`."""
-    codes = {min_count: rare_codes(counts, min_count) for min_count in _MIN_COUNTS}
-    return [
-        {"min_count": n, "characters": len(rare), "count": total(counts, rare)}
-        for n, rare in codes.items()
-    ]
-
-
-def _folding_advice(folded: list[dict[str, int]], num_kinds: int, num_chars: int) -> str:
+def _folding_advice(counts: np.ndarray, num_kinds: int) -> str:
     options: list[str] = []
     before = 0
-    for row in folded:
-        if before < row["characters"] < num_kinds:
-            before = row["characters"]
-            share = percent(row["count"], num_chars)
+    for min_count in _MIN_COUNTS:
+        codes = rare_codes(counts, min_count)
+        if before < len(codes) < num_kinds:
+            before = len(codes)
+            share = percent(total(counts, codes), int(counts.sum()))
             options.append(
-                f"--min-count {row['min_count']} folds {before:,} ({share} of the text)"
+                f"--min-count {min_count} folds {before:,} ({share} of the text)"
             )
     if not options:
         return ""
@@ -263,28 +252,28 @@ def _folding_advice(folded: list[dict[str, int]], num_kinds: int, num_chars: int
     )
 
 
-def _about_folding(counts: np.ndarray, num_kinds: int, min_count: int) -> Iterator[Finding]:
-    folded = rare_codes(counts, min_count)
+def _about_folding(
+    counts: np.ndarray, folded: np.ndarray, num_kinds: int, min_count: int
+) -> Finding:
     if len(folded) == num_kinds:
-        yield Finding(
+        return Finding(
             "error",
             "rare characters",
             f"--min-count {min_count} leaves no character: the most frequent one occurs "
             f"{int(counts.max()):,} times.",
             "Lower --min-count.",
         )
-    elif len(folded):
-        number, num_chars = total(counts, folded), int(counts.sum())
-        is_much = number > 0.01 * num_chars
-        yield Finding(
-            "warning" if is_much else "remark",
-            "rare characters",
-            f"--min-count {min_count} makes {len(folded):,} of "
-            f"{count_of(num_kinds, 'different character')} one unknown token, "
-            f"{percent(number, num_chars)} of the text.",
-            "That is a lot: lower --min-count, or use --tokenizer byte." * is_much,
-            {**_data(counts, folded), "share": number / num_chars},
-        )
+    number, num_chars = total(counts, folded), int(counts.sum())
+    is_much = number > 0.01 * num_chars
+    return Finding(
+        "warning" if is_much else "remark",
+        "rare characters",
+        f"--min-count {min_count} makes {len(folded):,} of "
+        f"{count_of(num_kinds, 'different character')} one unknown token, "
+        f"{percent(number, num_chars)} of the text.",
+        "That is a lot: lower --min-count, or use --tokenizer byte." * is_much,
+        {**_data(counts, folded), "share": number / num_chars},
+    )
 
 
 # --- normal forms ---

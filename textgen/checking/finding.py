@@ -50,10 +50,5 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as plain data for JSON."""
-        return {
-            "severity": self.severity,
-            "topic": self.topic,
-            "what": self.what,
-            "advice": self.advice,
-            **self.data,
-        }
+        own = {name: value for name, value in vars(self).items() if name != "data"}
+        return {**own, **self.data}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -42,52 +41,42 @@ _IS_LEAD = _marked(np.arange(0xC2, 0xF5))
 _IS_TAIL = _marked(np.array(list(map(ord, _TAILS))))
 
 
-def no_counts() -> np.ndarray:
-    """`(0x110000,)` zeros."""
-    return np.zeros(NUM_CODE_POINTS, np.int64)
+class TextCounter:
+    """Counts and searches texts that come in pieces.
 
-
-@dataclass
-class TextFacts:
-    """Facts about the text as its files have it.
-
-    Args:
+    Attributes:
         raw: `(0x110000,)` occurrences of each code point.
-        nfc: the same in the normal form NFC.
         places: where each suspicious character occurs first.
         num_mojibake: characters that seem to have been decoded in a wrong encoding.
         mojibake: the first of these, with the text they should have been.
         mojibake_place: where the first of these is.
         longest_line: in characters.
-    """
-
-    raw: np.ndarray = field(default_factory=no_counts)
-    nfc: np.ndarray = field(default_factory=no_counts)
-    places: dict[int, Place] = field(default_factory=dict)
-    num_mojibake: int = 0
-    mojibake: dict[str, str] = field(default_factory=dict)
-    mojibake_place: Place | None = None
-    longest_line: int = 0
-    longest_line_place: Place | None = None
-
-
-class TextCounter:
-    """Gathers facts about texts that come in pieces.
 
     >>> counter = TextCounter()
     >>> counter.begin(""), counter.add("one\\ntwo\\x0c"), counter.end(), counter.flush()
     (None, None, None, None)
-    >>> str(counter.facts.places[0x0C])
+    >>> str(counter.places[0x0C])
     'line 2'
     """
 
     def __init__(self) -> None:
-        self.facts = TextFacts()
+        self.raw = np.zeros(NUM_CODE_POINTS, np.int64)
+        self.places: dict[int, Place] = {}
+        self.num_mojibake = 0
+        self.mojibake: dict[str, str] = {}
+        self.mojibake_place: Place | None = None
+        self.longest_line = 0
+        self.longest_line_place: Place | None = None
         self._pieces: list[tuple[Place, str]] = []
         self._num_held = 0
         self._normalizer = PieceNormalizer("nfc")
         self._normal = CodePointCounts()
         self._name, self._line, self._line_chars = "", 1, 0
+
+    @property
+    def nfc(self) -> np.ndarray:
+        """The occurrences of each code point in the normal form NFC."""
+        return self._normal.total()
 
     @property
     def num_lines(self) -> int:
@@ -121,12 +110,11 @@ class TextCounter:
         text = "".join(piece for _, piece in self._pieces)
         codes = code_points(code_bytes(text))
         found = np.bincount(codes)
-        self.facts.raw[: len(found)] += found
-        self.facts.nfc = self._normal.total()
+        self.raw[: len(found)] += found
         present = np.flatnonzero(found)
         for code in present[_IS_SUSPICIOUS[present]].tolist():
-            if code not in self.facts.places:
-                self.facts.places[code] = self._place_at(text.index(chr(code)))
+            if code not in self.places:
+                self.places[code] = self._place_at(text.index(chr(code)))
         if _IS_LEAD[present].any() and _IS_TAIL[present].any():
             # Much faster than a search by the expression.
             pairs = _IS_LEAD[codes[:-1]] & _IS_TAIL[codes[1:]]
@@ -137,10 +125,10 @@ class TextCounter:
         lengths = list(map(len, text.split("\n")))
         lengths[0] += self._line_chars
         longest = max(lengths)
-        if longest > self.facts.longest_line:
-            self.facts.longest_line = longest
+        if longest > self.longest_line:
+            self.longest_line = longest
             line = self._line + lengths.index(longest)
-            self.facts.longest_line_place = Place(self._name, line)
+            self.longest_line_place = Place(self._name, line)
         self._line += len(lengths) - 1
         self._line_chars = lengths[-1]
 
@@ -153,15 +141,10 @@ class TextCounter:
             end = found.end()
             repaired = repair(found[0])
             if repaired is not None:
-                self._note_mojibake(found[0], repaired, start)
-
-    def _note_mojibake(self, broken: str, repaired: str, offset: int) -> None:
-        facts = self.facts
-        facts.num_mojibake += len(repaired)
-        if facts.mojibake_place is None:
-            facts.mojibake_place = self._place_at(offset)
-        if len(facts.mojibake) < _MAX_EXAMPLES:
-            facts.mojibake[broken] = repaired
+                self.num_mojibake += len(repaired)
+                self.mojibake_place = self.mojibake_place or self._place_at(start)
+                if len(self.mojibake) < _MAX_EXAMPLES:
+                    self.mojibake[found[0]] = repaired
 
     def _place_at(self, offset: int) -> Place:
         """The place of a character by its offset in the pieces held."""

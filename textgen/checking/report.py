@@ -131,7 +131,9 @@ def examine(
     if parts is not None:
         findings += size_findings(found, parts, train)
         findings += shape_findings(found)
-        findings += _about_model(found, parts, size, model_options)
+        # Most faults also make the vocabulary fail.
+        if not any(finding.severity == "error" for finding in findings):
+            findings += _about_model(found, parts, size, model_options)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Report(_facts(found, parts), tuple(findings), _headline_of(found))
 

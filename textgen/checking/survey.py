@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from textgen.checking.bytes import Fault, LineEndings, fault_of
-from textgen.checking.places import TextCounter, TextFacts
+from textgen.checking.places import TextCounter
 from textgen.checking.repeats import BLOCK_CHARS, Repeats, TextHash, hash_of
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
@@ -65,7 +65,7 @@ class Survey:
         sources: all files, in reading order.
         notes: about files named more than once.
         files: those that could be opened.
-        text: facts about the text before the normal form.
+        text: counts of the text before the normal form.
         stats: of the documents, as training computes them.
         lengths: of the documents, as training splits them.
         repeats: the hashes of all documents; of one whole text, those of its files.
@@ -76,7 +76,7 @@ class Survey:
     notes: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     files: list[SurveyedFile] = field(default_factory=list)
-    text: TextFacts = field(default_factory=TextFacts)
+    text: TextCounter = field(default_factory=TextCounter)
     repeats: Repeats = field(default_factory=Repeats)
     stats: CorpusStats = field(init=False)
     lengths: BlockLengths = field(init=False)
@@ -154,8 +154,7 @@ def survey(
         )
         watch = iter if config.documents == "whole" else surveyor.hashed
         result.stats, result.lengths = scan(reader, watch)
-    surveyor.counter.flush()
-    result.text = surveyor.counter.facts
+    result.text.flush()
     return result
 
 
@@ -179,7 +178,7 @@ class _Surveyor(Observer):
 
     def __init__(self, result: Survey) -> None:
         self._result = result
-        self.counter = TextCounter()
+        self._text = result.text
         self._endings = LineEndings()
         self._start = b""
         self._hash = TextHash()
@@ -201,7 +200,7 @@ class _Surveyor(Observer):
 
     def on_file(self, source: Source) -> None:
         self._result.files.append(SurveyedFile(source, self._result.repeats.count))
-        self.counter.begin(self._shown(source))
+        self._text.begin(self._shown(source))
         self._endings, self._start = LineEndings(), b""
 
     def on_bytes(self, data: bytes) -> None:
@@ -209,7 +208,7 @@ class _Surveyor(Observer):
         self._endings.add(data)
 
     def on_text(self, text: str) -> None:
-        self.counter.add(text)
+        self._text.add(text)
         self._file.has_text = True
         if self._result.config.documents == "whole":
             self._hash.feed(text)
@@ -219,9 +218,9 @@ class _Surveyor(Observer):
             self._labels.add(record.label)
             # Here, an error is a fault of the file; in the scan, it would end the pass.
             check_num_labels(len(self._labels))
-        self.counter.begin(self._shown(self._file.source), record.line)
-        self.counter.add(record.text)
-        self.counter.end()
+        self._text.begin(self._shown(self._file.source), record.line)
+        self._text.add(record.text)
+        self._text.end()
 
     def on_end(self, file: FileSummary) -> None:
         config, entry = self._result.config, self._file
@@ -249,8 +248,8 @@ class _Surveyor(Observer):
         return self._result.files[-1]
 
     def _end(self) -> None:
-        self.counter.end()
-        self._file.num_lines = self.counter.num_lines
+        self._text.end()
+        self._file.num_lines = self._text.num_lines
 
     def _shown(self, source: Source) -> str:
         return source.shown if len(self._result.sources) > 1 else ""
