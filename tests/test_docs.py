@@ -105,7 +105,7 @@ def test_code_that_is_quoted_from_a_file_stands_there() -> None:
 def command_lines(page: Path) -> Iterator[list[str]]:
     """The words of every `textgen ...` command in the code and tables of a page."""
     lines = "\n".join(blocks(page, "", "sh", "text")).splitlines()
-    lines += re.findall(r"`([^`\n]*)`", BLOCK.sub("", text_of(page)))
+    lines += re.findall(r"`([^`]+)`", BLOCK.sub("", text_of(page)))
     for line in lines:
         for part in re.split(r" \| | > ", line.partition(" #")[0].replace(r"\|", "/")):
             words = part.split()
@@ -151,7 +151,7 @@ def test_every_command_line_uses_commands_and_flags_that_exist(page: Path) -> No
 @every_guide
 def test_every_flag_in_running_text_exists(page: Path) -> None:
     prose = BLOCK.sub("", text_of(page))
-    quoted = [code for code in re.findall(r"`([^`\n]*)`", prose) if code.startswith("--")]
+    quoted = [code for code in re.findall(r"`([^`]+)`", prose) if code.startswith("--")]
     flags = {flag for code in quoted for flag in FLAG.findall(code)}
     ours = {flag for flag in flags if not is_of_a_benchmark(flag, page)}
     assert ours - ALL_FLAGS == set()
