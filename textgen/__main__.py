@@ -1,4 +1,4 @@
-"""Where the `textgen` command begins: errors become one line and an exit code."""
+"""Entry point of the `textgen` command; turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from textgen.cli import cli
 from textgen.errors import ConfigError, TextgenError
 from textgen.wording import one_line, say
 
-INTERRUPTED = 130  # as a shell reports Ctrl-C; SIGTERM ends a training the same way
+INTERRUPTED = 130  # as shells report Ctrl-C; SIGTERM ends training the same way
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage."""
+    """Run the command line and exit with 0 (success), 1 (failure) or 2 (wrong usage)."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line without leaving Python; return the exit code.
+    """Run the command line without exiting Python; returns the exit code.
 
     >>> run(["--version"])
     textgen, version ...
@@ -31,12 +31,12 @@ def run(arguments: list[str]) -> int:
     """
     _prepare_streams()
     try:
-        # Without standalone mode click raises its errors and returns exit codes.
+        # Outside its standalone mode, click raises errors and returns exit codes.
         code = cli(arguments, prog_name="textgen", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        # What it quotes may be the name of a file.
+        # The message may quote a file name.
         page = io.StringIO()
         error.show(page)
         say(page.getvalue().rstrip("\n"))
@@ -47,13 +47,13 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough (`textgen sample | head`); click ends with 1 when
-        # that happens inside a command. Python flushes stdout once more at exit: let
-        # that go nowhere.
+        # The reader has closed the pipe (`textgen sample | head`); click exits with 1 if
+        # this happens inside a command. Python flushes stdout again at exit, which must
+        # not fail.
         _drop_output()
         return 1
     except OSError as error:
-        # What people name has errors of its own; without a name it is stdout.
+        # Files that users name have errors of their own; without a name it is stdout.
         what = f"{error.filename}:" if error.filename else "the output cannot be written:"
         say(f"Error: {one_line(what)} {error.strerror or error}.")
         _drop_output()
@@ -65,7 +65,7 @@ def _drop_output() -> None:
 
 
 def _prepare_streams() -> None:
-    """Text is written as UTF-8 whatever the locale says; warnings are one line."""
+    """Write UTF-8 regardless of the locale, and warnings as one line."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

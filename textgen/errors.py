@@ -1,26 +1,26 @@
-"""The errors a person can cause, and so can mend.
+"""Errors that users can cause, and can fix.
 
-Each message says what happened, what was expected and how to go on. The command
-line prints it as one line on stderr; a script can catch `TextgenError`.
+Each message says what happened, what was expected and how to fix it. The command line
+prints it as one line on stderr; scripts can catch `TextgenError`.
 """
 
 from __future__ import annotations
 
 
 class TextgenError(Exception):
-    """The base of every error this package raises on purpose."""
+    """Base class of all errors that this package raises deliberately."""
 
 
 class ConfigError(TextgenError, ValueError):
-    """An option or a combination of options makes no sense."""
+    """An option, or a combination of options, is invalid."""
 
 
 class CorpusError(TextgenError):
-    """The text cannot be found, read, decoded, or is too little to learn from."""
+    """Text cannot be found, read or decoded, or there is too little of it."""
 
 
 class TokenizerError(TextgenError, ValueError):
-    """A text or an id lies outside the vocabulary, or a stored vocabulary is damaged."""
+    """Text or an id is outside the vocabulary, or a stored tokenizer is damaged."""
 
 
 class CheckpointError(TextgenError):
@@ -28,12 +28,12 @@ class CheckpointError(TextgenError):
 
 
 class BackendError(TextgenError):
-    """The Keras backend asked for cannot be used."""
+    """The requested Keras backend cannot be used."""
 
 
 class TrainingError(TextgenError):
-    """Training cannot go on, for example because the loss is no longer a number."""
+    """Training cannot continue, for example because the loss is NaN."""
 
 
 class FetchError(TextgenError):
-    """A public corpus cannot be downloaded, or is not the file it should be."""
+    """A public corpus cannot be downloaded, or the download is not the expected file."""

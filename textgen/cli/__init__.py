@@ -1,8 +1,7 @@
-"""The `textgen` command: options become one configuration, one call, one answer.
+"""The `textgen` command, one module per subcommand.
 
-One file for each command, and nothing is computed in any of them. Modules that need
-NumPy or Keras are imported inside the command that needs them, so that `--help`
-answers at once.
+Subcommands only translate options into calls. They import modules that need NumPy or
+Keras when they run, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from textgen.version import __version__
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Each command explains itself: textgen train --help",
+    epilog="For help on a command: textgen train --help",
 )
 @click.version_option(__version__, prog_name="textgen")
 def cli() -> None:
@@ -31,10 +30,10 @@ def cli() -> None:
     \b
     Examples:
       textgen train my_book.txt              train; writes checkpoints/my_book/
-      textgen sample --prompt "It was "      write with the newest checkpoint
-      textgen score other_book.txt           how well the model predicts a text
-      textgen novelty page.txt               how much of it is copied
-      textgen demo                           all of it in two minutes
+      textgen sample --prompt "It was "      generate text with the newest checkpoint
+      textgen score other_book.txt           measure how well the model predicts a text
+      textgen novelty page.txt               measure how much of a text is copied
+      textgen demo                           train and generate in two minutes
     """
 
 

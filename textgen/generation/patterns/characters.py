@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from textgen.errors import ConfigError
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.unicode.code_points import NUM_CODE_POINTS
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import few
 
 Mask: TypeAlias = NDArray[np.float64]
 """`(vocab,)`: minus infinity for ids that must not come next, else 0; added to logits."""
-NUM_CODES = 0x110000
 _SURROGATES = slice(0xD800, 0xE000)
 
 
@@ -51,7 +51,7 @@ def permitted_ids(
 def writable(tokenizer: CharTokenizer | ByteTokenizer) -> NDArray[np.uint32]:
     """The code points that the model can write, in the order of its ids."""
     if isinstance(tokenizer, ByteTokenizer):
-        return np.delete(np.arange(NUM_CODES, dtype=np.uint32), _SURROGATES)
+        return np.delete(np.arange(NUM_CODE_POINTS, dtype=np.uint32), _SURROGATES)
     return np.array([ord(each) for each in tokenizer.characters], np.uint32)
 
 
@@ -91,7 +91,7 @@ def _characters(text: str, form: str) -> set[str]:
 
 
 def _among(codes: NDArray[np.uint32], characters: set[str]) -> NDArray[np.bool_]:
-    found = np.zeros(NUM_CODES, bool)
+    found = np.zeros(NUM_CODE_POINTS, bool)
     found[[ord(character) for character in characters]] = True
     return found[codes]
 

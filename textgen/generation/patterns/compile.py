@@ -25,6 +25,7 @@ from textgen.generation.patterns.horizon import Horizon, longest_match, shortest
 from textgen.generation.patterns.utf8 import spell
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.unicode.code_points import characters_of
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import few
 
@@ -88,7 +89,7 @@ def _automaton(
     # Imported here, so that a text without a pattern does not wait for it.
     from textgen.generation.patterns.regex import compile_regex
 
-    dfa = compile_regex(expression, codes.astype("<u4").tobytes().decode("utf-32-le"))
+    dfa = compile_regex(expression, characters_of(codes))
     shortest = shortest_match(dfa)
     if shortest is None:
         raise _unmatched(expression, dfa, allow is not None or forbid is not None)

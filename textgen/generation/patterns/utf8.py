@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from textgen.generation.patterns.characters import NUM_CODES, writable
+from textgen.generation.patterns.characters import writable
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.unicode.code_points import NUM_CODE_POINTS
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def spell(
     num_classes: int,
 ) -> Spelling:
     """The spelling of the permitted code points, each of which has a class."""
-    classes = np.full(NUM_CODES, -1, np.int32)
+    classes = np.full(NUM_CODE_POINTS, -1, np.int32)
     classes[codes] = class_of
     if isinstance(tokenizer, ByteTokenizer):
         return _Utf8(tokenizer.vocab_size, num_classes).spelling(classes)

@@ -1,1 +1,1 @@
-"""Normal forms and code points."""
+"""Unicode: normal forms and code points."""

@@ -1,4 +1,4 @@
-"""Text as arrays of code points, and how often each occurs."""
+"""Convert text to arrays of code points, and count them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from textgen.text.unicode.normal_form import normalize_text
 
 NUM_CODE_POINTS = 0x110000
 BATCH_CHARS = 1 << 18
-"""How much text is handed to NumPy at once: calls are seldom, a core's cache holds it."""
+"""Characters per NumPy call: few calls, yet small enough for the CPU cache."""
 _UTF32 = "utf-32-le"
 
 
 def code_bytes(text: str) -> bytes:
-    """Four bytes for each character, of a lone surrogate, too."""
+    """Encode text in UTF-32, four bytes per character; lone surrogates are allowed."""
     return text.encode(_UTF32, "surrogatepass")
 
 
 def code_points(data: bytes) -> np.ndarray:
-    """`(num_chars,)` the code points in what `code_bytes` gave."""
+    """`(num_chars,)` code points from the result of `code_bytes`."""
     return np.frombuffer(data, "<u4")
 
 
 def characters_of(codes: np.ndarray) -> str:
-    """The text of `(num_chars,)` code points.
+    """Convert `(num_chars,)` code points to text.
 
     >>> characters_of(np.array([233, 33]))
     'é!'
@@ -34,7 +34,7 @@ def characters_of(codes: np.ndarray) -> str:
 
 
 class CodePointCounts:
-    """Counts how often each code point occurs in texts that come one by one.
+    """Counts the code points of texts that are added one by one.
 
     >>> counts = CodePointCounts()
     >>> counts.add("banana")
@@ -44,23 +44,23 @@ class CodePointCounts:
 
     def __init__(self) -> None:
         self._counts = np.zeros(NUM_CODE_POINTS, np.int64)
-        self._held: list[str] = []
-        self._num_held = 0
+        self._pending: list[str] = []
+        self._num_pending = 0
 
     def add(self, text: str) -> None:
-        """Count one more text."""
-        self._held.append(text)
-        self._num_held += len(text)
-        if self._num_held >= BATCH_CHARS:
+        """Add a text."""
+        self._pending.append(text)
+        self._num_pending += len(text)
+        if self._num_pending >= BATCH_CHARS:
             self._flush()
 
     def total(self) -> np.ndarray:
-        """`(NUM_CODE_POINTS,)` int64: the counts so far."""
+        """`(NUM_CODE_POINTS,)` int64 counts so far."""
         self._flush()
         return self._counts
 
     def _flush(self) -> None:
-        text, self._held, self._num_held = "".join(self._held), [], 0
+        text, self._pending, self._num_pending = "".join(self._pending), [], 0
         for start in range(0, len(text), BATCH_CHARS):
             codes = code_points(code_bytes(text[start : start + BATCH_CHARS]))
             found = np.bincount(codes)
@@ -68,7 +68,11 @@ class CodePointCounts:
 
 
 def count_code_points(texts: Iterable[str], form: str) -> np.ndarray:
-    """Count the code points of texts in a normal form; see `CodePointCounts`."""
+    """Count the code points of texts after normalising each to `form`.
+
+    Returns:
+        `(NUM_CODE_POINTS,)` int64.
+    """
     counts = CodePointCounts()
     for text in texts:
         counts.add(normalize_text(text, form))
@@ -76,7 +80,10 @@ def count_code_points(texts: Iterable[str], form: str) -> np.ndarray:
 
 
 def surrogates(text: str) -> list[str]:
-    r"""The halves of characters in a text, each once, in order of appearance.
+    r"""The lone surrogates of a text, each once, in order of appearance.
+
+    Encodings of text cannot represent them; they come from decoding with the wrong
+    encoding or from escapes in JSON.
 
     >>> surrogates("a\udce9b")
     ['\udce9']

@@ -1,4 +1,4 @@
-"""Unicode normal forms: one spelling for characters that have several."""
+"""Unicode normal forms, for a whole text or piece by piece."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from textgen.errors import ConfigError
 NORMAL_FORMS = ("none", "nfc", "nfkc")
 _ASCII = re.compile("[\\x00-\\x7f]")
 _PART_CHARS = 16_384
-# No word has so many marks on one character; a hostile text has a million.
+# Real text never has this many marks on one character; hostile text may have a million.
 _LONG_RUN = 128
 
 
 def normalize_text(text: str, form: str) -> str:
-    """Bring text into a Unicode normal form: "none" (as it is), "nfc" or "nfkc".
+    """Convert text to a Unicode normal form: "none" (unchanged), "nfc" or "nfkc".
 
     >>> normalize_text("e\\u0301", "nfc")
     'é'
@@ -29,14 +29,14 @@ def normalize_text(text: str, form: str) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Parts that can be normalised one by one.
+    """Split text into parts that can be normalised independently.
 
-    Where a text needs work somewhere, `unicodedata` works on all of it, ten times as long
-    as on text that only looks as if it might need some.
+    If any character must change, `unicodedata` processes the whole string, ten times as
+    slowly as a string that turns out to be normalised already.
     """
     start = 0
     while start < len(text):
-        # An ASCII character never joins the one before it.
+        # An ASCII character never combines with the one before it.
         found = _ASCII.search(text, start + _PART_CHARS)
         end = found.start() if found else len(text)
         yield text[start:end]
@@ -52,24 +52,23 @@ def _normalized(text: str, form: str) -> str:
 
 
 def _has_long_run(text: str) -> bool:
-    """Whether a run of marks may be twice `_LONG_RUN` long.
+    """Whether the text may contain `2 * _LONG_RUN` marks in a row.
 
-    Python brings the marks on one character into order in time quadratic in their number:
-    two minutes for a megabyte of them.
+    Python sorts the marks on one character in quadratic time: two minutes for a megabyte.
     """
-    # A run of that length covers one of these pieces; most end at their first character.
+    # Such a run covers one of these pieces; most checks end at the first character.
     pieces = (text[i : i + _LONG_RUN] for i in range(0, len(text), _LONG_RUN))
     return any(len(p) == _LONG_RUN and all(map(_is_mark, p)) for p in pieces)
 
 
 @lru_cache(maxsize=4096)
 def _is_mark(character: str) -> bool:
-    # Some become marks only when they are decomposed.
+    # Some characters become marks only when decomposed.
     return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) > 0
 
 
 def _decomposed(text: str, form: Literal["NFD", "NFKD"]) -> str:
-    """The text in NFD or NFKD, as the standard defines it: decompose, then sort marks."""
+    """Convert text to NFD or NFKD as the standard defines it: decompose, sort the marks."""
     parts: list[str] = []
     marks: list[str] = []
     for character in text:
@@ -83,23 +82,20 @@ def _decomposed(text: str, form: Literal["NFD", "NFKD"]) -> str:
     return "".join(parts + sorted(marks, key=unicodedata.combining))
 
 
-# --- normal form ---
-
-
 class PieceNormalizer:
-    r"""Brings a text into a normal form piece by piece, exactly as if it were whole.
+    r"""Normalises a text that arrives in pieces; the result equals that for the whole text.
 
-    An accent changes the character before it, so a piece's end waits for the next piece,
-    from the last character on that nothing before it can change.
+    A combining mark changes the character before it, so the end of each piece, from its
+    last boundary on, is held until the next piece arrives.
 
     Args:
         form: "none", "nfc" or "nfkc".
 
     Attributes:
-        is_changed: whether the text so far was not in this form.
+        is_changed: whether the text so far differs from its normal form.
 
     Raises:
-        ConfigError: another form.
+        ConfigError: an unknown form.
 
     >>> normalizer = PieceNormalizer("nfc")
     >>> normalizer.feed("cafe"), normalizer.feed("\u0301"), normalizer.flush()
@@ -113,27 +109,27 @@ class PieceNormalizer:
             )
         self.form = form
         self.is_changed = False
-        self._held: list[str] = []
+        self._pending: list[str] = []
 
     def feed(self, text: str) -> str:
-        """The part of the text so far that nothing to come can change."""
+        """Add a piece; returns the text that later pieces can no longer change."""
         if self.form == "none":
             return text
         cut = self._last_start(text)
         if cut is None:
-            self._held.append(text)
+            self._pending.append(text)
             return ""
-        ready = "".join([*self._held, text[:cut]])
-        self._held = [text[cut:]]
+        ready = "".join([*self._pending, text[:cut]])
+        self._pending = [text[cut:]]
         return self._normalized(ready)
 
     def flush(self) -> str:
-        """What is left at the end; the next piece then begins another text."""
-        rest, self._held = "".join(self._held), []
+        """End the text; returns the rest. The next piece then begins a new text."""
+        rest, self._pending = "".join(self._pending), []
         return self._normalized(rest)
 
     def normalize(self, pieces: Iterable[str]) -> Iterator[str]:
-        """A text in normal form, as it becomes known."""
+        """Normalise a whole text that arrives in pieces."""
         for piece in pieces:
             if text := self.feed(piece):
                 yield text
@@ -152,11 +148,11 @@ class PieceNormalizer:
 
 @cache
 def is_boundary(character: str, form: str) -> bool:
-    r"""Whether a normal form can be cut before a character, whatever stands there.
+    r"""Whether text can be split before a character without changing its normal form.
 
-    So it is where the character, taken apart, begins with one that stays in its place
-    (combining class 0) and is no second half of any composition (Unicode Standard Annex
-    15, "Stream-Safe Text" and "Concatenation").
+    This holds if the decomposition of the character starts with a starter (combining
+    class 0) that never composes with a preceding character (Unicode Standard Annex 15,
+    "Stream-Safe Text" and "Concatenation").
 
     Args:
         form: "nfc" or "nfkc".
@@ -167,15 +163,15 @@ def is_boundary(character: str, form: str) -> bool:
     if character.isascii():
         return True
     first = unicodedata.normalize("NFD" if form == "nfc" else "NFKD", character)[0]
-    return not unicodedata.combining(first) and first not in _second_halves()
+    return not unicodedata.combining(first) and first not in _composing_starters()
 
 
 @cache
-def _second_halves() -> frozenset[str]:
-    """Characters that can join the one before them, in this Python's Unicode."""
-    # Vowels and final consonants of Hangul join by a rule and stand in no table.
+def _composing_starters() -> frozenset[str]:
+    """Characters that can compose with the one before them, in Python's Unicode version."""
+    # Hangul vowels and final consonants compose by a rule, not by a table.
     found = set(map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))))
-    # Beyond the first two planes there are only ideographs, which take no part.
+    # Beyond the first two planes there are only ideographs, which never compose.
     for code in range(0x20000):
         parts = unicodedata.decomposition(chr(code)).split()
         if len(parts) == 2 and not parts[0].startswith("<"):
