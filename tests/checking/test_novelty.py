@@ -262,7 +262,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_sources_are_read_as_in_training_but_file_by_file(folder: Path) -> None:
-    files = read_texts([str(folder), str(folder / "a.txt")], TextConfig()).files
+    files, _ = read_texts([str(folder), str(folder / "a.txt")], TextConfig())
     assert [(Path(name).name, text) for name, text in files] == [
         ("a.txt", "one\ntwo"),
         ("b.txt", " \n"),
@@ -274,18 +274,18 @@ def test_sources_are_read_as_in_training_but_file_by_file(folder: Path) -> None:
 def test_sources_have_the_fingerprint_that_training_notes(folder: Path, kind: str) -> None:
     config = TextConfig(documents=kind)
     expected = read_corpus(folder, config).sha256
-    assert read_texts(str(folder), config).sha256 == expected
+    assert read_texts(str(folder), config)[1] == expected
     (folder / "a.txt").write_text("other", encoding="utf-8")
-    assert read_texts(str(folder), config).sha256 != expected
+    assert read_texts(str(folder), config)[1] != expected
 
 
 def test_records_are_sources_of_their_own_named_by_line(tmp_path: Path) -> None:
     path = tmp_path / "poems.csv"
     path.write_text('text,label\n"Sun,\nsea.",glad\nRain.,sad\n', encoding="utf-8")
     config = TextConfig(documents="records")
-    found = read_texts(str(tmp_path), config)
-    assert found.files == [(f"{path}:2", "Sun,\nsea."), (f"{path}:4", "Rain.")]
-    assert found.sha256 == read_corpus(tmp_path, config).sha256
+    texts, sha256 = read_texts(str(tmp_path), config)
+    assert texts == [(f"{path}:2", "Sun,\nsea."), (f"{path}:4", "Rain.")]
+    assert sha256 == read_corpus(tmp_path, config).sha256
 
 
 def test_other_files_are_read_as_text_although_training_read_records(
@@ -293,4 +293,4 @@ def test_other_files_are_read_as_text_although_training_read_records(
 ) -> None:
     config = TextConfig(documents="records")
     path = str(folder / "a.txt")
-    assert read_texts(path, config).files == [(path, "one\ntwo")]
+    assert read_texts(path, config)[0] == [(path, "one\ntwo")]

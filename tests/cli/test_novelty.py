@@ -66,7 +66,7 @@ def test_the_longest_overlap_and_the_shares_are_shown(
         "  text    offset 9, line 2",
         f"  corpus  offset 38, line 2 of {book}",
         "  'the sea said nothing'",
-        "pieces of the text that stand in the corpus:",
+        "pieces of the text that occur in the corpus:",
         "  of 10 characters: 37.93%",
         "  of 20 characters: 5.26%",
         "  of 40 characters: -  (the text is shorter)",
@@ -101,8 +101,8 @@ def test_nothing_in_common_is_said_in_words(
     page.write_text("#", encoding="utf-8")
     assert run(["novelty", str(model), str(page), "--pieces", "1"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "not one character in common",
-        "pieces of the text that stand in the corpus:",
+        "no characters in common",
+        "pieces of the text that occur in the corpus:",
         "  of 1 character: 0.00%",
     ]
 
@@ -147,8 +147,8 @@ def test_a_corpus_that_is_gone_asks_for_another(
     book.unlink()
     assert run(["novelty", str(model), str(page)]) == 1
     assert capsys.readouterr().err == (
-        f"Error: {model}: the text it was trained on cannot be found again: {book} is "
-        "not here. Name it with --corpus.\n"
+        f"Error: {model}: the text it was trained on cannot be found: {book} "
+        "does not exist. Name it with --corpus.\n"
     )
 
 
@@ -206,7 +206,10 @@ def test_encoding_and_glob_of_the_training_hold_until_others_are_given(
     [
         (["a", "b", "c"], "Several paths of a corpus need --corpus before each"),
         (["-", "--corpus", "-"], "TEXT and --corpus cannot both be stdin"),
-        (["a", "--pieces", "10;20"], "--pieces 10;20 must be whole numbers with commas"),
+        (
+            ["a", "--pieces", "10;20"],
+            "--pieces 10;20 must be whole numbers separated by commas",
+        ),
         (["a", "--pieces", "10,0"], "pieces=0 must be a whole number of at least 1"),
     ],
 )

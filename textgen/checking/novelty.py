@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -30,13 +30,15 @@ from textgen.checking.overlaps import (
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError, CorpusError
 from textgen.text.reading.corpus import read_text
-from textgen.text.reading.documents import Piece, cut_pieces, join_pieces
+from textgen.text.reading.documents import Piece, batches, cut_pieces, join_pieces
 from textgen.text.reading.fingerprint import TextDigest
 from textgen.text.reading.reader import CorpusReader, Observer, corpus_sources
 from textgen.text.reading.records import Record, holds_records
 from textgen.text.reading.sources import Paths, Source
 from textgen.wording import is_whole_number
 
+NamedTexts: TypeAlias = list[tuple[str, str]]
+"""Texts with the names of their files."""
 PIECES = (10, 20, 40)
 """Default lengths of the pieces that are counted."""
 
@@ -141,26 +143,17 @@ def novelty(
     )
 
 
-class Texts(NamedTuple):
-    """The texts of a corpus.
-
-    Args:
-        files: name and text of each file; each record counts as a file, with its line in
-            the name.
-        sha256: the fingerprint that training on these files records.
-    """
-
-    files: list[tuple[str, str]]
-    sha256: str
-
-
-def read_texts(paths: Paths, config: TextConfig) -> Texts:
+def read_texts(paths: Paths, config: TextConfig) -> tuple[NamedTexts, str]:
     r"""Read a corpus for `novelty`: as training does, but file by file.
 
     Args:
         paths: as for `read_corpus`.
         config: encoding, glob, normal form and documents. If the documents are records,
             but not all files hold records, the files are read as plain text.
+
+    Returns:
+        name and text of each file, or of each record, with its line in the name; and the
+        fingerprint that training on these files records.
 
     Raises:
         CorpusError: as for `read_corpus`.
@@ -170,8 +163,8 @@ def read_texts(paths: Paths, config: TextConfig) -> Texts:
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "poems.jsonl")
     ...     _ = path.write_text('{"text": "Rain."}\n{"text": "Sun."}\n')
-    ...     found = read_texts(folder, TextConfig(documents="records"))
-    >>> [(Path(name).name, text) for name, text in found.files]
+    ...     texts, _ = read_texts(folder, TextConfig(documents="records"))
+    >>> [(Path(name).name, text) for name, text in texts]
     [('poems.jsonl:1', 'Rain.'), ('poems.jsonl:2', 'Sun.')]
     """
     sources, _ = corpus_sources(paths, config)
@@ -181,14 +174,16 @@ def read_texts(paths: Paths, config: TextConfig) -> Texts:
         config = replace(config, documents="whole")
     files = [(source.shown, read_text(source, config)) for source in sources]
     with_text = ([text] for _, text in files if text and not text.isspace())
-    return Texts(files, _fingerprint(cut_pieces(with_text, config.documents)))
+    return files, _fingerprint(cut_pieces(with_text, config.documents))
 
 
-def _texts_of_records(sources: Sequence[Source], config: TextConfig) -> Texts:
-    names = _RecordNames()
-    records = list(join_pieces(CorpusReader(sources, config, observer=names)))
+def _texts_of_records(
+    sources: Sequence[Source], config: TextConfig
+) -> tuple[NamedTexts, str]:
+    observer = _RecordNames()
+    records = list(join_pieces(CorpusReader(sources, config, observer=observer)))
     texts = [record.text for record in records]
-    return Texts(list(zip(names.names, texts, strict=True)), _fingerprint(records))
+    return list(zip(observer.names, texts, strict=True)), _fingerprint(records)
 
 
 class _RecordNames(Observer):
@@ -207,8 +202,8 @@ class _RecordNames(Observer):
 
 def _fingerprint(pieces: Iterable[Piece]) -> str:
     digest = TextDigest()
-    for text, ends, label in pieces:
-        digest.add([text], [ends], [label])
+    for batch in batches(pieces):
+        digest.add(*zip(*batch, strict=True))
     return digest.hexdigest()
 
 
@@ -233,7 +228,7 @@ def checked_lengths(pieces: Sequence[int]) -> list[int]:
 
 
 def _overlap(
-    text: str, files: Sequence[tuple[str, str]], joined: JoinedFiles, longest: Matches
+    text: str, files: NamedTexts, joined: JoinedFiles, longest: Matches
 ) -> Overlap | None:
     if longest.length == 0:
         return None

@@ -21,8 +21,8 @@ from textgen.wording import count_of, say
 if TYPE_CHECKING:
     from textgen.checking.novelty import Novelty, Overlap
 
-MOST_SHOWN = 200
-"""Characters of a long piece that are printed; `--json` has all."""
+MAX_SHOWN = 200
+"""Characters of a long piece that are printed; `--json` prints all."""
 
 
 @click.command()
@@ -32,14 +32,14 @@ MOST_SHOWN = 200
     "paths",
     multiple=True,
     metavar="PATH",
-    help="File, directory or pattern to look in; may be given again.  "
+    help="File, directory or pattern to search in; repeatable.  "
     "[default: the text that CHECKPOINT was trained on]",
 )
 @click.option(
     "--pieces",
     default="10,20,40",
     metavar="LENGTHS",
-    help="Characters per piece that is counted.  [default: 10,20,40]",
+    help="Lengths of the pieces to count, in characters.  [default: 10,20,40]",
 )
 @click.option("--encoding", help="Encoding of the corpus.  [default: as in training]")
 @click.option(
@@ -60,11 +60,11 @@ def novelty(
 ) -> None:
     """Measure how much of TEXT is copied, to the character, from a corpus.
 
-    TEXT is a file, or - for stdin; of .csv, .tsv, .jsonl and .ndjson files (such as
-    textgen sample --jsonl writes) the text of each record is taken. The longest overlap
-    is shown with its places, and of all pieces of 10, 20 and 40 characters the share
-    that stands in the corpus. Text and corpus are brought into the normal form of
-    CHECKPOINT; without it the newest one under checkpoints/ is taken.
+    TEXT is a file, or - for stdin; of a .csv, .tsv, .jsonl or .ndjson file (such as the
+    output of textgen sample --jsonl) the text of each record is used. Shown are the
+    longest overlap with its places, and the share of all pieces of 10, 20 and 40
+    characters that occur in the corpus. Text and corpus are brought into the normal form
+    of CHECKPOINT, by default the newest one under checkpoints/.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ def novelty(
     if len(arguments) > 2:
         raise click.UsageError(
             "expected [CHECKPOINT] TEXT, found more arguments. Several paths of a corpus "
-            "need --corpus before each of them."
+            "need --corpus before each."
         )
     *named, file = arguments
     if file == "-" and "-" in paths:
@@ -89,21 +89,21 @@ def novelty(
     checkpoint = load_checkpoint(path)
     trained_on = checkpoint.facts.get("text", {})
     asked = given({"encoding": encoding, "glob": glob})
-    # Text and corpus in one normal form: that of the model, which sees no other.
+    # Text and corpus must be in one normal form; the model only sees this one.
     form = checkpoint.tokenizer.normalize
     stored = from_dict(TextConfig, pick(TextConfig, trained_on))
     config = replace(stored, normalize=form, **asked)
     found = paths or _trained_files(path, trained_on)
     text = _read(file, TextConfig(encoding=text_encoding, normalize=form))
-    texts = read_texts(found, config)
-    if texts.sha256 != trained_on.get("sha256"):
+    texts, sha256 = read_texts(found, config)
+    if sha256 != trained_on.get("sha256"):
         say(f"Note: this corpus is not the text that {path} was trained on.")
-    result = measure(text, texts.files, lengths)
+    result = measure(text, texts, lengths)
     click.echo(json.dumps(result.to_dict()) if as_json else _as_text(result))
 
 
 def _read(file: str, config: TextConfig) -> str:
-    """The text of a file; of a file of records, their texts, one below the other."""
+    """The text of a file; for a file of records, their texts, joined by line feeds."""
     from textgen.text.reading.corpus import read_text
     from textgen.text.reading.documents import join_pieces
     from textgen.text.reading.reader import CorpusReader
@@ -122,23 +122,26 @@ def _whole_numbers(pieces: str) -> list[int]:
         return [int(length) for length in pieces.split(",")]
     except ValueError:
         raise click.UsageError(
-            f"--pieces {pieces} must be whole numbers with commas between: 10,20,40."
+            f"--pieces {pieces} must be whole numbers separated by commas: 10,20,40."
         ) from None
 
 
 def _trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
-    """The files that a checkpoint was trained on, if it names them all and all are here."""
+    """The files that a checkpoint was trained on.
+
+    Raises:
+        CorpusError: it does not name all of them, or one no longer exists.
+    """
     names = trained_on.get("sources", [])
     missing = [name for name in names if not os.path.isfile(name)]
     if missing:
-        why = f"{missing[0]} is not here"
+        why = f"{missing[0]} does not exist"
     elif len(names) != trained_on.get("num_files"):
         why = f"it names {len(names)} of {trained_on.get('num_files', 'its')} files"
     else:
         return [str(name) for name in names]
     raise CorpusError(
-        f"{path}: the text it was trained on cannot be found again: {why}. Name it with "
-        "--corpus."
+        f"{path}: the text it was trained on cannot be found: {why}. Name it with --corpus."
     )
 
 
@@ -148,7 +151,7 @@ def _as_text(result: Novelty) -> str:
 
 def _overlap_lines(longest: Overlap | None) -> Iterator[str]:
     if longest is None:
-        yield "not one character in common"
+        yield "no characters in common"
         return
     length = len(longest.piece)
     yield f"longest overlap: {count_of(length, 'character')}"
@@ -157,12 +160,12 @@ def _overlap_lines(longest: Overlap | None) -> Iterator[str]:
         f"  corpus  offset {longest.corpus_offset:,}, line {longest.corpus_line:,} of "
         f"{longest.corpus_file}"
     )
-    # Quoted, so that line feeds and blanks at its ends can be seen.
-    yield f"  {longest.piece[:MOST_SHOWN]!r}{' ...' * (length > MOST_SHOWN)}"
+    # Quoted, so that line feeds and spaces at the ends are visible.
+    yield f"  {longest.piece[:MAX_SHOWN]!r}{' ...' * (length > MAX_SHOWN)}"
 
 
 def _share_lines(result: Novelty) -> Iterator[str]:
-    yield "pieces of the text that stand in the corpus:"
+    yield "pieces of the text that occur in the corpus:"
     width = max(len(f"{length:,}") for length in result.shares)
     for length, share in result.shares.items():
         shown = "-  (the text is shorter)" if share is None else f"{share:.2%}"
