@@ -66,6 +66,15 @@ def _head(config: ModelConfig) -> Iterator[Layer]:
     yield Output("output", "output", width, config.vocab_size, tied_to)
 
 
+def recurrent_layers(config: ModelConfig) -> list[Recurrent]:
+    """The layers that carry a state from one character to the next.
+
+    >>> [layer.inputs for layer in recurrent_layers(ModelConfig(vocab_size=65, units=256))]
+    [64, 256]
+    """
+    return [layer for layer in layers(config) if isinstance(layer, Recurrent)]
+
+
 def weight_shapes(config: ModelConfig) -> dict[str, Shape]:
     """Name and shape of every weight, in the order in which data passes them.
 

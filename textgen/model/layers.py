@@ -101,6 +101,11 @@ class Recurrent(Layer):
         return len(self.gates) * self.units
 
     @property
+    def has_kernel(self) -> bool:
+        """Whether this package's kernels can train it on a CPU."""
+        return self._cell.has_kernel and not self.dropout
+
+    @property
     def shapes(self) -> dict[str, Shape]:
         """A matrix for the input, one for the state, and the bias."""
         rows = (self._cell.num_biases,) if self._cell.num_biases > 1 else ()

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from textgen.training.backend.keras import load_keras
 from textgen.training.model import recurrent
+from textgen.training.model.cells.gru import GRU
+from textgen.training.model.cells.lstm import LSTM
 
 keras = load_keras()
 BACKEND = keras.backend.backend()
@@ -27,8 +29,8 @@ on_tensorflow = pytest.mark.skipif(
 )
 
 LAYERS = {
-    "lstm": (recurrent.LSTM, keras.layers.LSTM),
-    "gru": (recurrent.GRU, keras.layers.GRU),
+    "lstm": (LSTM, keras.layers.LSTM),
+    "gru": (GRU, keras.layers.GRU),
 }
 both_cells = pytest.mark.parametrize("cell", LAYERS)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +13,14 @@ from textgen.checkpoint.format import load_checkpoint
 from textgen.checkpoint.runs import find_checkpoint
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
+from textgen.model.architecture import layers
+from textgen.model.layers import Layer
 from textgen.training.backend.keras import load_keras
-from textgen.training.model.recurrent import CELLS, to_numpy
+from textgen.training.model.layers.base import Building
+from textgen.training.model.layers.kinds import KINDS
+from textgen.training.model.recurrent import to_numpy
 
-if TYPE_CHECKING:
-    import keras  # mypy accepts base classes from a module, not from a variable
-else:
-    keras = load_keras()
-
-# Wider than Keras' default, so that characters differ from the first step on.
-EMBEDDING_STDDEV = 1.0
+keras = load_keras()
 
 
 def build_model(
@@ -49,19 +48,13 @@ def build_model(
     >>> tuple(model(np.zeros((2, 5), "int32")).shape)
     (2, 5, 10)
     """
-    seeds = _seeds(seed)
     ids = keras.Input((None,), batch_size=batch_size, dtype="int32", name="ids")
-    embedding = _embedding(config, seeds)
-    x = _drop(embedding(ids), config.embedding_dropout, "embedding_dropout", seeds)
-    for layer in range(config.num_layers):
-        y = _recurrent(config, layer, batch_size is not None, seeds, compute_dtype)(x)
-        if config.layer_norm:
-            y = keras.layers.LayerNormalization(name=f"norm_{layer}")(y)
-        y = _drop(y, config.dropout, f"dropout_{layer}", seeds)
-        if config.is_residual(layer):
-            y = keras.layers.Add(name=f"residual_{layer}")([x, y])
-        x = y
-    return keras.Model(ids, _logits(config, embedding, x, seeds), name="textgen")
+    building = Building(_seeds(seed), config.l1, batch_size is not None, compute_dtype)
+    x = ids
+    for layer in layers(config):
+        x = KINDS[type(layer)].build(layer, x, building)
+        building.outputs[layer.name] = x
+    return keras.Model(ids, x, name="textgen")
 
 
 def _seeds(seed: int) -> Iterator[int]:
@@ -71,108 +64,18 @@ def _seeds(seed: int) -> Iterator[int]:
         yield int(rng.integers(2**31))
 
 
-def _embedding(config: ModelConfig, seeds: Iterator[int]) -> Any:
-    # Reversible only matters to tied embeddings; otherwise it is a plain look-up.
-    return keras.layers.ReversibleEmbedding(
-        config.vocab_size,
-        config.embedding_dim,
-        embeddings_initializer=keras.initializers.RandomNormal(
-            stddev=EMBEDDING_STDDEV, seed=next(seeds)
-        ),
-        embeddings_regularizer=_penalty(config),
-        name="embedding",
-    )
-
-
-def _recurrent(
-    config: ModelConfig,
-    layer: int,
-    stateful: bool,
-    seeds: Iterator[int],
-    compute_dtype: str,
-) -> Any:
-    # The plain cell has no kernel, so there are no products to round.
-    kernel = {} if config.cell == "rnn" else {"product_dtype": compute_dtype}
-    return CELLS[config.cell](
-        config.units,
-        return_sequences=True,
-        stateful=stateful,
-        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
-        recurrent_dropout=config.recurrent_dropout,
-        seed=next(seeds),
-        kernel_regularizer=_penalty(config),
-        recurrent_regularizer=_penalty(config),
-        name=f"layer_{layer}",
-        **kernel,
-    )
-
-
-def _dense(
-    config: ModelConfig, width: int, name: str, seeds: Iterator[int], bias: bool
-) -> Any:
-    return keras.layers.Dense(
-        width,
-        use_bias=bias,
-        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-        kernel_regularizer=_penalty(config),
-        name=name,
-    )
-
-
-def _logits(config: ModelConfig, embedding: Any, x: Any, seeds: Iterator[int]) -> Any:
-    if not config.tie_embeddings:
-        return _dense(config, config.vocab_size, "output", seeds, bias=True)(x)
-    if config.has_projection:
-        x = _dense(config, config.embedding_dim, "projection", seeds, bias=False)(x)
-    return Bias(name="output")(embedding(x, reverse=True))
-
-
-def _drop(x: Any, rate: float, name: str, seeds: Iterator[int]) -> Any:
-    """Dropout with one mask for all time steps (Gal & Ghahramani 2016)."""
-    if not rate:
-        return x
-    return keras.layers.SpatialDropout1D(rate, seed=next(seeds), name=name)(x)
-
-
-def _penalty(config: ModelConfig) -> Any:
-    return keras.regularizers.L1(config.l1) if config.l1 else None
-
-
-@keras.saving.register_keras_serializable("textgen")
-class Bias(keras.layers.Layer):
-    """Add one trained number to each feature; tied embeddings have no bias of their own."""
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the `(features,)` weight."""
-        self.bias = self.add_weight(
-            shape=(input_shape[-1],), initializer="zeros", name="bias"
-        )
-
-    def call(self, inputs: Any) -> Any:
-        """Return `inputs + bias`, of the shape of `inputs`."""
-        return inputs + self.bias
-
-
 def named_variables(model: Any, config: ModelConfig) -> dict[str, Any]:
-    """The model's trained variables under the names of `ModelConfig.weight_shapes`."""
-    variables = {"embedding": model.get_layer("embedding").embeddings}
-    for layer in range(config.num_layers):
-        cell = model.get_layer(f"layer_{layer}").cell
-        variables[f"layers.{layer}.kernel"] = cell.kernel
-        variables[f"layers.{layer}.recurrent_kernel"] = cell.recurrent_kernel
-        variables[f"layers.{layer}.bias"] = cell.bias
-        if config.layer_norm:
-            norm = model.get_layer(f"norm_{layer}")
-            variables[f"layers.{layer}.norm_scale"] = norm.gamma
-            variables[f"layers.{layer}.norm_offset"] = norm.beta
-    if config.has_projection:
-        variables["projection.kernel"] = model.get_layer("projection").kernel
-    output = model.get_layer("output")
-    if not config.tie_embeddings:
-        variables["output.kernel"] = output.kernel
-    variables["output.bias"] = output.bias
-    return variables
+    """The model's trained variables under the names of `weight_shapes`."""
+    return {
+        layer.weight_name(name): _variable(model, layer, name)
+        for layer in layers(config)
+        for name in layer.shapes
+    }
+
+
+def _variable(model: Any, layer: Layer, name: str) -> Any:
+    attribute = KINDS[type(layer)].variables[name]
+    return attrgetter(attribute)(model.get_layer(layer.name))
 
 
 def get_weights(model: Any, config: ModelConfig) -> dict[str, np.ndarray]:

@@ -79,6 +79,7 @@ class BitsPerId(keras.metrics.MeanMetricWrapper):
 
     An id is a character, or a byte of one: see `Task.ids_per_char`.
 
+    >>> import numpy as np
     >>> metric = BitsPerId()
     >>> metric.update_state(np.array([[1, 0]]), np.zeros((1, 2, 4), "float32"))
     >>> float(metric.result())

@@ -10,17 +10,15 @@ On a CPU a sequence runs through `model.kernels`; on a GPU Keras takes cuDNN.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from textgen.training.backend.keras import load_keras
-from textgen.training.model.kernels import equations, is_worthwhile, whole_sequence
+from textgen.training.model.kernels import is_worthwhile, whole_sequence
+from textgen.training.model.kernels.equations import Equations
 
-if TYPE_CHECKING:
-    import keras  # mypy accepts base classes from a module, not from a variable
-else:
-    keras = load_keras()
+keras = load_keras()
 
 
 class CarriedState:
@@ -52,7 +50,7 @@ class WholeSequence:
             `float32` or `bfloat16`; weights, states and gates stay float32.
     """
 
-    step_equations: equations.Equations
+    step_equations: Equations
 
     def __init__(self: Any, *args: Any, product_dtype: str = "float32", **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -96,38 +94,9 @@ class WholeSequence:
         )
 
 
-@keras.saving.register_keras_serializable("textgen")
-class LSTM(WholeSequence, CarriedState, keras.layers.LSTM):
-    """`keras.layers.LSTM`: fast on a CPU, and `stateful=True` holds on every backend.
-
-    >>> layer = LSTM(4, stateful=True, return_sequences=True)
-    >>> tuple(layer(np.ones((2, 3, 5), "float32")).shape)
-    (2, 3, 4)
-    >>> [tuple(state.shape) for state in layer.non_trainable_weights]
-    [(2, 4), (2, 4)]
-    """
-
-    step_equations = equations.LSTM()
-
-
-@keras.saving.register_keras_serializable("textgen")
-class GRU(WholeSequence, CarriedState, keras.layers.GRU):
-    """`keras.layers.GRU`: fast on a CPU, and `stateful=True` holds on every backend."""
-
-    step_equations = equations.GRU()
-
-
-@keras.saving.register_keras_serializable("textgen")
-class SimpleRNN(CarriedState, keras.layers.SimpleRNN):
-    """`keras.layers.SimpleRNN` whose `stateful=True` holds on every backend."""
-
-
 def to_numpy(variable: Any) -> np.ndarray:
     """A copy of a variable's numbers, in an array of its own."""
     return np.array(np.asarray(variable.value))
-
-
-CELLS = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
 
 
 def carried_states(model: Any) -> list[Any]:

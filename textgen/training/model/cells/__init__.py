@@ -1,0 +1,1 @@
+"""Recurrent cells: their Keras layers and the equations of their kernels."""

@@ -1,0 +1,1 @@
+"""How Keras builds each kind of layer, one module per kind."""
