@@ -9,7 +9,9 @@ from typing import Any
 
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.fields import to_dict
-from textgen.config.model import GATES, ModelConfig
+from textgen.config.model import ModelConfig
+from textgen.model.architecture import layers, num_parameters
+from textgen.model.layers import Shape
 from textgen.wording import few, one_line, shown
 
 # How many labels the page names; the JSON data name them all.
@@ -30,7 +32,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
         "model": to_dict(checkpoint.model),
-        "num_parameters": checkpoint.model.num_parameters,
+        "num_parameters": num_parameters(checkpoint.model),
         "layers": describe_layers(checkpoint.model),
         "tokenizer": {
             "kind": tokenizer.kind,
@@ -49,32 +51,18 @@ def describe_layers(config: ModelConfig) -> list[dict[str, Any]]:
     >>> layer["name"], layer["num_parameters"], list(layer["weights"])[3:6]
     ('layers.0', 98816, ['forget.kernel', 'forget.recurrent_kernel', 'forget.bias'])
     """
-    layers: dict[str, dict[str, tuple[int, ...]]] = {}
-    for name, shape in config.weight_shapes().items():
-        layer, _, weight = name.rpartition(".")
-        layers.setdefault(layer or name, {})[weight] = shape
+    blocks: dict[str, dict[str, Shape]] = {}
+    for layer in layers(config):
+        if layer.parts:
+            blocks.setdefault(layer.block or layer.name, {}).update(layer.parts)
     return [
         {
-            "name": layer,
-            "num_parameters": sum(math.prod(shape) for shape in weights.values()),
-            "weights": _by_gate(config, weights),
+            "name": name,
+            "num_parameters": sum(math.prod(shape) for shape in parts.values()),
+            "weights": parts,
         }
-        for layer, weights in layers.items()
+        for name, parts in blocks.items()
     ]
-
-
-def _by_gate(
-    config: ModelConfig, weights: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
-    if "recurrent_kernel" not in weights:
-        return dict(weights)
-    gated = ("kernel", "recurrent_kernel", "bias")
-    by_gate = {
-        f"{gate}.{name}": (*weights[name][:-1], config.units)
-        for gate in GATES[config.cell]
-        for name in gated
-    }
-    return by_gate | {name: shape for name, shape in weights.items() if name not in gated}
 
 
 def as_text(description: Mapping[str, Any]) -> str:

@@ -38,6 +38,8 @@ from textgen.disk.strict_files import damaged, opened
 from textgen.disk.strict_json import check_json, read_json
 from textgen.disk.strict_safetensors import Stored, fill, read_layout
 from textgen.errors import CheckpointError, ConfigError, TokenizerError
+from textgen.model.architecture import layers, weight_shapes
+from textgen.model.layers import Layer
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import tokenizer_from_dict
@@ -304,12 +306,14 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
     with opened(path) as (file, size):
         layout = read_layout(file, size)
         _check_num_layers(path, len(layout), model)
-        shapes = model.weight_shapes()
+        shapes = weight_shapes(model)
         _check_names(path, set(layout), set(shapes))
         for name, shape in shapes.items():
             _check_layout(path, name, shape, layout[name])
         # So the file is as large as the configuration says: now memory is taken.
-        weights = _side_by_side(shapes)
+        weights: dict[str, np.ndarray] = {}
+        for layer in layers(model):
+            weights |= _empty_arrays(layer)
         for name, array in weights.items():
             fill(file, layout[name], array.data)
     for name, array in weights.items():
@@ -321,18 +325,17 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
     return weights
 
 
-def _side_by_side(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Empty arrays; a layer's two kernels lie in one, as generation multiplies them."""
-    arrays: dict[str, np.ndarray] = {}
-    for name, shape in shapes.items():
-        first = name.removesuffix("recurrent_kernel") + "kernel"
-        if name.endswith(".recurrent_kernel"):
-            rows = shapes[first][0]
-            both = np.empty((rows + shape[0], shape[1]), "<f4")
-            arrays[first], arrays[name] = both[:rows], both[rows:]
-        elif f"{name.removesuffix('kernel')}recurrent_kernel" not in shapes:
-            arrays[name] = np.empty(shape, "<f4")
-    return arrays
+def _empty_arrays(layer: Layer) -> dict[str, np.ndarray]:
+    """Arrays for a layer's weights; those that it stacks are views of one array."""
+    stacked = [layer.shapes[name] for name in layer.stacked]
+    views: list[np.ndarray] = []
+    if stacked:
+        heights = [height for height, *_ in stacked]
+        whole = np.empty((sum(heights), *stacked[0][1:]), "<f4")
+        views = np.split(whole, np.cumsum(heights)[:-1])
+    arrays = {name: np.empty(shape, "<f4") for name, shape in layer.shapes.items()}
+    arrays |= dict(zip(layer.stacked, views, strict=True))
+    return {layer.weight_name(name): array for name, array in arrays.items()}
 
 
 def _check_num_layers(path: Path, num_weights: int, model: ModelConfig) -> None:
