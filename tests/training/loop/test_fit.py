@@ -538,6 +538,8 @@ def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
         ("vol.1.txt", "vol.1"),
         (["book.txt.gz", "b.txt"], "book"),
         ("poems/*.md", "poems"),
+        ("poems/**/*.md", "poems"),
+        ("BOOK.TXT.GZ", "BOOK"),
         ("-", "stdin"),
         ("README", "README"),
     ],

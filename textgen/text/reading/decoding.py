@@ -122,7 +122,7 @@ class PieceDecoder:
         for start, what in _SIGNATURES.items():
             if data.startswith(start):
                 raise CorpusError(f"{self._name} is not plain text: it looks like {what}.")
-        self._decoding, self._num_bytes = without_mark(self._encoding, data)
+        self._decoding, self._num_bytes = _without_mark(self._encoding, data)
         try:
             self._decoder = codecs.getincrementaldecoder(self._decoding)("strict")
         except LookupError as error:
@@ -195,7 +195,7 @@ class PieceDecoder:
         )
 
 
-def without_mark(encoding: str, start: bytes) -> tuple[str, int]:
+def _without_mark(encoding: str, start: bytes) -> tuple[str, int]:
     """The encoding to decode with after a byte order mark, and the length of the mark.
 
     Python's incremental decoders treat a missing mark and a file of nothing but a mark
