@@ -141,7 +141,7 @@ def test_again_writes_another_text_unless_there_is_a_seed(script: Script) -> Non
 
 def test_again_before_the_first_prompt_is_a_mistake(script: Script) -> None:
     answer = script("/again\n")
-    assert answer == Answer(1, "", "Error: there is no prompt to take again. Type one.\n")
+    assert answer == Answer(1, "", "Error: there is no prompt to use again. Type one.\n")
 
 
 def test_the_seed_of_a_text_that_was_written_without_one_can_be_had(
@@ -306,7 +306,7 @@ def test_quit_leaves_the_rest_unread(script: Script) -> None:
         ("/until dawn", "/until: 'dawn' is not one of 'sentence', 'line'"),
         ("/until document", "this model has no end of document"),
         ('/stop ""', "an empty one would end every text at once"),
-        ('/stop "a', '"a begins with a double quote, but is no text as JSON'),
+        ('/stop "a', '"a begins with a double quote, but is not a valid JSON string'),
         ("/min-length 900", "min_length=900 is more than length=30"),
         ("/beam-width 2", "so temperature has no effect"),
         ("/pattern (", "pattern"),
@@ -588,7 +588,7 @@ def test_a_conversation_on_a_terminal_from_first_to_last_line(
     on_terminal: Any, generator: Generator
 ) -> None:
     terminal = on_terminal("--length", "30", "--seed", "7", "--forbid", "\n")
-    terminal.expect("Type how a text begins.*Ctrl-D ends")
+    terminal.expect("Type the start of a text.*Ctrl-D ends")
     terminal.type("/temperature 0.5")
     terminal.expect(r"\n/temperature 0\.5\r\n")
     terminal.type("/temperature warm")
@@ -703,7 +703,7 @@ def test_a_history_that_cannot_be_kept_is_a_warning(
 ) -> None:
     (tmp_path / "home").write_text("a file where a folder should be")
     terminal = on_terminal("--length", "5")
-    terminal.expect("Warning: no history is kept, as .*history cannot be written: Not a")
+    terminal.expect("Warning: the history is not saved; cannot write .*history: Not a")
     terminal.type("Kit")
     terminal.expect(r"\r\nKit")
     terminal.type("/quit")

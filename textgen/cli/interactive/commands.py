@@ -18,7 +18,7 @@ from textgen.wording import did_you_mean, say
 OFF = "off"
 COMMAND = re.compile(r"/(?P<name>\S*)(?P<gap>\s*)(?P<value>.*)", re.DOTALL)
 PATTERN = "pattern"
-"""Its values are never unquoted: quotes and backslashes mean something in them."""
+"""Its values are never unquoted: quotes and backslashes have a meaning of their own."""
 
 SETTINGS: dict[str, click.Option] = {
     option.opts[0].removeprefix("--"): option
@@ -27,34 +27,31 @@ SETTINGS: dict[str, click.Option] = {
         click.Option(
             ["--seed"],
             type=int,
-            help="Start of the random choices: the same prompt gives the same text.",
+            help="Random seed: the same prompt gives the same text.",
         ),
         click.Option(
-            ["--label"], help="What the text is to be like, for a model of labelled text."
+            ["--label"], help="A label of the training text, for a model of labelled text."
         ),
     )
 }
-"""Everything that `/NAME VALUE` changes, by name; the keys stand without the slash."""
+"""Every setting that `/NAME VALUE` changes, by its name without the slash."""
 
 ACTIONS = {
-    "again": "The last prompt once more.",
-    "settings": "Show what differs from the defaults, as it is typed.",
+    "again": "Use the last prompt again.",
+    "settings": "Show the settings that differ from their defaults, as commands.",
     "help": "Show this list.",
-    "quit": "End, as Ctrl-D does.",
+    "quit": "End, like Ctrl-D.",
 }
 
 HOW_TO: list[tuple[str, str]] = [
-    ("TEXT", "A prompt; the new text goes on from it. Spaces at its end count."),
-    ("an empty line", "Go on with the text so far."),
+    ("TEXT", "A prompt to continue. Spaces at its end count."),
+    ("an empty line", "Continue the text so far."),
     ("//TEXT", "A prompt that begins with a slash."),
     ("/NAME VALUE", "Change a setting. In double quotes, \\n is a line feed."),
-    ("/NAME off", "Set it back to its default."),
-    ("/NAME", "Show it."),
-    ("Ctrl-C", "Stop the text that is being written; or clear the line."),
+    ("/NAME off", "Reset a setting to its default."),
+    ("/NAME", "Show a setting."),
+    ("Ctrl-C", "Stop the text that is being written, or clear the line."),
 ]
-
-
-# --- commands ---
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -70,13 +67,13 @@ def split_command(line: str) -> tuple[str, str]:
 
 
 def read_value(name: str, text: str, current: Any) -> Any:
-    r"""What `/NAME TEXT` sets, read as the flag of the same name reads it.
+    r"""The value that `/NAME TEXT` sets, parsed like the flag of the same name.
 
     Args:
-        current: a setting of several values, as `/stop`, gets one more.
+        current: the value so far; a setting of several values, like `/stop`, is extended.
 
     Raises:
-        ConfigError: the text is no such value.
+        ConfigError: the text is not a valid value.
 
     >>> read_value("temperature", "1.0,0.5", 0.8)
     (1.0, 0.5)
@@ -96,7 +93,7 @@ def read_value(name: str, text: str, current: Any) -> Any:
 
 
 def as_commands(name: str, value: Any) -> list[str]:
-    r"""The commands that set a value; several where it holds several texts.
+    r"""The commands that set a value; one for each text of a setting with several.
 
     >>> as_commands("stop", ("END", "\n"))
     ['/stop END', '/stop "\\n"']
@@ -112,8 +109,8 @@ def as_commands(name: str, value: Any) -> list[str]:
 
 
 def default_value(option: click.Option) -> Any:
-    """The value of a setting that was never set."""
-    # Seed and label are no fields: they are off.
+    """The default of a setting."""
+    # Seed and label are not fields of the configuration; they default to None.
     return getattr(SamplingConfig, str(option.name), None)
 
 
@@ -128,19 +125,19 @@ def _unquoted(text: str) -> str:
         return str(json.loads(text, strict=False))
     except ValueError:
         raise ConfigError(
-            f"{text} begins with a double quote, but is no text as JSON writes it. End it "
+            f"{text} begins with a double quote, but is not a valid JSON string. End it "
             r"with a double quote; inside, write \" for one, \\ for a backslash."
         ) from None
 
 
 def _quoted(text: str) -> str:
-    """As `_unquoted` reads it; the quotes only where it needs them."""
+    """The inverse of `_unquoted`; with quotes only if they are needed."""
     is_plain = text.isprintable() and text == text.strip() and text not in ("", OFF)
     return text if is_plain and text[0] != '"' else json.dumps(text, ensure_ascii=False)
 
 
 def unknown_command(name: str) -> ConfigError:
-    """The error for a command that does not exist; it offers the nearest one."""
+    """The error for an unknown command, with the most similar one."""
     hint = did_you_mean(
         name,
         [*SETTINGS, *ACTIONS],
@@ -162,13 +159,13 @@ def show_help() -> None:
 
 
 def completions(line: str, labels: Sequence[str] = ()) -> list[tuple[str, str, str]]:
-    """What Tab offers at the end of a line: names of commands, then their values.
+    """The completions of a line: names of commands, or the values of one.
 
     Args:
-        labels: those that the model knows.
+        labels: the labels of the model.
 
     Returns:
-        For each: the end of the line that it replaces, what comes there, a word of help.
+        For each: the end of the line that it replaces, the replacement, and its help.
 
     >>> [new for _, new, _ in completions("/top")]
     ['/top-k ', '/top-p ']
@@ -183,7 +180,7 @@ def completions(line: str, labels: Sequence[str] = ()) -> list[tuple[str, str, s
         offers = dict.fromkeys(_known_values(name, labels) if name in SETTINGS else (), "")
     else:
         begun = line
-        # A setting wants a value next, so a space follows its name.
+        # A setting takes a value, so a space follows its name.
         offers = {f"/{n} ": str(option.help) for n, option in SETTINGS.items()}
         offers |= {f"/{n}": text for n, text in ACTIONS.items()}
     return [(begun, new, text) for new, text in offers.items() if new.startswith(begun)]

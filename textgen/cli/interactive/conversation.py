@@ -1,7 +1,7 @@
-"""`textgen sample --interactive`: prompts typed in, text streamed, settings changed.
+"""`textgen sample --interactive`: type prompts, stream text, change settings.
 
-On a terminal, lines are edited with a history and completion (prompt_toolkit); where
-a pipe is read instead, they are plain lines. Text goes to stdout, all else to stderr.
+On a terminal, lines are edited with history and completion (prompt_toolkit); from a
+pipe, they are read as plain lines. Text goes to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -49,26 +49,26 @@ def converse(
     unknown: str = "skip",
     echo: bool = True,
 ) -> None:
-    """Answer lines from stdin until they end: prompts with text, commands with notes.
+    """Answer lines from stdin until they end: prompts with text, commands with messages.
 
-    A mistake is one line on stderr and changes nothing. Ctrl-C stops a text, and on a
-    terminal nothing but that.
+    A mistake gives one line on stderr and changes nothing. Ctrl-C stops the current text;
+    on a terminal, the conversation continues.
 
     Args:
-        settings, seed, label: what holds until a command changes it.
-        unknown: what becomes of unknown characters of a prompt, see `Generator.stream`.
+        settings, seed, label: the initial values, which commands change.
+        unknown: what happens to unknown characters of a prompt, see `Generator.stream`.
         echo: show the prompt before its text.
 
     Raises:
-        ConfigError: the settings make no sense for this model.
-        TokenizerError: the model does not know the label.
-        click.exceptions.Exit: code 1 at the end of a pipe of which some line failed.
+        ConfigError: the settings do not fit this model.
+        TokenizerError: an unknown label.
+        click.exceptions.Exit: code 1 at the end of a pipe if a line failed.
     """
     values = {**dataclasses.asdict(settings), "seed": seed, "label": label}
     conversation = _Conversation(generator, values, unknown, echo)
     terminal = find_terminal()
     if terminal is not None:
-        say("Type how a text begins; an empty line goes on, /help lists, Ctrl-D ends.")
+        say("Type the start of a text; an empty line continues, /help lists, Ctrl-D ends.")
         read = typed_lines(terminal, completer(generator.tokenizer.labels))
         _answer_all(conversation, read, is_typed=True)
     elif not _answer_all(conversation, piped_lines(), is_typed=False):
@@ -76,27 +76,27 @@ def converse(
 
 
 def _answer_all(conversation: _Conversation, read: Reader, *, is_typed: bool) -> bool:
-    """Returns whether no line was a mistake."""
-    is_all_well = True
+    """Answer every line; returns whether none failed."""
+    has_succeeded = True
     while True:
         try:
             conversation.answer(read())
         except EOFError:
-            return is_all_well
+            return has_succeeded
         except TextgenError as error:
             say(f"Error: {error}")
-            is_all_well = False
+            has_succeeded = False
         except KeyboardInterrupt:
-            # Nobody types into a pipe: there, Ctrl-C means the program.
+            # Nobody types into a pipe: there, Ctrl-C ends the program.
             if not is_typed:
                 raise
 
 
 class _Conversation:
-    """The settings and the text so far; each line changes one of them or fails whole.
+    """The settings and the text so far; a line that fails changes neither.
 
     Args:
-        values: the keywords of `Generator.stream`: `SamplingConfig`, seed and label.
+        values: keywords of `Generator.stream`: `SamplingConfig` fields, seed and label.
     """
 
     def __init__(
@@ -112,22 +112,22 @@ class _Conversation:
         self._num_continued = 0
 
     def answer(self, line: str) -> None:
-        """Do what a line asks for.
+        """Carry out a line.
 
         Raises:
-            TextgenError: it cannot be done; nothing has changed.
-            EOFError: it says that it was the last.
+            TextgenError: it failed; nothing has changed.
+            EOFError: it was /quit.
         """
         if not line:
-            self._go_on()
+            self._continue()
         elif line.startswith("//"):
             self._begin(line[1:])
         elif line.startswith("/"):
-            self._obey(*split_command(line))
+            self._execute(*split_command(line))
         else:
             self._begin(line)
 
-    def _obey(self, name: str, value: str) -> None:
+    def _execute(self, name: str, value: str) -> None:
         if name in SETTINGS:
             self._change(name, value)
         elif name not in ACTIONS:
@@ -159,27 +159,27 @@ class _Conversation:
 
     def _again(self) -> None:
         if self._prompt is None:
-            raise ConfigError("there is no prompt to take again. Type one.")
+            raise ConfigError("there is no prompt to use again. Type one.")
         self._begin(self._prompt)
 
     def _begin(self, prompt: str) -> None:
         from textgen.generation.generator import resolve_seed
 
         seed = resolve_seed(self._values["seed"])
-        # Python would warn once; a person who types it again wants to hear it again.
+        # Python shows a warning once; whoever types the prompt again sees it again.
         pieces = self._stream(prompt, seed, "always")
         self._prompt = self._text = prompt
         self._seed, self._num_continued = seed, 0
         self._show(prompt if self._echo else "", pieces)
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         if self._prompt is None:
             self._begin("")
             return
         seed = self._seed if self._values["seed"] is None else self._values["seed"]
-        # The same random numbers again would lead back to the same words.
+        # The same random numbers would lead to the same words again.
         number = self._num_continued + 1
-        # What is unknown was named when it was new.
+        # Unknown characters were reported with the prompt.
         pieces = self._stream(self._text, seed + number, "ignore")
         self._seed, self._num_continued = seed, number
         self._show("", pieces)
@@ -193,10 +193,10 @@ class _Conversation:
             return self._generator.stream(prompt, **choices)
 
     def _show(self, prompt: str, pieces: Iterator[str]) -> None:
-        """Write the text as it comes, and remember what was written of it."""
+        """Stream the text, and remember the part that was written."""
         new: list[str] = []
         try:
-            write_text(chain([prompt], _noted(pieces, new)))
+            write_text(chain([prompt], _recorded(pieces, new)))
         except (KeyboardInterrupt, TextgenError):
             click.echo()
             raise
@@ -206,13 +206,13 @@ class _Conversation:
             say("Nothing was added: with these settings, the text ends here.")
 
     def _checked(self, values: dict[str, Any]) -> dict[str, Any]:
-        # Some settings make sense alone but not with this model, as an unknown label
-        # does. A text that is begun, but never written, finds all of that out.
+        # Some settings are valid but do not fit this model, such as an unknown label.
+        # Beginning a text checks all of them; nothing is written.
         self._generator.stream("", **values)
         return values
 
 
-def _noted(pieces: Iterator[str], noted: list[str]) -> Iterator[str]:
+def _recorded(pieces: Iterator[str], recorded: list[str]) -> Iterator[str]:
     for piece in pieces:
-        noted.append(piece)
+        recorded.append(piece)
         yield piece

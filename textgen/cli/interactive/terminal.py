@@ -1,4 +1,4 @@
-"""Lines of a conversation, from a terminal or a pipe."""
+"""Reading the lines of a conversation, from a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -17,24 +17,21 @@ if TYPE_CHECKING:
 
 
 Reader: TypeAlias = Callable[[], str]
-"""Gives the next line without its line feed; raises EOFError after the last."""
+"""Returns the next line without its line feed; raises EOFError after the last."""
 
-SIGN = "> "
-
-
-# --- lines ---
+PROMPT_SIGN = "> "
 
 
 def find_terminal() -> Any:
-    """The stream to talk with a person through, or None where nobody types."""
+    """The stream on which to edit lines, or None if stdin is not a terminal."""
     if sys.stdin is None or not sys.stdin.isatty():
         return None
-    # stderr where possible: stdout is for the text, and may go into a file.
+    # Preferably stderr: stdout is for the text and may be redirected to a file.
     return next((s for s in (sys.stderr, sys.stdout) if s and s.isatty()), None)
 
 
 def piped_lines() -> Reader:
-    """Lines of UTF-8; broken bytes become characters that no model knows."""
+    """Read lines of UTF-8; invalid bytes become characters that no model knows."""
     # A closed stdin has no lines.
     stdin = sys.stdin or io.StringIO()
     if isinstance(stdin, io.TextIOWrapper):
@@ -50,14 +47,14 @@ def piped_lines() -> Reader:
 
 
 def typed_lines(terminal: Any, names: Completer) -> Reader:
-    """Lines from a person, with a history that lasts and completion by Tab."""
+    """Read lines typed on a terminal, with a lasting history and Tab completion."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.output import create_output
 
     session: PromptSession[str] = PromptSession(
         history=_history(),
         completer=names,
-        # Menus only when asked for with Tab: most of what is typed is prose.
+        # No menu until Tab is pressed: most lines are prose.
         complete_while_typing=False,
         enable_history_search=True,
         output=create_output(stdout=terminal),
@@ -66,7 +63,7 @@ def typed_lines(terminal: Any, names: Completer) -> Reader:
     def read() -> str:
         while True:
             try:
-                return session.prompt(SIGN)
+                return session.prompt(PROMPT_SIGN)
             except KeyboardInterrupt:
                 if not session.default_buffer.text:
                     say("Ctrl-D or /quit ends.")
@@ -81,17 +78,17 @@ def _history() -> History:
     path = Path(platformdirs.user_data_dir("textgen", appauthor=False)) / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # What was typed is nobody else's business.
+        # The history is private: readable by its owner only.
         path.touch(mode=0o600)
         with path.open("r+b"):
             return FileHistory(str(path))
     except OSError as error:
-        say(f"Warning: no history is kept, as {path} cannot be written: {error.strerror}.")
+        say(f"Warning: the history is not saved; cannot write {path}: {error.strerror}.")
         return InMemoryHistory()
 
 
 def completer(labels: Sequence[str]) -> Completer:
-    """`completions`, as prompt_toolkit asks for them."""
+    """Adapt `completions` to prompt_toolkit."""
     from prompt_toolkit.completion import Completer, Completion
 
     class Names(Completer):
