@@ -20,6 +20,15 @@ settings.register_profile("quick", settings.get_profile("full"), max_examples=20
 settings.load_profile("full")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Most tests train the same few networks. With a cache on disk, JAX compiles each of
+    # them once for all tests and for the commands that they start.
+    cache = config.rootpath / ".pytest_cache" / "jax"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _sigint_is_delivered() -> None:
     # A background job ignores SIGINT, and every command it starts would inherit that.

@@ -215,6 +215,12 @@ def edit_version(directory: Path, version: int) -> None:
 QUICK = ["--units", "8", "--num-layers", "1", "--batch-size", "4", "--seq-length", "16"]
 
 
+@pytest.fixture
+def on_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands use JAX, which starts faster; one test of TensorFlow is enough."""
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+
+
 def test_train_then_sample_through_pipes(story: Path, tmp_path: Path) -> None:
     done = textgen("train", story, "--epochs", 1, *QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -231,6 +237,7 @@ def test_train_then_sample_through_pipes(story: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_jax")
 def test_corpus_comes_in_through_stdin(tmp_path: Path) -> None:
     done = textgen("train", "-", "--epochs", 1, *QUICK, cwd=tmp_path, input=STORY * 100)
     assert done.returncode == 0, done.stderr
@@ -238,6 +245,7 @@ def test_corpus_comes_in_through_stdin(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_jax")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_saves_and_says_how_to_go_on(
     story: Path, tmp_path: Path, number: signal.Signals

@@ -1,4 +1,4 @@
-"""Real trainings, in processes of their own, that are killed at any moment and go on."""
+"""Real training processes that are killed at any moment and resume."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ from textgen.checkpoint.runs import RunDirectory
 from textgen.generation.generator import Generator
 from textgen.training.backend.keras import wanted_backend
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="forking is sound where /proc counts the threads"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="forking is sound where /proc counts the threads"
+    ),
+]
 
 BACKEND = wanted_backend()
-# JAX starts in a second when it has compiled the same before, TensorFlow in three.
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-NUM_KILLS = 50 if BACKEND == "jax" else 6
+# What a kill can break, files and locks, does not depend on the backend. JAX starts in a
+# second if it has compiled the same network before; TensorFlow compiles it every time.
+NUM_KILLS = 50 if BACKEND == "jax" else 2
 
 # Every kind of dropout that has a generator; lanes enough for two devices.
 SMALL = {
@@ -51,12 +55,9 @@ OPTIONS = [*(word for pair in SMALL.items() for word in pair), "--no-preview"]
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    started = Processes(
-        BACKEND,
-        JAX_COMPILATION_CACHE_DIR=str(tmp_path_factory.mktemp("compiled")),
-        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
-        JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
-    )
+    # A kill may damage an entry of JAX's cache, so these tests have one of their own.
+    cache = tmp_path_factory.mktemp("compiled")
+    started = Processes(BACKEND, JAX_COMPILATION_CACHE_DIR=str(cache))
     yield started
     started.close()
 
@@ -155,7 +156,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
             # It was quicker than all kills: it is as it should be, and another begins.
             assert_same_bits(run, whole)
             shutil.rmtree(run)
-    # Six kills on TensorFlow may all miss the saves.
+    # The few kills on TensorFlow may all miss the saves.
     assert num_in_a_save > 0 or BACKEND != "jax"
     process = train(processes, book, run, log, "--save-every", 10_000)
     assert processes.wait(process) == 0, log.read_text()
@@ -168,6 +169,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
     }
 
 
+@pytest.mark.one_backend
 def test_a_second_training_beside_the_first_is_refused_until_that_is_killed(
     book: Path, processes: Processes, tmp_path: Path
 ) -> None:
@@ -193,6 +195,7 @@ def test_a_second_training_beside_the_first_is_refused_until_that_is_killed(
     assert f"--out {link} --resume" in said
 
 
+@pytest.mark.one_backend
 def test_a_stop_while_the_framework_loads_leaves_no_trace(
     book: Path, tmp_path: Path
 ) -> None:

@@ -125,6 +125,8 @@ def test_training_learns_and_leaves_best_last_and_history(
     assert len(text) == 40
 
 
+@pytest.mark.slow
+@pytest.mark.one_backend
 def test_the_bits_reported_are_those_of_the_numpy_score(book: Path, tmp_path: Path) -> None:
     run = textgen.train(book, tmp_path / "run", epochs=2, **SMALL)
     text = book.read_text(encoding="utf-8")
@@ -158,6 +160,7 @@ def test_validation_in_one_lane_is_exactly_the_carried_score(
 
 # In the first round, at the end of a round, inside a later one.
 @pytest.mark.parametrize("stop_at", [3, 24, 31])
+@pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     book: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:
@@ -218,6 +221,7 @@ def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         ({"save_minutes": 0}, [0, 24, 48, 72]),
     ],
 )
+@pytest.mark.slow
 def test_a_run_is_saved_inside_its_rounds_without_changing(
     book: Path,
     whole: Path,
@@ -299,6 +303,7 @@ def test_a_run_from_before_evaluations_had_a_limit_keeps_reading_all(
     assert task.train.eval_chars == 2**63 - 1
 
 
+@pytest.mark.one_backend
 def test_a_row_that_a_crash_kept_out_of_the_table_is_added_on_resume(
     book: Path, trained: Path
 ) -> None:
@@ -313,6 +318,7 @@ def test_a_row_that_a_crash_kept_out_of_the_table_is_added_on_resume(
         assert (trained / "history.png").exists()
 
 
+@pytest.mark.one_backend
 def test_a_best_that_somebody_removed_is_written_again(book: Path, trained: Path) -> None:
     before = rows_of(trained)
     shutil.rmtree(trained / "best")
@@ -322,6 +328,7 @@ def test_a_best_that_somebody_removed_is_written_again(book: Path, trained: Path
     )
 
 
+@pytest.mark.one_backend
 def test_a_best_between_two_renames_is_still_the_best(book: Path, trained: Path) -> None:
     before = load_checkpoint(trained / "best").facts["score"]
     saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
@@ -333,6 +340,7 @@ def test_a_best_between_two_renames_is_still_the_best(book: Path, trained: Path)
     assert load_checkpoint(trained / "best").facts["score"] == before
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_are_never_saved(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +367,7 @@ def test_going_on_with_another_backend_is_told(
     assert capsys.readouterr().err.count(note) == 1
 
 
+@pytest.mark.slow
 def test_a_type_that_no_kernel_can_take_may_be_repeated_on_resume(
     book: Path, tmp_path: Path
 ) -> None:
@@ -369,6 +378,7 @@ def test_a_type_that_no_kernel_can_take_may_be_repeated_on_resume(
     assert rows_of(run)[-1]["epoch"] == "2.0"
 
 
+@pytest.mark.one_backend
 def test_resuming_with_other_options_or_text_names_the_difference(
     book: Path, tmp_path: Path, trained: Path
 ) -> None:
@@ -380,6 +390,8 @@ def test_resuming_with_other_options_or_text_names_the_difference(
         textgen.train(book, run, resume=True)
 
 
+@pytest.mark.slow
+@pytest.mark.one_backend
 def test_a_finished_run_goes_on_with_more_epochs(
     book: Path, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -392,6 +404,8 @@ def test_a_finished_run_goes_on_with_more_epochs(
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
+@pytest.mark.one_backend
 def test_another_run_is_never_written_over_unasked(
     book: Path, tmp_path: Path, trained: Path
 ) -> None:
@@ -404,6 +418,7 @@ def test_another_run_is_never_written_over_unasked(
     assert (run / "best" / "model.safetensors").read_bytes() != before
 
 
+@pytest.mark.one_backend
 def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
     book: Path, tmp_path: Path, trained: Path
 ) -> None:
@@ -413,6 +428,7 @@ def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
     assert load_checkpoint(run)
 
 
+@pytest.mark.one_backend
 def test_overwrite_on_a_full_disk_keeps_the_old_run(
     book: Path, trained: Path, tmp_path: Path, small_disk: Callable[[int], Path]
 ) -> None:
@@ -426,6 +442,7 @@ def test_overwrite_on_a_full_disk_keeps_the_old_run(
     assert (run / "history.csv").exists()
 
 
+@pytest.mark.one_backend
 def test_training_stops_when_validation_no_longer_improves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -442,6 +459,7 @@ def test_training_stops_when_validation_no_longer_improves(
     assert load_checkpoint(run).facts["score"]["val_bits_per_char"] == min(scores)
 
 
+@pytest.mark.one_backend
 def test_max_minutes_ends_the_run_with_an_evaluation(book: Path, tmp_path: Path) -> None:
     options = {**SMALL, "epochs": 10_000, "max_minutes": 0.05, "eval_every": 1_000_000}
     run = textgen.train(book, tmp_path / "run", **options)
@@ -462,6 +480,7 @@ def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_good_weights(
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "lion", "muon"])
+@pytest.mark.slow
 def test_every_optimizer_lowers_the_score(
     book: Path, tmp_path: Path, optimizer: str
 ) -> None:
@@ -498,6 +517,7 @@ def test_weight_decay_leaves_biases_alone() -> None:
     assert not any(path.endswith("bias") for path in decayed)
 
 
+@pytest.mark.one_backend
 def test_the_test_part_is_scored_once_at_the_end(
     book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -508,6 +528,7 @@ def test_the_test_part_is_scored_once_at_the_end(
     assert "Test text:" in capsys.readouterr().err
 
 
+@pytest.mark.one_backend
 def test_documents_are_trained_and_written_one_by_one(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("".join(f"{a}{b}a\n" for a in "KLMN" for b in ("or", "in", "el")) * 30)
@@ -519,6 +540,7 @@ def test_documents_are_trained_and_written_one_by_one(tmp_path: Path) -> None:
     assert all(3 <= len(text) <= 8 and "\n" not in text for text in texts)
 
 
+@pytest.mark.one_backend
 def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("Привет мир. 你好世界。\n" * 200, encoding="utf-8")
@@ -544,6 +566,7 @@ def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
         ("README", "README"),
     ],
 )
+@pytest.mark.one_backend
 def test_a_run_is_named_after_its_first_text(paths: Any, out: str) -> None:
     assert default_out(paths) == Path("checkpoints", out)
 
@@ -578,6 +601,7 @@ def test_load_model_gives_the_trained_keras_model(
         ({"batch_size": 500}, r"--batch-size, --seq-length or --val-fraction"),
     ],
 )
+@pytest.mark.one_backend
 def test_nonsense_is_refused_before_anything_is_written(
     book: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
@@ -586,6 +610,7 @@ def test_nonsense_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.one_backend
 def test_tensorboard_logs_are_written_beside_the_checkpoint(
     book: Path, tmp_path: Path
 ) -> None:
@@ -594,6 +619,7 @@ def test_tensorboard_logs_are_written_beside_the_checkpoint(
     assert list(run.glob("logs/*/events.out.tfevents.*"))
 
 
+@pytest.mark.one_backend
 def test_tensorboard_without_the_extra_names_the_install_command(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -603,6 +629,7 @@ def test_tensorboard_without_the_extra_names_the_install_command(
 
 
 @pytest.mark.parametrize("damage", ["state", "arrays"])
+@pytest.mark.one_backend
 def test_a_damaged_training_state_is_a_clear_error(
     book: Path, tmp_path: Path, trained: Path, damage: str
 ) -> None:

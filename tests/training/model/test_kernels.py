@@ -192,6 +192,7 @@ def kernel_calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     units=st.integers(1, 20),
 )
 @example(batch=64, time=150, features=24, units=32)
+@pytest.mark.slow
 def test_numbers_and_gradients_are_those_of_keras(
     cell: str, batch: int, time: int, features: int, units: int
 ) -> None:

@@ -76,6 +76,7 @@ def test_old_characters_are_predicted_as_before(options: dict[str, Any]) -> None
     np.testing.assert_allclose(after[[0, 3]], before.mean(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.one_backend
 def test_a_fine_tuned_run_keeps_the_architecture_and_grows_the_vocabulary(
     run: Path, letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_fine_tuned_run_keeps_the_architecture_and_grows_the_vocabulary(
     assert state["step"] == steps_per_epoch
 
 
+@pytest.mark.one_backend
 def test_weights_that_know_the_text_score_better_at_once(run: Path, tmp_path: Path) -> None:
     text = tmp_path / "more.txt"
     text.write_text("the cat sat on the mat. " * 60, encoding="utf-8")
@@ -112,6 +114,8 @@ def test_weights_that_know_the_text_score_better_at_once(run: Path, tmp_path: Pa
     assert scores[1] > scores[0] + 1
 
 
+@pytest.mark.slow
+@pytest.mark.one_backend
 def test_a_fine_tuned_run_can_be_resumed(run: Path, letters: Path, tmp_path: Path) -> None:
     out = tmp_path / "tuned"
     textgen.train(letters, out, init_from=run, epochs=1, quiet=True, **GO_ON)
@@ -125,6 +129,7 @@ def test_a_fine_tuned_run_can_be_resumed(run: Path, letters: Path, tmp_path: Pat
         textgen.train(letters, out, resume=True, quiet=True)
 
 
+@pytest.mark.one_backend
 def test_options_that_the_weights_settle_are_refused_all_at_once(run: Path) -> None:
     options = {"units": 32, "tokenizer": "byte", "normalize": "nfc", "dropout": 0.5}
     with pytest.raises(ConfigError) as caught:
@@ -136,11 +141,13 @@ def test_options_that_the_weights_settle_are_refused_all_at_once(run: Path) -> N
         load_start(run, "small", {})
 
 
+@pytest.mark.one_backend
 def test_resume_and_init_from_contradict_each_other(run: Path, letters: Path) -> None:
     with pytest.raises(ConfigError, match=r"Leave out --init-from or --resume"):
         textgen.train(letters, run, resume=True, init_from=run)
 
 
+@pytest.mark.one_backend
 def test_a_start_that_is_not_there_is_named(letters: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a checkpoint"):
         textgen.train(letters, tmp_path / "out", init_from=tmp_path / "nowhere")

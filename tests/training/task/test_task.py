@@ -126,6 +126,8 @@ def test_broken_records_are_an_error_before_training(tmp_path: Path) -> None:
         task_of(path)
 
 
+@pytest.mark.slow
+@pytest.mark.one_backend
 def test_a_labelled_training_leaves_its_labels_and_can_be_resumed(tmp_path: Path) -> None:
     path = write_records(tmp_path)
     run = textgen.train(path, tmp_path / "run", epochs=1, quiet=True, **SMALL)
