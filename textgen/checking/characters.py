@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 from collections.abc import Iterator, Mapping
 
@@ -179,8 +180,7 @@ def _about_controls(
     if not len(found):
         return
     number, num_c1 = total(counts, found), total(counts, _C1)
-    is_latin_1 = encoding.lower().replace("_", "-") in ("latin-1", "latin1", "iso-8859-1")
-    if num_c1 and is_latin_1:
+    if num_c1 and codecs.lookup(encoding).name == "iso8859-1":
         # Windows' quotes and dashes, decoded as Latin-1.
         advice = "In cp1252 most of U+0080 to U+009F are quotes and dashes: try --encoding "
         advice += "cp1252."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
 from collections.abc import Iterator
 
@@ -64,7 +65,7 @@ def mojibake_findings(found: Survey) -> Iterator[Finding]:
     examples = ", ".join(
         f"{bad!r} for {good!r}" for bad, good in found.text.mojibake.items()
     )
-    is_utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    is_utf8 = codecs.lookup(encoding).name == "utf-8"
     yield Finding(
         # A text about encodings has a few on purpose.
         "warning" if number >= _MANY_MOJIBAKE else "remark",

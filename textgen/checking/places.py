@@ -26,7 +26,7 @@ _TAILS = "".join(
     bytes(range(0x80, 0xC0)).decode(e, "ignore") for e in ("cp1252", "latin-1")
 )
 _CHARACTERS = "|".join(f"[{lead}][{_TAILS}]{{{n}}}" for n, lead in enumerate(_LEADS, 1))
-_MOJIBAKE = re.compile(f"(?:{_CHARACTERS}){{1,40}}")
+_MOJIBAKE = re.compile(f"(?:{_CHARACTERS}){{1,12}}")
 _MAX_EXAMPLES = 3
 
 
