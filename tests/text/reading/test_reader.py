@@ -139,47 +139,47 @@ def test_blank_files_are_an_error_unless_they_are_allowed(tmp_path: Path) -> Non
 # --- observers ---
 
 
-class Heard(Observer):
-    """Notes everything it hears, and goes on after faults."""
+class Log(Observer):
+    """Logs all calls, and continues after faults."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     def on_file(self, source: Source) -> None:
-        self.all.append(("file", Path(source.name).name))
+        self.calls.append(("file", Path(source.name).name))
 
     def on_bytes(self, data: bytes) -> None:
-        self.all.append(("bytes", data))
+        self.calls.append(("bytes", data))
 
     def on_text(self, text: str) -> None:
-        self.all.append(("text", text))
+        self.calls.append(("text", text))
 
     def on_record(self, record: Record) -> None:
-        self.all.append(("record", *record))
+        self.calls.append(("record", *record))
 
     def on_end(self, file: FileSummary) -> None:
-        self.all.append(("end", file.changes, file.num_chars, file.has_text))
+        self.calls.append(("end", file.changes, file.num_chars, file.has_text))
 
     def on_fault(self, error: TextgenError, source: Source | None) -> None:
         name = None if source is None else Path(source.name).name
-        self.all.append(("fault", name, str(error).rpartition("/")[2][:22]))
+        self.calls.append(("fault", name, str(error).rpartition("/")[2][:22]))
 
 
 def observed(folder: Path, kind: str) -> tuple[list[tuple[Any, ...]], list[str]]:
-    heard = Heard()
+    log = Log()
     sources = [Source(str(path)) for path in sorted(folder.iterdir())]
     config = TextConfig(documents=kind)
-    documents = documents_of(CorpusReader(sources, config, observer=heard))
-    return heard.all, documents
+    documents = documents_of(CorpusReader(sources, config, observer=log))
+    return log.calls, documents
 
 
-def test_an_observer_hears_of_bytes_and_of_text_before_the_normal_form(
+def test_an_observer_is_given_bytes_and_text_before_the_normal_form(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "a.txt").write_bytes("e\u0301\r\n".encode())
-    heard, documents = observed(tmp_path, "files")
+    calls, documents = observed(tmp_path, "files")
     assert documents == ["é\n"]
-    assert heard == [
+    assert calls == [
         ("file", "a.txt"),
         ("bytes", "e\u0301\r\n".encode()),
         ("text", "e\u0301\n"),
@@ -187,12 +187,12 @@ def test_an_observer_hears_of_bytes_and_of_text_before_the_normal_form(
     ]
 
 
-def test_an_observer_hears_of_records_before_the_normal_form(tmp_path: Path) -> None:
+def test_an_observer_is_given_records_before_the_normal_form(tmp_path: Path) -> None:
     data = "text,label\ne\u0301,X\n".encode()
     (tmp_path / "a.csv").write_bytes(data)
-    heard, documents = observed(tmp_path, "records")
+    calls, documents = observed(tmp_path, "records")
     assert documents == ["é"]
-    assert heard == [
+    assert calls == [
         ("file", "a.csv"),
         ("bytes", data),
         ("record", "e\u0301", "X", 2),
@@ -200,32 +200,32 @@ def test_an_observer_hears_of_records_before_the_normal_form(tmp_path: Path) -> 
     ]
 
 
-def test_an_observer_may_go_on_after_a_fault(tmp_path: Path) -> None:
+def test_an_observer_may_continue_after_a_fault(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff")
     (tmp_path / "b.txt").write_text("B")
-    heard, documents = observed(tmp_path, "lines")
+    calls, documents = observed(tmp_path, "lines")
     assert documents == ["B"]
-    assert ("fault", "a.txt", "a.txt: byte 0xff at of") in heard
-    assert heard[-1] == ("end", (), 1, True)
+    assert ("fault", "a.txt", "a.txt: byte 0xff at of") in calls
+    assert calls[-1] == ("end", (), 1, True)
 
 
-def test_an_observer_hears_that_no_file_has_text(tmp_path: Path) -> None:
+def test_an_observer_is_told_that_no_file_has_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("")
-    heard, documents = observed(tmp_path, "lines")
+    calls, documents = observed(tmp_path, "lines")
     assert documents == []
-    assert heard[-1] == ("fault", None, "a.txt is empty. Name a")
+    assert calls[-1] == ("fault", None, "a.txt is empty. Name a")
 
 
 def test_an_error_of_an_observer_is_a_fault_of_the_file(tmp_path: Path) -> None:
-    class Refuses(Heard):
+    class Refuses(Log):
         def on_record(self, record: Record) -> None:
             if record.text == "A":
                 raise CorpusError("no A, please")
 
     for name, text in (("a.csv", "text\nA\nB\n"), ("b.csv", "text\nC\n")):
         (tmp_path / name).write_text(text)
-    heard = Refuses()
+    log = Refuses()
     sources = [Source(f"{tmp_path}/a.csv"), Source(f"{tmp_path}/b.csv")]
     config = TextConfig(documents="records")
-    assert documents_of(CorpusReader(sources, config, observer=heard)) == ["C"]
-    assert ("fault", "a.csv", "no A, please") in heard.all
+    assert documents_of(CorpusReader(sources, config, observer=log)) == ["C"]
+    assert ("fault", "a.csv", "no A, please") in log.calls

@@ -73,8 +73,7 @@ class PieceDecoder:
         """The text that `data` completes; part of a character waits for the rest.
 
         Raises:
-            WrongByteError: a byte that is wrong in this encoding, or a NUL byte. If there
-                are several, the first in the order of the pieces is named.
+            WrongByteError: a byte that is wrong in this encoding, or a NUL byte.
             CorpusError: the file is of a known binary format.
         """
         return self._feed(data, final=False)
@@ -91,7 +90,7 @@ class PieceDecoder:
         """The text of all pieces of a file, as soon as it is known.
 
         Raises:
-            CorpusError: as `feed` and `flush`, when they reach the fault.
+            CorpusError: as `feed` and `flush`, while iterating.
         """
         for piece in pieces:
             if text := self.feed(piece):

@@ -133,7 +133,7 @@ def _lines(text: Iterable[str]) -> Iterator[Piece]:
             blank.append(first)
         if others:
             *whole, last = others
-            # Most lines lie within one piece; `map` keeps them out of the interpreter loop.
+            # Most lines are within one piece; `map` handles them without a Python loop.
             yield from map(Piece, filter(str.strip, whole), repeat(True))
             is_inside, blank = bool(last.strip()), []
             if is_inside:

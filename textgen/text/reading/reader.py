@@ -45,12 +45,12 @@ def corpus_sources(
 
 
 def corpus_globs(config: TextConfig) -> str | tuple[str, ...]:
-    """Which files of a directory are read; for records, unless changed, those of records.
+    """Which files of a directory are read: `config.glob`, or its default for records.
 
     >>> corpus_globs(TextConfig(glob="*.md"))
     '*.md'
     """
-    # A text file holds no records, so the default would find nothing.
+    # Text files hold no records, so `*.txt` would only find files to refuse.
     if config.documents == "records" and config.glob == DEFAULTS.glob:
         return RECORD_GLOBS
     return config.glob
@@ -72,54 +72,54 @@ class FileSummary(NamedTuple):
 
 
 class Observer:
-    """Hears of everything that a `CorpusReader` meets, in order; a base to override.
+    """Is notified of everything that a `CorpusReader` reads; override what is needed.
 
-    Files come one after the other: what is heard after `on_file` belongs to that file.
-    An error that a method raises counts as a fault of the file.
+    Files are read one by one: every call after `on_file` is about that file. An error
+    that a method raises counts as a fault of the file.
     """
 
     def on_file(self, source: Source) -> None:
-        """A file is about to be read."""
+        """The reader begins with a file."""
 
     def on_bytes(self, data: bytes) -> None:
-        """Its next bytes, decompressed."""
+        """The next bytes of the file, decompressed."""
 
     def on_text(self, text: str) -> None:
-        """Its next text, decoded, before the normal form; never for records."""
+        """The next text, decoded but not yet normalised; not called for records."""
 
     def on_record(self, record: Record) -> None:
-        """Its next record, before the normal form."""
+        """The next record, not yet normalised."""
 
     def on_end(self, file: FileSummary) -> None:
-        """The file was read to its end; its last document may still be to come."""
+        """The file was read to its end; its last document may follow."""
 
     def on_fault(self, error: TextgenError, source: Source | None) -> None:
-        """A file cannot be read on; return to go on with the next one.
+        """A file cannot be read any further; return to continue with the next one.
 
         Args:
-            source: None for the error that no file has any text.
+            source: None if the error is that no file has any text.
         """
         raise error
 
 
 class CorpusReader:
-    """The documents of files, in pieces, in bounded memory; each iteration reads again.
+    """The documents of files, in pieces and bounded memory; each iteration reads again.
 
     Args:
         sources: files in reading order, as `corpus_sources` gives them.
         config: encoding, normal form, and what counts as one document.
         on_bytes: called after each read with the number of bytes, for a progress bar.
-        observer: hears of everything that is met.
-        allow_blank: read blank files like others. Otherwise they are left out, and it is
-            an error if all are blank.
+        observer: notified of everything that is read.
+        allow_blank: read blank files like any other. Otherwise they are left out, and
+            it is an error if all files are blank.
         piece_bytes: bytes read at a time.
 
     Attributes:
-        stats: of the files; complete when an iteration has ended.
-        is_normal: whether plain text was in its normal form from the start; likewise.
+        stats: of the files, after an iteration.
+        is_normal: whether plain text was already in its normal form, after an iteration.
 
     Raises:
-        CorpusError: as `read_corpus`, when the reader reaches the fault.
+        CorpusError: as `read_corpus`, while iterating.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory

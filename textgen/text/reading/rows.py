@@ -21,7 +21,7 @@ TEXT, LABEL = "text", "label"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
 MAX_FIELD_CHARS = 2**26
-"""Where a quote is not closed, the rest of the file is one field."""
+"""The limit for a field: after a quote that is never closed, it is the rest of the file."""
 
 
 class Row(NamedTuple):

@@ -195,7 +195,7 @@ def _shown(paths: Paths, text: TextConfig) -> str:
     """What a person named, as it is typed, with what was said of reading it."""
     named = [paths] if isinstance(paths, str | Path) else paths
     names = [str(path) for path in named]
-    # Standard input has gone by, and many names are too long for one line.
+    # Standard input cannot be read again, and many names are too long for one line.
     shown = "PATHS" if STDIN in names or len(names) > 3 else shlex.join(names)
     flags = [
         f" --{name.replace('_', '-')} {shlex.quote(str(value))}"
