@@ -440,6 +440,16 @@ def test_a_model_far_larger_than_the_usual_one_is_a_warning(write: Write) -> Non
     )
     assert finding.data["num_parameters"] == chosen.num_parameters
     assert finding.data["usual_num_parameters"] == usual.num_parameters
+    report = examine(
+        write(STORY * 400), train=TrainConfig(batch_size=1000), model_options={"units": 512}
+    )
+    assert topics(report) == ["little text", "model too large"]
+
+
+def test_a_vocabulary_that_cannot_be_learned_is_one_error(write: Write) -> None:
+    report = check(write(STORY * 400), min_count=100_000)
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    assert [finding.topic for finding in errors] == ["rare characters"]
 
 
 def test_one_giant_document_and_a_long_line_are_told(write: Write) -> None:

@@ -131,9 +131,10 @@ def examine(
     if parts is not None:
         findings += size_findings(found, parts, train)
         findings += shape_findings(found)
-        # Most faults also make the vocabulary fail.
-        if not any(finding.severity == "error" for finding in findings):
-            findings += _about_model(found, parts, size, model_options)
+        has_error = any(finding.severity == "error" for finding in findings)
+        about_model = _about_model(found, parts, size, model_options)
+        # Most errors also make the vocabulary fail; one is enough.
+        findings += [f for f in about_model if f.severity != "error" or not has_error]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Report(_facts(found, parts), tuple(findings), _headline_of(found))
 
