@@ -14,6 +14,8 @@ from textgen.corpora.bundled import bundled_corpus
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.tokenizers.char import CharTokenizer
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

@@ -736,6 +736,7 @@ def prepare_first(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_flush")
+@pytest.mark.slow
 def test_a_crash_at_any_moment_and_then_another_loses_neither_model_nor_notes() -> None:
     for path in crashes(prepare_first):
         assert version_of(path) in (1, 2)
@@ -777,6 +778,7 @@ for step in itertools.count(int(sys.argv[2])):
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     path, rng = tmp_path / "best", random.Random(0)
     step = 0

@@ -172,6 +172,7 @@ def test_a_name_that_ends_in_old_is_not_taken_for_another(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.parametrize("left", ["nothing", ".best.old", ".best.new"])
+@pytest.mark.slow
 def test_a_kill_at_any_call_leaves_the_old_or_the_new(tmp_path: Path, left: str) -> None:
     """Each time the system is called once more before the kill."""
     seen = []

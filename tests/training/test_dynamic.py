@@ -24,6 +24,8 @@ from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.training.dynamic import default_rate, dynamic_score
 
+pytestmark = pytest.mark.slow
+
 Tokenizer = CharTokenizer | ByteTokenizer
 AB = CharTokenizer("ab")
 ABC = CharTokenizer("\nabc")

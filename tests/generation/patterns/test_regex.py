@@ -222,6 +222,7 @@ def test_what_needs_more_than_a_table_is_refused_by_name(pattern: str, what: str
         "(?:" * 3000 + "a" + ")" * 3000,
     ],
 )
+@pytest.mark.slow
 def test_an_expression_that_would_take_too_long_is_refused(pattern: str) -> None:
     with pytest.raises(ConfigError, match=r"is too large. Lower the numbers in its braces"):
         compile_regex(pattern, "ab")

@@ -160,6 +160,7 @@ def test_threads_are_left_alone_where_lanes_cannot_be_shared() -> None:
     assert fresh_python(code.format(shares=False)) == ["False"]
 
 
+@pytest.mark.slow
 def test_a_tuned_process_loads_its_backend_and_compiles() -> None:
     # XLA ends the process over a flag that it does not know.
     code = (

@@ -279,6 +279,7 @@ def test_metrics_that_do_not_fit_are_a_clear_error(
         textgen.train(book, trained, resume=True, epochs=2, quiet=True)
 
 
+@pytest.mark.slow
 def test_fewer_metrics_than_there_are_is_a_clear_error(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +320,7 @@ def test_a_row_that_a_crash_kept_out_of_the_table_is_added_on_resume(
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_a_best_that_somebody_removed_is_written_again(book: Path, trained: Path) -> None:
     before = rows_of(trained)
     shutil.rmtree(trained / "best")
@@ -329,6 +331,7 @@ def test_a_best_that_somebody_removed_is_written_again(book: Path, trained: Path
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_a_best_between_two_renames_is_still_the_best(book: Path, trained: Path) -> None:
     before = load_checkpoint(trained / "best").facts["score"]
     saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
@@ -353,6 +356,7 @@ def test_weights_that_are_no_numbers_are_never_saved(
         assert np.isfinite(weights).all()
 
 
+@pytest.mark.slow
 def test_going_on_with_another_backend_is_told(
     book: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -443,6 +447,7 @@ def test_overwrite_on_a_full_disk_keeps_the_old_run(
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_training_stops_when_validation_no_longer_improves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -460,6 +465,7 @@ def test_training_stops_when_validation_no_longer_improves(
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_max_minutes_ends_the_run_with_an_evaluation(book: Path, tmp_path: Path) -> None:
     options = {**SMALL, "epochs": 10_000, "max_minutes": 0.05, "eval_every": 1_000_000}
     run = textgen.train(book, tmp_path / "run", **options)
@@ -469,6 +475,7 @@ def test_max_minutes_ends_the_run_with_an_evaluation(book: Path, tmp_path: Path)
     assert float(rows[0]["learning_rate"]) < 0.5 * TrainConfig().learning_rate
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_good_weights(
     book: Path, tmp_path: Path
 ) -> None:
@@ -518,6 +525,7 @@ def test_weight_decay_leaves_biases_alone() -> None:
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_the_test_part_is_scored_once_at_the_end(
     book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -529,6 +537,7 @@ def test_the_test_part_is_scored_once_at_the_end(
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_documents_are_trained_and_written_one_by_one(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("".join(f"{a}{b}a\n" for a in "KLMN" for b in ("or", "in", "el")) * 30)
@@ -541,6 +550,7 @@ def test_documents_are_trained_and_written_one_by_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("Привет мир. 你好世界。\n" * 200, encoding="utf-8")
@@ -571,6 +581,7 @@ def test_a_run_is_named_after_its_first_text(paths: Any, out: str) -> None:
     assert default_out(paths) == Path("checkpoints", out)
 
 
+@pytest.mark.slow
 def test_load_model_gives_the_trained_keras_model(
     book: Path, tmp_path: Path, trained: Path
 ) -> None:
@@ -611,6 +622,7 @@ def test_nonsense_is_refused_before_anything_is_written(
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_tensorboard_logs_are_written_beside_the_checkpoint(
     book: Path, tmp_path: Path
 ) -> None:

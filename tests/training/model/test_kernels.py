@@ -20,10 +20,13 @@ from textgen.training.model.cells.lstm import LSTM
 keras = load_keras()
 BACKEND = keras.backend.backend()
 
-pytestmark = pytest.mark.skipif(
-    any("cpu" not in device for device in keras.distribution.list_devices()),
-    reason="on a GPU or TPU the layers take what Keras has",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        any("cpu" not in device for device in keras.distribution.list_devices()),
+        reason="on a GPU or TPU the layers take what Keras has",
+    ),
+]
 on_tensorflow = pytest.mark.skipif(
     BACKEND != "tensorflow", reason="only TensorFlow's kernel shares lanes among cores"
 )
@@ -192,7 +195,6 @@ def kernel_calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     units=st.integers(1, 20),
 )
 @example(batch=64, time=150, features=24, units=32)
-@pytest.mark.slow
 def test_numbers_and_gradients_are_those_of_keras(
     cell: str, batch: int, time: int, features: int, units: int
 ) -> None:

@@ -35,6 +35,7 @@ def test_two_half_windows_with_carried_state_equal_one_whole(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.slow
 def test_state_carries_on_under_fit(cell: str) -> None:
     model = one_layer(cell)
     windows = RNG.normal(size=(3, 2, 5, 3)).astype("float32")

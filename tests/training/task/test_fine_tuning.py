@@ -77,6 +77,7 @@ def test_old_characters_are_predicted_as_before(options: dict[str, Any]) -> None
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_a_fine_tuned_run_keeps_the_architecture_and_grows_the_vocabulary(
     run: Path, letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_fine_tuned_run_keeps_the_architecture_and_grows_the_vocabulary(
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_weights_that_know_the_text_score_better_at_once(run: Path, tmp_path: Path) -> None:
     text = tmp_path / "more.txt"
     text.write_text("the cat sat on the mat. " * 60, encoding="utf-8")
