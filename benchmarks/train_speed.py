@@ -41,6 +41,7 @@ from train_rows import (
 )
 
 from textgen.config.model import ModelConfig
+from textgen.model.architecture import recurrent_layers
 from textgen.training.backend.process import num_cores, processor_flags
 from textgen.wording import say
 
@@ -282,9 +283,8 @@ def flops_per_char(config: ModelConfig) -> int:
     input does.
     """
     num_weights = config.units * config.vocab_size
-    for layer in range(config.num_layers):
-        num_inputs = config.layer_input_dim(layer) + config.units
-        num_weights += config.num_gates * config.units * num_inputs
+    for layer in recurrent_layers(config):
+        num_weights += layer.gate_width * (layer.inputs + layer.units)
     # One multiplication and one addition, once forward and twice backward.
     return 2 * 3 * num_weights
 

@@ -22,9 +22,9 @@ from textgen.text.tokenizers.char import CharTokenizer
 PACKAGE = Path(textgen.__file__).parent
 HEAVY = ("keras", "tensorflow", "jax", "torch")
 FLOORS = (
-    ("errors", "wording", "version"),
+    ("errors", "wording", "version", "model"),
     ("config", "disk"),
-    ("model", "text.unicode"),
+    ("text.unicode",),
     ("text.reading", "text.tokenizers"),
     ("text.encoded", "corpora"),
     ("checkpoint", "checking"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.config.fields import check_names, from_dict, pick, to_dict
-from textgen.config.model import GATES, ModelConfig
+from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig, check_setting
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
@@ -503,97 +502,6 @@ def test_pick_takes_what_belongs_to_one_configuration() -> None:
     options = {"units": 3, "epochs": 4, "nonsense": 5}
     assert pick(ModelConfig, options) == {"units": 3}
     assert pick(TrainConfig, options) == {"epochs": 4}
-
-
-# --- what a model's configuration says about its weights ---
-
-
-def test_lstm_weights_have_their_names_and_shapes_in_order() -> None:
-    config = ModelConfig(7, num_layers=2, units=4, embedding_dim=3)
-    assert list(config.weight_shapes().items()) == [
-        ("embedding", (7, 3)),
-        ("layers.0.kernel", (3, 16)),
-        ("layers.0.recurrent_kernel", (4, 16)),
-        ("layers.0.bias", (16,)),
-        ("layers.1.kernel", (4, 16)),
-        ("layers.1.recurrent_kernel", (4, 16)),
-        ("layers.1.bias", (16,)),
-        ("output.kernel", (4, 7)),
-        ("output.bias", (7,)),
-    ]
-    assert config.num_parameters == 21 + (48 + 64 + 16) + (64 + 64 + 16) + 28 + 7
-
-
-def test_a_gru_has_three_gates_and_two_biases() -> None:
-    config = ModelConfig(7, "gru", num_layers=1, units=4, embedding_dim=3)
-    shapes = config.weight_shapes()
-    assert config.num_gates == 3
-    assert shapes["layers.0.kernel"] == (3, 12)
-    assert shapes["layers.0.recurrent_kernel"] == (4, 12)
-    assert shapes["layers.0.bias"] == (2, 12)
-
-
-def test_a_plain_cell_has_one_block() -> None:
-    config = ModelConfig(7, "rnn", num_layers=1, units=4, embedding_dim=3)
-    shapes = config.weight_shapes()
-    assert config.num_gates == 1
-    assert shapes["layers.0.kernel"] == (3, 4)
-    assert shapes["layers.0.bias"] == (4,)
-
-
-def test_tied_embeddings_replace_the_output_matrix() -> None:
-    same = ModelConfig(7, units=4, embedding_dim=4, tie_embeddings=True)
-    assert not same.has_projection
-    assert list(same.weight_shapes())[-1] == "output.bias"
-    assert not {"output.kernel", "projection.kernel"} & same.weight_shapes().keys()
-
-    other = ModelConfig(7, units=4, embedding_dim=3, tie_embeddings=True)
-    assert other.has_projection
-    assert other.weight_shapes()["projection.kernel"] == (4, 3)
-    assert "output.kernel" not in other.weight_shapes()
-
-
-def test_norms_have_a_scale_and_an_offset_in_each_layer() -> None:
-    shapes = ModelConfig(7, num_layers=2, units=4, layer_norm=True).weight_shapes()
-    for layer in (0, 1):
-        assert shapes[f"layers.{layer}.norm_scale"] == (4,)
-        assert shapes[f"layers.{layer}.norm_offset"] == (4,)
-
-
-def test_a_layer_is_residual_only_where_the_widths_agree() -> None:
-    wide = ModelConfig(7, units=4, embedding_dim=3, residual=True)
-    assert [wide.is_residual(layer) for layer in (0, 1)] == [False, True]
-    even = ModelConfig(7, units=4, embedding_dim=4, residual=True)
-    assert [even.is_residual(layer) for layer in (0, 1)] == [True, True]
-    assert not ModelConfig(7, units=4, embedding_dim=4).is_residual(1)
-
-
-def num_parameters_by_hand(config: ModelConfig) -> int:
-    """The textbook's count: each gate has two matrices and a bias (a GRU's two)."""
-    u, e, v = config.units, config.embedding_dim, config.vocab_size
-    gates = {"lstm": 4, "gru": 3, "rnn": 1}[config.cell]
-    biases = 2 if config.cell == "gru" else 1
-    norm = 2 * u if config.layer_norm else 0
-    first = gates * (e * u + u * u + biases * u) + norm
-    further = gates * (u * u + u * u + biases * u) + norm
-    last = (u * e if u != e else 0) if config.tie_embeddings else u * v
-    return v * e + first + (config.num_layers - 1) * further + last + v
-
-
-@given(
-    cell=st.sampled_from(sorted(GATES)),
-    sizes=st.tuples(*[st.integers(1, 9)] * 4),
-    flags=st.sampled_from(list(itertools.product([False, True], repeat=3))),
-)
-def test_parameters_are_counted_as_the_textbook_counts_them(
-    cell: str, sizes: tuple[int, int, int, int], flags: tuple[bool, bool, bool]
-) -> None:
-    config = ModelConfig(sizes[0], cell, *sizes[1:])
-    tied, layer_norm, residual = flags
-    config = dataclasses.replace(
-        config, tie_embeddings=tied, layer_norm=layer_norm, residual=residual
-    )
-    assert config.num_parameters == num_parameters_by_hand(config)
 
 
 # --- limits, and options that training resolves ---

@@ -10,7 +10,7 @@ from typing import Any
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.fields import to_dict
 from textgen.config.model import ModelConfig
-from textgen.model.architecture import layers, num_parameters
+from textgen.model.architecture import layers
 from textgen.model.layers import Shape
 from textgen.wording import few, one_line, shown
 
@@ -32,7 +32,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     return {
         "path": str(path),
         "model": to_dict(checkpoint.model),
-        "num_parameters": num_parameters(checkpoint.model),
+        "num_parameters": checkpoint.model.num_parameters,
         "layers": describe_layers(checkpoint.model),
         "tokenizer": {
             "kind": tokenizer.kind,

@@ -38,7 +38,7 @@ from textgen.disk.strict_files import damaged, opened
 from textgen.disk.strict_json import check_json, read_json
 from textgen.disk.strict_safetensors import Stored, fill, read_layout
 from textgen.errors import CheckpointError, ConfigError, TokenizerError
-from textgen.model.architecture import layers, weight_shapes
+from textgen.model.architecture import layers
 from textgen.model.layers import Layer
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
@@ -306,7 +306,7 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
     with opened(path) as (file, size):
         layout = read_layout(file, size)
         _check_num_layers(path, len(layout), model)
-        shapes = weight_shapes(model)
+        shapes = model.weight_shapes()
         _check_names(path, set(layout), set(shapes))
         for name, shape in shapes.items():
             _check_layout(path, name, shape, layout[name])

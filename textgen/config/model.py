@@ -12,6 +12,9 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
+from textgen.model.architecture import recurrent_layers, weight_shapes
+from textgen.model.cells import CELLS
+from textgen.model.layers import Shape
 
 MAX_SIZES = {
     # Unicode 17 assigns 297,334 characters; the rest is room for labels.
@@ -41,7 +44,7 @@ class ModelConfig:
     """
 
     vocab_size: int
-    cell: str = option("lstm", "Recurrent cell.", ("lstm", "gru", "rnn"))
+    cell: str = option("lstm", "Recurrent cell.", tuple(CELLS))
     num_layers: int = option(2, "Number of recurrent layers.")
     units: int = option(256, "Units in each recurrent layer.")
     embedding_dim: int = option(64, "Size of the character embeddings.")
@@ -70,66 +73,20 @@ class ModelConfig:
         check_at_least(self, 0, "weight_decay", "l1")
 
     @property
-    def num_gates(self) -> int:
-        """How many gate blocks lie side by side in a layer's kernel."""
-        return len(GATES[self.cell])
-
-    @property
     def has_kernel(self) -> bool:
-        """Whether this package's kernels can train it, on a CPU."""
-        return self.cell != "rnn" and not self.recurrent_dropout
-
-    def layer_input_dim(self, layer: int) -> int:
-        """Width of what recurrent layer number `layer` reads."""
-        return self.embedding_dim if layer == 0 else self.units
-
-    def is_residual(self, layer: int) -> bool:
-        """Whether recurrent layer number `layer` adds its input to its output."""
-        return self.residual and self.layer_input_dim(layer) == self.units
-
-    @property
-    def has_projection(self) -> bool:
-        """Whether a matrix stands between the last layer and tied embeddings."""
-        return self.tie_embeddings and self.units != self.embedding_dim
-
-    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every weight, in the order data passes them.
-
-        The one description that the Keras model, the NumPy network and the
-        checkpoint reader all follow. Gates lie side by side in Keras' order
-        (`GATES`); `kernel` is `(inputs, gates * units)`.
-        """
-        shapes: dict[str, tuple[int, ...]] = {
-            "embedding": (self.vocab_size, self.embedding_dim)
-        }
-        gate_width = self.num_gates * self.units
-        for layer in range(self.num_layers):
-            name = f"layers.{layer}"
-            shapes[f"{name}.kernel"] = (self.layer_input_dim(layer), gate_width)
-            shapes[f"{name}.recurrent_kernel"] = (self.units, gate_width)
-            # A GRU in cuDNN's form has one bias for its input, one for its state.
-            shapes[f"{name}.bias"] = (
-                (2, gate_width) if self.cell == "gru" else (gate_width,)
-            )
-            if self.layer_norm:
-                shapes[f"{name}.norm_scale"] = (self.units,)
-                shapes[f"{name}.norm_offset"] = (self.units,)
-        if self.has_projection:
-            shapes["projection.kernel"] = (self.units, self.embedding_dim)
-        if not self.tie_embeddings:
-            shapes["output.kernel"] = (self.units, self.vocab_size)
-        shapes["output.bias"] = (self.vocab_size,)
-        return shapes
+        """Whether this package's kernels can train it on a CPU."""
+        return all(layer.has_kernel for layer in recurrent_layers(self))
 
     @property
     def num_parameters(self) -> int:
         """How many numbers training adjusts."""
         return sum(math.prod(shape) for shape in self.weight_shapes().values())
 
+    def weight_shapes(self) -> dict[str, Shape]:
+        """Name and shape of every weight, in the order in which data passes them.
 
-GATES = {
-    "lstm": ("input", "forget", "cell", "output"),
-    "gru": ("update", "reset", "candidate"),
-    "rnn": ("hidden",),
-}
-"""Names of the gate blocks inside a kernel, left to right."""
+        >>> shapes = ModelConfig(2, num_layers=1, units=8, embedding_dim=4).weight_shapes()
+        >>> shapes["layers.0.kernel"], list(shapes)[-2:]
+        ((4, 32), ['output.kernel', 'output.bias'])
+        """
+        return weight_shapes(self)

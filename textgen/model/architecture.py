@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from textgen.config.model import ModelConfig
 from textgen.model.layers import (
     Dropout,
     Embedding,
@@ -18,10 +17,15 @@ from textgen.model.layers import (
     Shape,
 )
 
+if TYPE_CHECKING:
+    # Only for annotations: `ModelConfig` offers these functions as methods.
+    from textgen.config.model import ModelConfig
+
 
 def layers(config: ModelConfig) -> list[Layer]:
     """Every layer of a network, in the order in which data passes them.
 
+    >>> from textgen.config.model import ModelConfig
     >>> config = ModelConfig(vocab_size=65, num_layers=1, dropout=0.1, layer_norm=True)
     >>> [layer.name for layer in layers(config)]
     ['embedding', 'layer_0', 'norm_0', 'dropout_0', 'output']
@@ -69,6 +73,7 @@ def _head(config: ModelConfig) -> Iterator[Layer]:
 def recurrent_layers(config: ModelConfig) -> list[Recurrent]:
     """The layers that carry a state from one character to the next.
 
+    >>> from textgen.config.model import ModelConfig
     >>> [layer.inputs for layer in recurrent_layers(ModelConfig(vocab_size=65, units=256))]
     [64, 256]
     """
@@ -76,27 +81,9 @@ def recurrent_layers(config: ModelConfig) -> list[Recurrent]:
 
 
 def weight_shapes(config: ModelConfig) -> dict[str, Shape]:
-    """Name and shape of every weight, in the order in which data passes them.
-
-    >>> weight_shapes(ModelConfig(vocab_size=65, num_layers=1, units=8, embedding_dim=4))
-    {'embedding': (65, 4),
-     'layers.0.kernel': (4, 32),
-     'layers.0.recurrent_kernel': (8, 32),
-     'layers.0.bias': (32,),
-     'output.kernel': (8, 65),
-     'output.bias': (65,)}
-    """
+    """What `ModelConfig.weight_shapes` returns."""
     return {
         layer.weight_name(name): shape
         for layer in layers(config)
         for name, shape in layer.shapes.items()
     }
-
-
-def num_parameters(config: ModelConfig) -> int:
-    """How many numbers training adjusts.
-
-    >>> num_parameters(ModelConfig(vocab_size=65, units=256))
-    874881
-    """
-    return sum(math.prod(shape) for shape in weight_shapes(config).values())

@@ -39,14 +39,14 @@ class Network:
 
     Args:
         config: the architecture.
-        weights: float32 arrays with the names and shapes of `weight_shapes(config)`.
+        weights: float32 arrays with the names and shapes of
+            `config.weight_shapes()`.
         copy: whether the arrays stay as they are. Without a copy they are scaled in
             place, and if a layer's two kernels lie side by side in memory, as
             `load_checkpoint` reads them, nothing is held twice.
 
-    >>> from textgen.model.architecture import weight_shapes
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
-    >>> shapes = weight_shapes(config).items()
+    >>> shapes = config.weight_shapes().items()
     >>> network = Network(config, {k: np.zeros(s, np.float32) for k, s in shapes})
     >>> network.initial_state(batch_size=5).shape
     (1, 2, 5, 2)

@@ -65,7 +65,7 @@ def _seeds(seed: int) -> Iterator[int]:
 
 
 def named_variables(model: Any, config: ModelConfig) -> dict[str, Any]:
-    """The model's trained variables under the names of `weight_shapes`."""
+    """The model's trained variables under the names of `ModelConfig.weight_shapes`."""
     return {
         layer.weight_name(name): _variable(model, layer, name)
         for layer in layers(config)

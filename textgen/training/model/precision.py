@@ -6,6 +6,7 @@ from timeit import repeat
 
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.model.architecture import recurrent_layers
 from textgen.training.backend.process import processor_flags
 from textgen.training.model.kernels import has_device, product_loop
 
@@ -34,7 +35,8 @@ def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
         return train.compute_dtype
     if not INSTRUCTIONS & processor_flags():
         return "float32"
-    sizes = (train.batch_size, model.units, model.num_gates * model.units)
+    layer = recurrent_layers(model)[0]
+    sizes = (train.batch_size, layer.units, layer.gate_width)
     float32, bfloat16 = (
         min(repeat(product_loop(dtype, *sizes), number=1, repeat=10))
         for dtype in ("float32", "bfloat16")
