@@ -461,6 +461,13 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def test_labels_on_only_some_documents_are_refused() -> None:
+    encoder = CharTokenizer("ab", end_of_document=True, labels=("x", "y")).encoder()
+    encoder.add([("a", True, "x"), ("b", True, None)])
+    with pytest.raises(TokenizerError, match="only 1 of 2 documents have a label"):
+        encoder.take()
+
+
 def test_a_tokenizer_with_labels_encodes_text_without_them_too() -> None:
     tokenizer = CharTokenizer("ab", end_of_document=True, labels=("x",))
     assert tokenizer.encode_documents(["a", "b"]).tolist() == [0, 2, 0, 3, 0]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from textgen.errors import TokenizerError
 from textgen.text.tokenizers.checks import check_id
 from textgen.text.unicode.code_points import BATCH_CHARS
 
@@ -131,7 +132,8 @@ class Encoder:
             `(num_ids,)` of the tokenizer's `id_dtype`.
 
         Raises:
-            TokenizerError: names the characters outside the vocabulary.
+            TokenizerError: characters outside the vocabulary, which it names; or only
+                some documents have a label.
         """
         batch, self._pending, self._num_chars = b"".join(self._pending), [], 0
         ids = self._look_up(batch)
@@ -139,7 +141,11 @@ class Encoder:
             # Text is never encoded as `eod_id`, so each one begins a document.
             places = 1 + np.flatnonzero(ids == self._eod_id)
             # `np.insert` would broadcast a single label to all places.
-            assert len(places) == len(self._label_ids), "some documents have no label"
+            if len(places) != len(self._label_ids):
+                raise TokenizerError(
+                    f"only {len(self._label_ids):,} of {len(places):,} documents have a "
+                    "label. Give every document a label, or none."
+                )
             ids = np.insert(ids, places, self._label_ids)
             self._label_ids = []
         return ids
