@@ -14,6 +14,7 @@ import pytest
 from tests.generation.models import ABC, LETTERS, chain_model, random_model, writes
 from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
+from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError, TokenizerError
 from textgen.generation.decoding.prompts import UnknownCharacterWarning
 from textgen.generation.generator import Generator
@@ -139,7 +140,7 @@ def test_unknown_prompt_characters_are_left_out_with_a_warning_that_names_them()
     assert text == generator.generate("abc", seed=1)
 
 
-@pytest.mark.parametrize("method", ["stream", "generate"])
+@pytest.mark.parametrize("method", ["stream", "generate", "samples"])
 def test_the_warning_points_at_the_line_that_asked(method: str) -> None:
     ask = getattr(random_model(ABC), method)
     with pytest.warns(UnknownCharacterWarning) as caught:
@@ -297,6 +298,18 @@ def test_options_are_checked_when_the_stream_is_asked_for(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         writes("abc").stream(**options)
+
+
+def test_settings_may_come_as_one_object_but_not_twice() -> None:
+    generator = random_model(LETTERS, scale=0.1)
+    config = SamplingConfig(length=30, top_p=0.9)
+    expected = generator.generate("a", seed=1, length=30, top_p=0.9)
+    assert generator.generate("a", seed=1, sampling=config) == expected
+    assert "".join(generator.stream("a", seed=1, sampling=config)) == expected
+    (sample,) = generator.samples("a", seed=1, sampling=config)
+    assert sample.text == expected
+    with pytest.raises(ConfigError, match=r"already holds all settings, but top_k was"):
+        generator.stream("a", sampling=config, top_k=3)
 
 
 def test_a_tokenizer_of_another_size_is_refused() -> None:

@@ -135,8 +135,8 @@ class Text:
     def record(self, id: int, log_probs: Logits) -> None:
         """Record the log-probabilities `(vocab,)` in nats before `id` is appended."""
         count = min(self.plan.num_logprobs or 0, len(log_probs))
-        likeliest = np.argsort(-log_probs, kind="stable")[:count]
-        top = tuple((int(i), float(log_probs[i])) for i in likeliest)
+        best = np.argsort(-log_probs, kind="stable")[:count]
+        top = tuple((int(i), float(log_probs[i])) for i in best)
         num_chars = self.plan.config.length - self._num_left
         self.records.append(_Record(id, float(log_probs[id]), top, num_chars))
 
