@@ -136,7 +136,8 @@ def train(path: str, cache: str, documents: str) -> dict[str, float]:
 
     # These load Keras, which is not part of the measurement.
     from textgen.training.loop import fit as fit_module
-    from textgen.training.task.task import Reading, new_task
+    from textgen.training.task.encoding import ReadSettings
+    from textgen.training.task.new import new_task
 
     times = [0.0]
 
@@ -152,9 +153,8 @@ def train(path: str, cache: str, documents: str) -> dict[str, float]:
     fit_module.Clock = Watch
     with tempfile.TemporaryDirectory() as run:
         options = {"documents": documents, "compute_dtype": "float32"}
-        task = new_task(
-            path, RunDirectory(Path(run, "run")), "tiny", options, reading=Reading(cache)
-        )
+        place, settings = RunDirectory(Path(run, "run")), ReadSettings(cache)
+        task = new_task(path, place, "tiny", options, settings=settings)
         times[0] = time.perf_counter()
         try:
             fit_module.fit(task, quiet=True)

@@ -213,9 +213,14 @@ def textgen_steps(job: Job) -> RunSteps:
     """Train as `textgen train` does between two evaluations."""
     set_environment()
     from textgen.training.backend.devices import data_parallel
-    from textgen.training.loop.callbacks import CarryState, Clock, LearningRate, StopOnNan
+    from textgen.training.loop.callbacks import (
+        Clock,
+        LearningRate,
+        ResetCarriedState,
+        StopOnNan,
+    )
     from textgen.training.loop.datasets import endless
-    from textgen.training.loop.run_state import Budget, RunState
+    from textgen.training.loop.progress import Budget, Progress
     from textgen.training.loop.schedule import WarmupCosine
     from textgen.training.model.build import build_model
     from textgen.training.model.compiling import compile_model
@@ -224,19 +229,19 @@ def textgen_steps(job: Job) -> RunSteps:
     with data_parallel(train.batch_size):
         model = build_model(job.model, train.batch_size, train.seed, train.compute_dtype)
         compile_model(model, job.model, train)
-    state, budget = RunState(), Budget(total_steps=10**9)
+    progress, budget = Progress(), Budget(total_steps=10**9)
     schedule = WarmupCosine(train.learning_rate, train.warmup_steps, train.final_rate)
     callbacks = [
-        CarryState(state, len(job.windows)),
-        LearningRate(schedule, budget, state),
-        Clock(state, budget),
-        StopOnNan(state),
+        ResetCarriedState(progress, len(job.windows)),
+        LearningRate(schedule, budget, progress),
+        Clock(progress, budget),
+        StopOnNan(progress),
     ]
 
     def run_steps(num_steps: int) -> None:
         with data_parallel(train.batch_size):
             model.fit(
-                endless(job.windows, state.step),
+                endless(job.windows, progress.step),
                 steps_per_epoch=num_steps,
                 epochs=1,
                 shuffle=False,

@@ -36,7 +36,8 @@ from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.decoding import HAD_CR, HAD_CRLF
 from textgen.text.reading.file_stats import FileStats
 from textgen.text.reading.sources import Source
-from textgen.training.task.task import Reading, new_task
+from textgen.training.task.encoding import ReadSettings
+from textgen.training.task.new import new_task
 
 STORY = "Kit went to sea and said nothing, not one word.\n"
 FRENCH = (
@@ -516,10 +517,10 @@ def test_it_refuses_what_training_refuses_and_nothing_else(
     name: str, data: str | bytes, options: dict[str, Any], write: Write, tmp_path: Path
 ) -> None:
     path = write(data, name)
-    reading = Reading(cache_dir=tmp_path / "cache")
+    settings = ReadSettings(cache_dir=tmp_path / "cache")
     try:
         task = new_task(
-            path, RunDirectory(tmp_path / "run"), "auto", options, reading=reading
+            path, RunDirectory(tmp_path / "run"), "auto", options, settings=settings
         )
     except TextgenError:
         task = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,12 @@ from textgen.checkpoint.format import (
     load_checkpoint,
     save_checkpoint,
 )
-from textgen.checkpoint.runs import RunDirectory, find_checkpoint, newest_checkpoint
+from textgen.checkpoint.runs import (
+    RunDirectory,
+    default_out,
+    find_checkpoint,
+    newest_checkpoint,
+)
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
 from textgen.text.tokenizers.char import CharTokenizer
@@ -220,6 +226,32 @@ def test_a_first_save_that_was_cut_short_does_not_block_the_directory(
     assert load_checkpoint(run.last).model.vocab_size == 3
     run.remove_leftovers()
     assert os.listdir(tmp_path) == ["last"]
+
+
+# --- naming a run ---
+
+
+@pytest.mark.parametrize(
+    ("paths", "out"),
+    [
+        ("texts/my_book.txt", "my_book"),
+        ("vol.1.txt", "vol.1"),
+        (["book.txt.gz", "b.txt"], "book"),
+        ("poems/*.md", "poems"),
+        ("-", "stdin"),
+        ("README", "README"),
+        ("BOOK.TXT.GZ", "BOOK"),
+        ("poems/**/*.md", "poems"),
+        ("poems/20??/[ab]*", "poems"),
+    ],
+)
+def test_a_run_is_named_after_its_first_text(paths: Any, out: str) -> None:
+    assert default_out(paths) == Path("checkpoints", out)
+
+
+def test_a_file_whose_name_looks_like_a_glob_names_its_run(tmp_path: Path) -> None:
+    (tmp_path / "we[ird].txt").write_text("text")
+    assert default_out(tmp_path / "we[ird].txt") == Path("checkpoints", "we[ird]")
 
 
 # --- finding a checkpoint ---

@@ -67,7 +67,8 @@ def test_a_full_disk_ends_a_training_and_keeps_what_was_saved(seen: dict[str, An
         assert re.fullmatch(
             rf"Error: {seen['disk']}/run/[\w.]+: cannot write (the checkpoint|this file) "
             r"\([\w.]+: No space left on device, 0\.\d MB are free\)\. What was saved at "
-            rf"step {scene['step']} is kept: free some space, then go on with --resume\.",
+            rf"step {scene['step']} is kept: free some space, then continue with "
+            r"--resume\.",
             error_of(scene),
         )
         assert scene["listed"] == ["best", "history.csv", "history.png", "last"]

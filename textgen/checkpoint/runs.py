@@ -21,6 +21,7 @@ from textgen.checkpoint.format import CONFIG, FILES, checkpoint_directory
 from textgen.disk.atomic import make_directory, remove_files
 from textgen.disk.lock import LOCK, locked
 from textgen.errors import CheckpointError
+from textgen.text.reading.sources import Paths, decompressed_name
 from textgen.wording import did_you_mean
 
 RUNS = Path("checkpoints")
@@ -147,6 +148,23 @@ class RunDirectory:
             raise CheckpointError(
                 f"{self.path}: cannot be written ({why}). Choose another --out."
             ) from error
+
+
+def default_out(paths: Paths) -> Path:
+    """The directory of a run on these files, if no other is given.
+
+    >>> default_out("texts/my_book.txt").as_posix()
+    'checkpoints/my_book'
+    """
+    first = str(paths if isinstance(paths, str | Path) else next(iter(paths), "text"))
+    if first == "-":
+        return RUNS / "stdin"
+    path = Path(first).resolve()
+    # "texts/**/*.md" names the run `texts`; a file may have a name like a glob, too.
+    while set("*?[") & set(path.name) and not path.exists():
+        path = path.parent
+    path = Path(decompressed_name(str(path)))
+    return RUNS / (path.name if path.is_dir() else path.stem)
 
 
 def find_checkpoint(path: str | Path | None = None) -> Path:

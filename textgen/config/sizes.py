@@ -19,6 +19,12 @@ SIZES: dict[str, dict[str, Any]] = {
 LEAST_CHARS = {"tiny": 0, "small": 40_000, "medium": 400_000, "large": 10_000_000}
 
 
+def check_size(size: str) -> None:
+    """Refuse a size that is neither `auto` nor in `SIZES`."""
+    if size not in ("auto", *SIZES):
+        raise ConfigError(f"size={size!r} must be one of auto, {', '.join(SIZES)}.")
+
+
 def choose_size(num_chars: int) -> str:
     """The largest size that suits `num_chars` characters of training text.
 
@@ -47,8 +53,7 @@ def size_options(
     >>> size_options("auto", 20_000, given=["dropout"])[0]
     {'num_layers': 1, 'units': 128}
     """
-    if size not in ("auto", *SIZES):
-        raise ConfigError(f"size={size!r} must be one of auto, {', '.join(SIZES)}.")
+    check_size(size)
     name = choose_size(num_chars) if size == "auto" else size
     options = {key: value for key, value in SIZES[name].items() if key not in given}
     why = (

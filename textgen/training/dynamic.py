@@ -1,16 +1,16 @@
-"""Dynamic evaluation: score a text with a model that goes on learning while it reads it.
+"""Dynamic evaluation: score a text with a model that keeps learning from it.
 
 After Krause, Kahembwe, Murray & Renals 2018, "Dynamic evaluation of neural sequence
-models". The text is read in windows. Each is predicted with the weights as they are, and
-only then learned from, so no character is ever predicted by a model that has seen it:
+models". The text is read in windows. Each window is predicted with the current weights,
+and only then trained on, so no character is predicted by a model that has seen it:
 
     window      a b c d    e f g h    i j
     weights     stored     + 1 step   + 2 steps
     state       zero   ──► carried ──► carried
 
-As in the paper, a gradient is divided by the root of its mean square, weight by weight.
-There the mean is taken over the training text, which a checkpoint does not hold; here
-over the windows read so far.
+As in the paper, each gradient is divided by its root mean square, weight by weight. There
+the mean is over the training text, which a checkpoint does not contain; here it is over
+the windows read so far.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ SEQ_LENGTH = 32
 
 HIGHEST_RATE = 2e-4
 RATE_OF_ONE_UNIT = 0.08
-"""A wide layer's default rate, times its units.
+"""The default learning rate of a wide layer, times its units.
 
-Every weight takes a step of about the same size, and a unit adds up as many of them as
-the layer below has units: the wider, the smaller each must be. Measured on text like
-that of the training: 2e-4 was best of those tried at 96 units, 3e-4 at 256 and 1e-4 at
-768, where 3e-4 made the score worse.
+Every weight takes a step of about the same size, and a unit sums over all units of the
+layer below: the wider the layer, the smaller the steps must be. Measured on text similar
+to the training text: of the rates tried, 2e-4 was best at 96 units, 3e-4 at 256 and 1e-4
+at 768, where 3e-4 made the score worse.
 """
 
 BAR_CHARS = 256
-"""Characters after which the progress bar moves."""
+"""Characters between two updates of the progress bar."""
 
 
 def dynamic_score(
@@ -65,32 +65,31 @@ def dynamic_score(
 ) -> Score:
     """Predict every character of a text with a model that learns from those before it.
 
-    What is read and what counts is the same as for `score`. The model learns in a copy:
-    the checkpoint stays as it is. Dropout and penalties of training are off.
+    The same characters are read and scored as by `score`. A copy of the model learns; the
+    checkpoint is not changed. Dropout and regularization of training are off.
 
     Args:
-        documents: one text, or several that follow each other, or pieces of them as
-            `textgen.text.reading.documents` gives: then the text may be larger than memory.
-        seq_length: ids (characters; bytes for a model that reads those) from one step
-            of learning to the next; gradients stop there, the state is carried on.
-        learning_rate: about how far a step moves each weight; by default what
-            `default_rate` says. 0 learns nothing and gives the score of
-            `score`. More than the default adapts faster to a text unlike the training
-            text, but loses on one that is like it.
-        label: of every document, for a model that has labels; by default each brings
+        documents: one text, or several in sequence, or pieces of them as
+            `textgen.text.reading.documents` yields them, for a text larger than memory.
+        seq_length: ids (characters or bytes) between two optimizer steps; gradients stop
+            there, the state is carried over.
+        learning_rate: roughly the distance by which a step moves each weight; default:
+            `default_rate`. 0 gives the same score as `score`. A rate above the default
+            adapts faster to a text unlike the training text, but loses on a similar one.
+        label: of every document, for a model with labels; by default each document has
             its own.
-        progress: show on stderr how far it is.
+        progress: show a progress bar on stderr.
 
     Returns:
-        A `Score` whose protocol is "dynamic".
+        a `Score` whose protocol is "dynamic".
 
     Raises:
-        ConfigError: `seq_length` or `learning_rate` makes no sense; the model has
-            labels, but a document has none.
-        TokenizerError: a label that the model does not know.
-        CorpusError: there is no character to predict.
-        CheckpointError: the stored weights are no numbers, or do not fit.
-        TrainingError: what the model has learned makes its predictions no numbers.
+        ConfigError: `seq_length` or `learning_rate` is out of range, or the model has
+            labels and a document has none.
+        TokenizerError: the model does not have the label.
+        CorpusError: the text has no character to predict.
+        CheckpointError: a stored weight is NaN or infinite, or has the wrong shape.
+        TrainingError: the loss becomes NaN or infinite.
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
@@ -116,7 +115,7 @@ def dynamic_score(
 
 
 def default_rate(config: ModelConfig) -> float:
-    """The learning rate for a model of this width, low enough to do no harm.
+    """The learning rate for a model of this width, low enough not to hurt the score.
 
     >>> [default_rate(ModelConfig(vocab_size=65, units=n)) for n in (256, 800)]
     [0.0002, 0.0001]
@@ -134,14 +133,14 @@ def _check_learning_rate(value: Any) -> None:
     if not number or not 0 <= value < math.inf:
         raise ConfigError(
             f"learning_rate={value!r} must be a finite number of at least 0. "
-            "Leave it out to have it chosen by the width of the model."
+            "Leave it out for a rate that suits the width of the model."
         )
 
 
 def _learning_model(checkpoint: Checkpoint, learning_rate: float) -> Any:
-    """A model of one lane with the checkpoint's weights, ready to learn."""
+    """A compiled model with one lane and the checkpoint's weights."""
     _check_weights(checkpoint)
-    # What makes training harder on purpose would only spoil the predictions here.
+    # Regularization would only make the predictions worse here.
     config = replace(
         checkpoint.model,
         dropout=0.0,
@@ -153,11 +152,11 @@ def _learning_model(checkpoint: Checkpoint, learning_rate: float) -> Any:
     model = build_model(config, batch_size=1)
     set_weights(model, config, checkpoint.weights)
     model.compile(
-        # Without momentum Adam is RMSprop, but its mean of squares is right from the
-        # first step on. Measured against SGD and Adam: it gains most on texts like the
-        # training text and on others alike.
+        # Without momentum Adam is RMSprop with an unbiased mean of squares from the first
+        # step on. Measured against SGD and Adam, it gains most, both on texts similar to
+        # the training text and on others.
         optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.0),
-        # Nats per id that counts.
+        # Mean nats per scored id.
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
@@ -167,21 +166,21 @@ def _learning_model(checkpoint: Checkpoint, learning_rate: float) -> Any:
 
 
 def _check_weights(checkpoint: Checkpoint) -> None:
-    # Before the first step: later it could not be told from a rate that is too high.
+    # Before the first step: later it would look like a learning rate that is too high.
     for name, array in checkpoint.weights.items():
         if not np.isfinite(array).all():
             raise CheckpointError(
-                f"weight {name} of the model holds numbers that are not finite. Its "
-                "weights are damaged; use an earlier checkpoint."
+                f"weight {name} of the model contains NaN or infinity. Its weights are "
+                "damaged; use an earlier checkpoint."
             )
 
 
 def _learn(model: Any, windows: Iterable[Window]) -> float:
-    """Predict each window, then take a step on it; return the nats of all ids."""
+    """Predict each window, then train on it; return the total nats of all scored ids."""
     total = 0.0
     for x, y, weight in windows:
         assert weight is not None  # `_windows` always gives one
-        # The loss is that of the weights before the step, and of this window alone.
+        # The loss of this window alone, with the weights before the step.
         loss = model.train_on_batch(x, y, weight, return_dict=True)["loss"]
         total += _finite(float(loss)) * float(weight.sum())
     return total
@@ -190,8 +189,8 @@ def _learn(model: Any, windows: Iterable[Window]) -> float:
 def _finite(loss: float) -> float:
     if not math.isfinite(loss):
         raise TrainingError(
-            f"the loss is {loss}: the model has unlearned to predict while it read this "
-            "text. Lower learning_rate of dynamic_score, or score without --dynamic."
+            f"the loss is {loss}: learning from this text made the model diverge. Lower "
+            "learning_rate of dynamic_score, or score without --dynamic."
         )
     return loss
 
@@ -199,21 +198,21 @@ def _finite(loss: float) -> float:
 def _counted(
     parts: Iterable[Segment], total: ScoreAccumulator, bar: Any
 ) -> Iterator[Segment]:
-    """Hand on each segment, and count its characters when it has been read."""
+    """Yield each segment, and count its characters once it has been read."""
     for part in parts:
         yield part
-        # A window may end anywhere in a segment, so the nats are added up elsewhere.
+        # Windows end anywhere in a segment, so the nats are summed elsewhere.
         total.add(part, nats=0.0)
         bar.update(len(part.codes))
 
 
 def _windows(parts: Iterable[Segment], start_id: int, seq_length: int) -> Iterator[Window]:
-    """Windows of `(1, seq_length)` that follow each other; every id is predicted once.
+    """Consecutive windows of `(1, seq_length)` in which every id is predicted once.
 
-    The last is filled up with ids of weight 0, so that all have the same shape and
-    nothing is compiled twice. Labels have weight 0, too: they are read only.
+    The last window is padded with ids of weight 0, so that all have the same shape and
+    nothing is compiled twice. Labels are read but not scored: they have weight 0, too.
     """
-    # The id before the first that is to be predicted stands in front.
+    # The first id to be predicted needs one before it.
     ids, weights = np.array([start_id], np.int32), np.zeros(0, np.float32)
     for part in parts:
         ids = np.append(ids, part.ids.astype(np.int32))

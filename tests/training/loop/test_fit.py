@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import math
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +22,6 @@ from textgen.checkpoint.format import (
     load_training_state,
     save_checkpoint,
 )
-from textgen.checkpoint.runs import RunDirectory
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import (
@@ -35,12 +36,11 @@ from textgen.text.encoded.windows import evaluation_windows
 from textgen.training.backend.keras import load_keras
 from textgen.training.loop import fit as fit_module
 from textgen.training.loop.callbacks import StopOnNan
-from textgen.training.loop.run_state import RunState
-from textgen.training.loop.saving import Keeper
+from textgen.training.loop.progress import Progress
+from textgen.training.loop.saving import Saver
 from textgen.training.model.build import load_model, set_weights
 from textgen.training.model.compiling import OPTIMIZERS, BitsPerId, make_optimizer
-from textgen.training.task.resume import resumed_task
-from textgen.training.task.task import default_out
+from textgen.training.task.task import Task
 
 keras = load_keras()
 
@@ -184,17 +184,16 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Make training believe that a person pressed Ctrl-C in the step before `steps`."""
-    real = fit_module.StopOnRequest
-    states: list[RunState] = []
+    real, load = fit_module.StopOnRequest, fit_module.stored_progress
+    seen: list[Progress] = []
 
-    class State(RunState):
-        def __init__(self, *values: Any, **named: Any) -> None:
-            super().__init__(*values, **named)
-            states.append(self)
+    def stored_progress(task: Task) -> Progress:
+        seen.append(load(task))
+        return seen[-1]
 
-    monkeypatch.setattr(fit_module, "RunState", State)
+    monkeypatch.setattr(fit_module, "stored_progress", stored_progress)
     monkeypatch.setattr(
-        fit_module, "StopOnRequest", lambda _: real(lambda: states[-1].step >= steps)
+        fit_module, "StopOnRequest", lambda _: real(lambda: seen[-1].step >= steps)
     )
 
 
@@ -202,13 +201,13 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
 def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The steps at which everything was saved, as it is saved."""
     steps: list[int] = []
-    save = Keeper.save_last
+    save = Saver.save_last
 
-    def save_last(keeper: Keeper) -> None:
-        save(keeper)
-        steps.append(keeper.state.step)
+    def save_last(saver: Saver) -> None:
+        save(saver)
+        steps.append(saver.progress.step)
 
-    monkeypatch.setattr(Keeper, "save_last", save_last)
+    monkeypatch.setattr(Saver, "save_last", save_last)
     return steps
 
 
@@ -246,28 +245,6 @@ def change_last(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
     save_checkpoint(run / "last", saved, TrainingState(state.values, arrays))
 
 
-def test_a_training_state_without_metrics_goes_on_without(
-    book: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = tmp_path / "run"
-    stop_after(monkeypatch, 31)
-    with pytest.raises(KeyboardInterrupt):
-        textgen.train(book, run, **INTERRUPTED)
-    monkeypatch.undo()
-
-    def forget(arrays: dict[str, Any]) -> None:
-        for name in [name for name in arrays if name.startswith("metrics.")]:
-            del arrays[name]
-
-    change_last(run, forget)
-    textgen.train(book, run, resume=True, quiet=True)
-    name = "last/model.safetensors"
-    assert (run / name).read_bytes() == (whole / name).read_bytes()
-    expected = [row["train_bits_per_char"] for row in rows_of(whole)]
-    found = [row["train_bits_per_char"] for row in rows_of(run)]
-    assert [a == b for a, b in zip(expected, found, strict=True)] == [True, False, True]
-
-
 @pytest.mark.parametrize(
     "wrong", [{"metrics.0": np.zeros(3, np.float32)}, {"metrics.9": np.float32(1)}]
 )
@@ -280,28 +257,23 @@ def test_metrics_that_do_not_fit_are_a_clear_error(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("num_left", [0, 2])
 def test_fewer_metrics_than_there_are_is_a_clear_error(
-    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_left: int
 ) -> None:
     run = tmp_path / "run"
     stop_after(monkeypatch, 31)
     with pytest.raises(KeyboardInterrupt):
         textgen.train(book, run, **INTERRUPTED)
     monkeypatch.undo()
-    change_last(run, lambda arrays: arrays.pop(max(n for n in arrays if n[0:2] == "me")))
-    with pytest.raises(CheckpointError, match=r"the training state has \d means, not \d"):
+
+    def forget(arrays: dict[str, Any]) -> None:
+        for name in sorted(n for n in arrays if n.startswith("metrics."))[num_left:]:
+            del arrays[name]
+
+    change_last(run, forget)
+    with pytest.raises(CheckpointError, match=rf"training state has {num_left} means, not"):
         textgen.train(book, run, resume=True, quiet=True)
-
-
-def test_a_run_from_before_evaluations_had_a_limit_keeps_reading_all(
-    book: Path, trained: Path
-) -> None:
-    saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
-    train = {k: v for k, v in state.values["train"].items() if k != "eval_chars"}
-    old = TrainingState({**state.values, "train": train}, state.arrays)
-    save_checkpoint(trained / "last", saved, old)
-    task = resumed_task(book, RunDirectory(trained), {})
-    assert task.train.eval_chars == 2**63 - 1
 
 
 @pytest.mark.one_backend
@@ -350,7 +322,9 @@ def test_weights_that_are_no_numbers_are_never_saved(
     monkeypatch.setattr(StopOnNan, "_check", lambda self, loss: None)
     options = {**SMALL, "optimizer": "adam", "clip_norm": 0.0, "cell": "rnn"}
     run = tmp_path / "run"
-    with pytest.raises(TrainingError, match=r"no longer a number at step \d.*-rate"):
+    with pytest.raises(
+        TrainingError, match=r"weight .* is NaN or infinite at step \d.*-rate"
+    ):
         textgen.train(book, run, learning_rate=1e38, save_every=1, epochs=3, **options)
     for weights in load_checkpoint(run / "last").weights.values():
         assert np.isfinite(weights).all()
@@ -365,8 +339,8 @@ def test_going_on_with_another_backend_is_told(
     save_checkpoint(trained / "last", replace(saved, facts=facts), state)
     textgen.train(book, trained, resume=True, epochs=2, preview=False)
     note = (
-        "It was trained on torch until now: it goes on, but not bit for bit as it would "
-        "have there.\n"
+        "This run was trained on torch before: it continues, but not bit for bit as it "
+        "would have there.\n"
     )
     assert capsys.readouterr().err.count(note) == 1
 
@@ -525,6 +499,64 @@ def test_weight_decay_leaves_biases_alone() -> None:
 
 
 @pytest.mark.one_backend
+def test_a_finished_run_without_its_best_has_nothing_left_to_do(
+    book: Path, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(trained / "best")
+    textgen.train(book, trained, resume=True)
+    assert "Nothing left to do" in capsys.readouterr().err
+
+
+# --- callbacks ---
+
+
+@pytest.mark.one_backend
+def test_callbacks_are_in_the_order_that_the_code_explains(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def fit(self: Any, *_: Any, callbacks: list[Any], **__: Any) -> None:
+        seen.extend(type(callback).__name__ for callback in callbacks)
+        raise InterruptedError
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    options = {**SMALL, "quiet": False, "tensorboard": True}
+    with pytest.raises(InterruptedError):
+        textgen.train(book, tmp_path / "run", **options)
+    assert seen == [
+        # Prepare a step.
+        *("ResetCarriedState", "RestoreMetrics", "LearningRate"),
+        # Counts it; all below read the count.
+        "Clock",
+        # NaN is never saved.
+        *("StopOnNan", "PeriodicSave", "RecordEvaluation"),
+        # Show the row that was recorded.
+        *("TensorBoard", "Report"),
+        # Raises, so that what came after it would be skipped.
+        "StopOnRequest",
+    ]
+    documented = inspect.getdoc(fit_module._Session._callbacks) or ""
+    assert list(dict.fromkeys(re.findall(r"`(\w+)`", documented))) == seen
+
+
+@pytest.mark.one_backend
+@pytest.mark.slow
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+def test_the_first_line_counts_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tokenizer: str
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("Привет мир. 你好世界。\n" * 200, encoding="utf-8")
+    options = {**SMALL, "quiet": False, "preview": False, "epochs": 1}
+    textgen.train(text, tmp_path / "run", tokenizer=tokenizer, **options)
+    assert "on 3,240 characters, validating on 360 (" in capsys.readouterr().err
+
+
+# --- the test text ---
+
+
+@pytest.mark.one_backend
 @pytest.mark.slow
 def test_the_test_part_is_scored_once_at_the_end(
     book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -563,25 +595,6 @@ def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
     assert reported == pytest.approx(generator.score(held_out).bits_per_char, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    ("paths", "out"),
-    [
-        ("texts/my_book.txt", "my_book"),
-        ("vol.1.txt", "vol.1"),
-        (["book.txt.gz", "b.txt"], "book"),
-        ("poems/*.md", "poems"),
-        ("poems/**/*.md", "poems"),
-        ("BOOK.TXT.GZ", "BOOK"),
-        ("-", "stdin"),
-        ("README", "README"),
-    ],
-)
-@pytest.mark.one_backend
-def test_a_run_is_named_after_its_first_text(paths: Any, out: str) -> None:
-    assert default_out(paths) == Path("checkpoints", out)
-
-
-@pytest.mark.slow
 def test_load_model_gives_the_trained_keras_model(
     book: Path, tmp_path: Path, trained: Path
 ) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from textgen.training.loop.progress import Budget, Progress
 from textgen.training.loop.report import Report, Speed
-from textgen.training.loop.run_state import Budget, RunState
 
 
 def test_speed_counts_from_the_second_step_and_survives_a_pause() -> None:
@@ -25,10 +25,10 @@ def test_without_a_terminal_each_evaluation_is_one_plain_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     row = {"train_bits_per_char": 2.5, "val_bits_per_char": 2.25}
-    state = RunState(step=30, seconds=60.0, best_step=30, rows=[row])
+    progress = Progress(step=30, seconds=60.0, best_step=30, rows=[row])
     budget = Budget(total_steps=40)
     report = Report(
-        state,
+        progress,
         budget,
         window_chars=100,
         ids_per_char=1.0,

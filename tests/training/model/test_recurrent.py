@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from textgen.training.backend.keras import load_keras
-from textgen.training.loop.callbacks import CarryState
-from textgen.training.loop.run_state import RunState
+from textgen.training.loop.callbacks import ResetCarriedState
+from textgen.training.loop.progress import Progress
 from textgen.training.model.layers.recurrent import CELLS
 from textgen.training.model.recurrent import carried_states, to_numpy
 
@@ -78,8 +78,8 @@ def test_validation_leaves_the_training_state_as_it_was() -> None:
                 seen.extend(float(np.abs(to_numpy(s)).max()) for s in carried_states(model))
 
     batch = RNG.normal(size=(2, 5, 3)).astype("float32"), np.ones((2, 5, 4), "float32")
-    carry = CarryState(RunState(), steps_per_pass=1)
-    model.evaluate((b for b in [batch]), steps=1, verbose=0, callbacks=[carry, Look()])
+    reset = ResetCarriedState(Progress(), steps_per_pass=1)
+    model.evaluate((b for b in [batch]), steps=1, verbose=0, callbacks=[reset, Look()])
 
     assert seen == [0.0, 0.0]  # evaluation began with a zero state
     for state, wanted in zip(carried_states(model), before, strict=True):
@@ -89,7 +89,7 @@ def test_validation_leaves_the_training_state_as_it_was() -> None:
 def test_each_pass_begins_with_a_zero_state() -> None:
     model = one_layer("gru")
     model.compile("sgd", "mse")
-    state = RunState()
+    progress = Progress()
     begins: list[float] = []
 
     class Look(keras.callbacks.Callback):
@@ -97,7 +97,7 @@ def test_each_pass_begins_with_a_zero_state() -> None:
             begins.append(float(np.abs(to_numpy(carried_states(self.model)[0])).max()))
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            state.step += 1
+            progress.step += 1
             if hasattr(self.model, "jax_state_sync"):
                 self.model.jax_state_sync()
 
@@ -107,6 +107,6 @@ def test_each_pass_begins_with_a_zero_state() -> None:
         steps_per_epoch=4,
         verbose=0,
         shuffle=False,
-        callbacks=[CarryState(state, steps_per_pass=2), Look()],
+        callbacks=[ResetCarriedState(progress, steps_per_pass=2), Look()],
     )
     assert [value > 0 for value in begins] == [False, True, False, True]

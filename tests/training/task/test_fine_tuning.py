@@ -14,7 +14,7 @@ from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, ConfigError
 from textgen.generation.network.network import Network
 from textgen.text.tokenizers.char import CharTokenizer
-from textgen.training.task.fine_tuning import Start, load_start
+from textgen.training.task.fine_tuning import BaseModel, load_base
 
 SMALL: dict[str, Any] = {
     "units": 16,
@@ -59,7 +59,7 @@ def test_old_characters_are_predicted_as_before(options: dict[str, Any]) -> None
     saved = checkpoint(CharTokenizer("ab"), **options)
     tokenizer = CharTokenizer("abc", end_of_document=True)
     model = ModelConfig(**{**vars(saved.model), "vocab_size": tokenizer.vocab_size})
-    weights = Start(Path("x"), saved).weights(tokenizer, model)
+    weights = BaseModel(Path("x"), saved).weights(tokenizer, model)
     assert {n: w.shape for n, w in weights.items()} == model.weight_shapes()
 
     def logits(model: ModelConfig, weights: Any, ids: list[int]) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_a_fine_tuned_run_keeps_the_architecture_and_grows_the_vocabulary(
     assert (new.model.units, new.model.dropout) == (16, 0.2)
     assert new.facts["text"]["init_from"] == str(run / "best")
     noted = capsys.readouterr().err
-    assert f"Learning on from {run / 'best'}: 11 symbols, {len(added)} new in" in noted
+    assert f"Fine-tuning {run / 'best'}: 11 symbols, {len(added)} new in" in noted
     # A fresh schedule and optimizer: steps are counted from zero.
     state = load_training_state(out / "last").values["state"]
     steps_per_epoch = round(state["step"] / state["rows"][-1]["epoch"])
@@ -135,12 +135,12 @@ def test_a_fine_tuned_run_can_be_resumed(run: Path, letters: Path, tmp_path: Pat
 def test_options_that_the_weights_settle_are_refused_all_at_once(run: Path) -> None:
     options = {"units": 32, "tokenizer": "byte", "normalize": "nfc", "dropout": 0.5}
     with pytest.raises(ConfigError) as caught:
-        load_start(run, "auto", options)
+        load_base(run, "auto", options)
     message = str(caught.value)
     assert "units=32 (there 16), tokenizer='byte' (there 'char')." in message
     assert "dropout" not in message
     with pytest.raises(ConfigError, match=r"Leave out --size"):
-        load_start(run, "small", {})
+        load_base(run, "small", {})
 
 
 @pytest.mark.one_backend

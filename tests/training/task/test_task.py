@@ -12,8 +12,9 @@ import textgen
 from textgen.checkpoint.format import load_checkpoint, load_training_state
 from textgen.checkpoint.runs import RunDirectory
 from textgen.errors import CheckpointError, CorpusError, TokenizerError
+from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
-from textgen.training.task.task import Task, new_task
+from textgen.training.task.task import Task
 
 SMALL: dict[str, Any] = {
     "documents": "records",

@@ -1,8 +1,8 @@
-"""Each core trains on its share of the lanes: on JAX as devices of their own.
+"""Data parallelism on JAX: each CPU core is a device and trains on its share of the lanes.
 
-On TensorFlow the kernels share the lanes out themselves. On JAX one program takes one
-device, and a CPU is one device unless XLA is told otherwise before it starts, as
-`textgen.training.backend.process` does. Keras then splits every batch among the devices.
+A JAX program runs on one device, and a CPU is one device unless XLA is told otherwise
+before it starts, as `textgen.training.backend.process` does. Keras then splits every batch
+among the devices. On TensorFlow the kernels distribute the lanes themselves.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ keras = load_keras()
 
 @contextmanager
 def data_parallel(batch_size: int) -> Iterator[None]:
-    """While this lasts, models are built and trained on all CPU devices of JAX.
+    """Build and train models on all CPU devices of JAX, within this context.
 
-    Does nothing with one device, on a GPU, on TensorFlow, or where a script has chosen a
+    Does nothing with one device, on a GPU, on TensorFlow, or if the script has set a
     `keras.distribution` itself.
 
     Args:
-        batch_size: number of lanes; it says how many devices are worth taking.
+        batch_size: number of lanes; limits how many devices are worthwhile.
     """
     if keras.backend.backend() != "jax" or keras.distribution.distribution() is not None:
         yield

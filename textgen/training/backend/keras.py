@@ -1,7 +1,7 @@
-"""Load Keras once, with a backend that works here and without its log noise.
+"""Import Keras with a supported backend, and without its log messages.
 
-Keras chooses its backend at import. Everything in the training half that needs
-Keras therefore asks this file first.
+Keras chooses its backend at import, so all other modules of the training half get Keras
+from here.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 from textgen.errors import BackendError
 
 BACKENDS = ("tensorflow", "jax")
+DEFAULT = BACKENDS[0]
 
 
 def load_keras() -> Any:
-    """Import Keras, quietly, on TensorFlow or JAX.
+    """Import Keras without log messages, on TensorFlow or JAX.
 
     Returns:
         the `keras` module.
 
     Raises:
-        BackendError: another backend is asked for, or the one asked for is not
-            installed.
+        BackendError: another backend is configured, or the backend is not installed.
 
     >>> load_keras().backend.backend() in BACKENDS
     True
@@ -39,7 +39,7 @@ def load_keras() -> Any:
         with quiet_import():
             import keras
 
-            keras.ops.zeros(1)  # the first number looks for devices, and logs what it found
+            keras.ops.zeros(1)  # the first array makes the backend log its devices
     import keras
 
     check_backend(keras.backend.backend())
@@ -47,23 +47,19 @@ def load_keras() -> Any:
 
 
 def wanted_backend() -> str:
-    """The backend that `import keras` would take: environment, then Keras' own file."""
+    """The backend that `import keras` would choose: environment, then `keras.json`."""
     if name := os.environ.get("KERAS_BACKEND"):
         return name
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     try:
         stored = json.loads((home / "keras.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return "tensorflow"
-    return (
-        str(stored.get("backend", "tensorflow"))
-        if isinstance(stored, dict)
-        else BACKENDS[0]
-    )
+        return DEFAULT
+    return str(stored.get("backend", DEFAULT)) if isinstance(stored, dict) else DEFAULT
 
 
 def check_backend(name: str) -> None:
-    """Refuse a backend that the recurrent layers were not made for."""
+    """Refuse a backend that the recurrent layers do not support, or that is missing."""
     if name not in BACKENDS:
         raise BackendError(
             f"Keras backend {name!r} is not supported: textgen trains on tensorflow "
@@ -78,11 +74,10 @@ def check_backend(name: str) -> None:
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Keep the frameworks' own notes off stderr while they load.
+    """Keep log messages off stderr while a framework is imported.
 
-    TensorFlow's shared libraries write to file descriptor 2 before any setting of
-    theirs is read, so the descriptor itself is turned away. What was written is shown
-    after all when loading fails.
+    TensorFlow's shared libraries write to file descriptor 2 before they read any setting,
+    so the descriptor itself is redirected. If the import fails, the messages are shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -92,8 +87,7 @@ def quiet_import() -> Iterator[None]:
         try:
             yield
         except Exception:
-            # Whatever failed is raised again, with what the libraries said about it. Ctrl-C
-            # is no failure, so their notes stay away then.
+            # Not for KeyboardInterrupt, which is not a failure of the import.
             notes.seek(0)
             os.write(kept, notes.read())
             raise
@@ -103,9 +97,9 @@ def quiet_import() -> Iterator[None]:
 
 
 def sync(model: Any) -> None:
-    """Bring `model`'s variables up to date and let changes to them take effect.
+    """Update `model`'s variables, and let assignments to them take effect.
 
-    On JAX `fit` keeps the numbers outside the variables between steps.
+    On JAX `fit` keeps their values outside of the variables between steps.
     """
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()

@@ -1,9 +1,9 @@
 """Settings of the whole process that make training faster on a CPU.
 
-They hold for the whole process, so the library makes them only when told to: by
-`textgen.train(..., tune=True)`, as the commands `train` and `demo` call it, or by a script
-that calls `tune_process` before the framework is loaded. What a person has set in the
-environment stays.
+Since they affect the whole process, the library changes them only on request:
+`textgen.train(..., tune=True)`, as the commands `train` and `demo` do, or a call of
+`tune_process` before the framework is loaded. Environment variables that are already set
+take precedence.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from pathlib import Path
 
 from textgen.training.backend.keras import wanted_backend
 
-# Options of glibc's mallopt, and the advice of madvise, by their numbers in the headers.
+# Options of glibc's mallopt, and an advice of Linux' madvise; see the C headers.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 MADV_HUGEPAGE = 14
 
-# What glibc itself reads from the environment.
+# Variables that glibc reads from the environment.
 MALLOC_VARIABLES = ("MALLOC_", "GLIBC_TUNABLES")
 
-# The heap that is asked for in advance, in huge pages; untouched pages cost nothing.
+# Size of the heap that is reserved in huge pages; untouched pages take no memory.
 RESERVED_BYTES = 1 << 30
 
 
 def num_cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def processor_flags() -> set[str]:
-    """The processor's instruction sets, as Linux names them; empty elsewhere."""
+    """The processor's instruction sets, as Linux names them; empty on other systems."""
     if sys.platform != "linux":
         return set()
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
@@ -47,12 +47,12 @@ def processor_flags() -> set[str]:
     }
 
 
-# With fewer lanes a matrix product spends its time on reading the weights.
+# With fewer lanes, reading the weights dominates the time of a matrix product.
 LANES_PER_CORE = 8
 
 
 def num_shares(batch_size: int, cores: int) -> int:
-    """How many cores share the lanes, each with equally many and enough of them.
+    """The number of cores that share the lanes, with equal and large enough shares.
 
     >>> num_shares(64, cores=4), num_shares(50, cores=4), num_shares(97, cores=4)
     (4, 2, 1)
@@ -61,8 +61,8 @@ def num_shares(batch_size: int, cores: int) -> int:
     return max((n for n in range(1, most + 1) if batch_size % n == 0), default=1)
 
 
-# Each core has its own share of the lanes. Threads inside an operation would only wait for
-# each other at every character.
+# Each core processes its own share of the lanes. Threads inside an operation would only
+# wait for each other at every character.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
     "tensorflow": {"TF_NUM_INTRAOP_THREADS": "1", "XLA_FLAGS": ONE_THREAD},
@@ -74,11 +74,11 @@ ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
 
 
 def tune_process(*, share_lanes: bool = True) -> None:
-    """Make all settings. Those of threads come too late once the framework is loaded.
+    """Apply all settings; those of threads only work before the framework is loaded.
 
     Args:
-        share_lanes: whether models will be trained whose lanes the cores can share: with
-            kernels (`ModelConfig.has_kernel`) and more than one of `num_shares`.
+        share_lanes: whether the models to train have lanes that cores can share: with
+            kernels (`ModelConfig.has_kernel`), and `num_shares` above 1.
     """
     keep_memory()
     if share_lanes:
@@ -86,20 +86,20 @@ def tune_process(*, share_lanes: bool = True) -> None:
 
 
 def set_environment() -> None:
-    """Tell the backend how to use the cores, unless the environment says something."""
+    """Tell the backend how to use the cores, unless the environment already does."""
     for name, value in ENVIRONMENT.get(wanted_backend(), {}).items():
         os.environ.setdefault(name, value)
 
 
 def keep_memory() -> bool:
-    """Tell glibc to keep freed memory for the next step, in huge pages if possible.
+    """Make glibc keep freed memory for the next step, in huge pages if possible.
 
-    Each step frees hundreds of megabytes. By default they go back to the system, which
-    clears them again page by page in the next step.
+    Each step frees hundreds of megabytes. By default glibc returns them to the system,
+    which clears them again page by page in the next step.
 
     Returns:
-        whether this process uses glibc, the environment does not speak of its memory,
-        and it took the settings.
+        whether the settings were accepted; False without glibc, or if the environment
+        configures its memory.
     """
     libc = _glibc()
     if libc is None or any(name.startswith(MALLOC_VARIABLES) for name in os.environ):
@@ -112,7 +112,7 @@ def keep_memory() -> bool:
 
 
 def _advise_huge_pages(libc: ctypes.CDLL) -> None:
-    """Grow the heap once and ask the system for huge pages under it."""
+    """Grow the heap once, and advise the system to back it by huge pages."""
     address = libc.malloc(RESERVED_BYTES)
     if address is None:
         return
@@ -127,7 +127,7 @@ def _glibc() -> ctypes.CDLL | None:
         return None
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "gnu_get_libc_version"):
-        return None  # another libc, such as musl, has other options
+        return None  # another C library, such as musl, has other options
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     libc.free.argtypes, libc.free.restype = [ctypes.c_void_p], None
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]

@@ -1,8 +1,8 @@
-"""What `fit` and `evaluate` read: windows, handed over without a wait at the end.
+"""The datasets that `fit` and `evaluate` read: windows of text.
 
-On TensorFlow Keras wraps everything in a `tf.data.Dataset` that tunes itself. Its tuner
-wakes at ever longer intervals, up to a minute, and `fit` does not return before the next
-one. So on TensorFlow the datasets are made here, with nothing to tune.
+On TensorFlow, Keras wraps generators in a `tf.data.Dataset` with autotuning. Its tuning
+thread sleeps for up to a minute, and `fit` does not return before it wakes. So the
+datasets are built here, without autotuning.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ else:
 
 
 def endless(windows: Windows, start: int) -> Any:
-    """Windows to train on, pass after pass, for one call of `fit`.
+    """Training batches without end, pass after pass, for one call of `fit`.
 
     Args:
         windows: at least one.
         start: the number of the first step.
 
     Returns:
-        batches `(x, y)`, both `(batch_size, seq_length)` int32.
+        an iterable of batches `(x, y)`, both `(batch_size, seq_length)` int32.
     """
     if keras.backend.backend() != "tensorflow":
         return windows.forever(start)
@@ -37,10 +37,10 @@ def endless(windows: Windows, start: int) -> Any:
 
 
 def held_out(lanes: EvaluationWindows) -> Any:
-    """Windows to evaluate on, from the first to the last each time.
+    """Evaluation batches, from the first to the last window each time.
 
     Returns:
-        batches `(x, y, weight)`, each `(batch_size, seq_length)`.
+        an iterable of batches `(x, y, weight)`, each `(batch_size, seq_length)`.
     """
     windows = HeldOut(lanes)
     if keras.backend.backend() != "tensorflow":
@@ -52,10 +52,10 @@ def held_out(lanes: EvaluationWindows) -> Any:
 
 
 class HeldOut(keras.utils.PyDataset):
-    """Evaluation windows for Keras, which reads them from the first to the last each time.
+    """Evaluation windows as a Keras dataset.
 
-    A generator would not do: Keras reads ahead of it, so that the next evaluation
-    would begin somewhere else.
+    Not a generator: Keras reads ahead of it, so the next evaluation would not begin with
+    the first window.
     """
 
     def __init__(self, lanes: EvaluationWindows) -> None:
@@ -68,14 +68,14 @@ class HeldOut(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         """The window `(x, y, weight)` number `index`."""
         x, y, weight = self.lanes[index]
-        assert weight is not None  # evaluation windows always have one
+        assert weight is not None  # evaluation windows always have weights
         return x, y, weight
 
 
 def _dataset(
     batches: Callable[[], Iterable[tuple[np.ndarray, ...]]], like: tuple[Any, ...]
 ) -> Any:
-    """A dataset that reads one batch ahead; each reading of it calls `batches` anew."""
+    """A dataset that prefetches one batch; each iteration over it calls `batches` again."""
     import tensorflow as tf
 
     options = tf.data.Options()

@@ -1,4 +1,4 @@
-"""The training curve as a picture (extra `plot`)."""
+"""The training curve as a PNG image (extra `plot`)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def can_plot() -> bool:
 
 
 def history_png(rows: Sequence[Mapping[str, float]]) -> bytes:
-    """Draw training and validation scores over the epochs, with the best point marked.
+    """Plot training and validation scores over epochs, with the best point marked.
 
     Args:
-        rows: one mapping an evaluation, as in `history.csv`.
+        rows: one mapping per evaluation, as in `history.csv`.
 
     Returns:
-        The picture, a PNG file of 840 x 480 pixels.
+        a PNG image of 840 x 480 pixels.
     """
-    # A Figure of its own touches no global state and needs no display.
+    # A Figure without pyplot touches no global state and needs no display.
     from matplotlib.figure import Figure
 
     epochs = [row["epoch"] for row in rows]
@@ -39,7 +39,7 @@ def history_png(rows: Sequence[Mapping[str, float]]) -> bytes:
         (best["epoch"], best["val_bits_per_char"]),
         textcoords="offset points",
         xytext=(0, 10),
-        # Never over the right edge, where the best of a short run lies.
+        # Not beyond the right edge, where the best point of a short run is.
         ha="right",
     )
     axes.set(xlabel="epoch", ylabel="bits per character")

@@ -1,4 +1,4 @@
-"""What a person sees while a model learns: a bar, or plain lines without a terminal.
+"""What training prints: a progress bar on a terminal, plain lines elsewhere.
 
 Everything goes to stderr; stdout is for results.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from textgen.training.backend.keras import load_keras
-from textgen.training.loop.run_state import Budget, RunState
+from textgen.training.loop.progress import Budget, Progress
 from textgen.wording import clock_time, say, visible
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ else:
 
 
 class Report(keras.callbacks.Callback):
-    """Show progress on stderr: bits per character, speed, time left, short previews.
+    """Show progress on stderr: bits per character, speed, time left, sampled text.
 
     Args:
-        window_chars: characters learned from in one step, on average.
+        window_chars: characters trained on per step, on average.
         ids_per_char: of the training text.
-        steps_per_pass: steps after which every character has been read once.
-        preview: writes a short text with the model as it is, or None.
+        steps_per_pass: steps in which the training text is read once.
+        preview: samples a short text from the current model, or None.
     """
 
     def __init__(
         self,
-        state: RunState,
+        progress: Progress,
         budget: Budget,
         *,
         window_chars: float,
@@ -42,18 +42,18 @@ class Report(keras.callbacks.Callback):
         preview: Callable[[], str] | None,
     ) -> None:
         super().__init__()
-        self.state = state
+        self.progress = progress
         self.budget = budget
         self.ids_per_char = ids_per_char
         self.steps_per_pass = steps_per_pass
         self.preview = preview
         self.bar: Any = None
-        self._pace = Pace(budget.progress(state), state.seconds)
+        self._pace = Pace(budget.share_used(progress), progress.seconds)
         self._speed = Speed(window_chars)
         self._next_update = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Put up the bar, on a terminal only."""
+        """Show the bar, on a terminal only."""
         if self.bar is None and sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -67,25 +67,25 @@ class Report(keras.callbacks.Callback):
             self.bar.set_description_str("the first step takes a few seconds")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Measure speed anew: evaluation and preview do not count."""
+        """Restart the measurement of speed: evaluation and preview do not count."""
         self._speed.restart()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move the bar a few times a second."""
+        """Update the bar a few times a second."""
         now = time.monotonic()
-        self._speed.add(now, self.state.step)
+        self._speed.add(now, self.progress.step)
         if self.bar is not None and now >= self._next_update and logs:
             self._next_update = now + 0.2
             bits = float(logs["bits_per_id"]) * self.ids_per_char
-            self.bar.n = self.budget.progress(self.state)
+            self.bar.n = self.budget.share_used(self.progress)
             self.bar.set_description_str(
                 f"{self._where()}  {bits:.3f} bits/char  {self._pace_text()}"
             )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Print the row of an evaluation, and a preview."""
-        row = self.state.rows[-1]
-        best = "  best so far" if self.state.best_step == self.state.step else ""
+        """Print the result of an evaluation, and a preview."""
+        row = self.progress.rows[-1]
+        best = "  best so far" if self.progress.best_step == self.progress.step else ""
         self._print(
             f"{self._where()}  train {row['train_bits_per_char']:.3f}  "
             f"val {row['val_bits_per_char']:.3f} bits/char  {self._pace_text()}{best}"
@@ -94,17 +94,19 @@ class Report(keras.callbacks.Callback):
             self._print(textwrap.indent(self.preview(), "    | ", lambda line: True))
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar is not None:
             self.bar.close()
 
     def _where(self) -> str:
-        passes = self.state.step / self.steps_per_pass
+        passes = self.progress.step / self.steps_per_pass
         total = self.budget.total_steps / self.steps_per_pass
         return f"epoch {passes:.1f}/{total:.0f}"
 
     def _pace_text(self) -> str:
-        left = self._pace.seconds_left(self.budget.progress(self.state), self.state.seconds)
+        left = self._pace.seconds_left(
+            self.budget.share_used(self.progress), self.progress.seconds
+        )
         return f"{self._speed.chars_per_second:,.0f} chars/s  {clock_time(left)} left"
 
     def _print(self, text: str) -> None:
@@ -115,7 +117,7 @@ class Report(keras.callbacks.Callback):
 
 
 class Speed:
-    """Characters per second since the second step; the first one also compiles."""
+    """Characters per second, from the second step on: the first one also compiles."""
 
     def __init__(self, window_chars: float) -> None:
         self.window_chars = window_chars
@@ -123,11 +125,11 @@ class Speed:
         self._start: tuple[float, int] | None = None
 
     def restart(self) -> None:
-        """Begin to measure anew; until there is something, the last speed stands."""
+        """Restart the measurement; until it has a result, the last speed remains."""
         self._start = None
 
     def add(self, now: float, step: int) -> None:
-        """Take note that `step` steps are done at time `now`."""
+        """Note that `step` steps are done at time `now`, in seconds."""
         if self._start is None:
             self._start = now, step
         elif now > self._start[0]:
@@ -136,17 +138,17 @@ class Speed:
 
 
 class Pace:
-    """Time left, judged by how much of the budget this session has used so far.
+    """Time left, extrapolated from the share of the budget used in this session.
 
-    >>> Pace(progress=0.5, seconds=100.0).seconds_left(progress=0.75, seconds=120.0)
+    >>> Pace(share_used=0.5, seconds=100.0).seconds_left(share_used=0.75, seconds=120.0)
     20.0
     """
 
-    def __init__(self, progress: float, seconds: float) -> None:
-        self.progress = progress
+    def __init__(self, share_used: float, seconds: float) -> None:
+        self.share_used = share_used
         self.seconds = seconds
 
-    def seconds_left(self, progress: float, seconds: float) -> float:
-        """Seconds until `progress` will be 1."""
-        done = progress - self.progress
-        return (seconds - self.seconds) * (1 - progress) / done if done > 0 else 0.0
+    def seconds_left(self, share_used: float, seconds: float) -> float:
+        """Seconds until `share_used` reaches 1; 0 while it is unknown."""
+        gained = share_used - self.share_used
+        return (seconds - self.seconds) * (1 - share_used) / gained if gained > 0 else 0.0

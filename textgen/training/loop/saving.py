@@ -1,4 +1,4 @@
-"""What a training keeps on the disk, so that nothing is lost, and takes up again."""
+"""Saving a run while it trains, and restoring it when it is resumed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from textgen.checkpoint.format import (
     CONFIG,
+    TRAINING,
     Checkpoint,
     TrainingState,
     load_checkpoint,
@@ -22,7 +23,7 @@ from textgen.disk.atomic import ADVICE, locate, write_file
 from textgen.errors import CheckpointError, TrainingError
 from textgen.training.backend.keras import load_keras, sync
 from textgen.training.loop.plot import can_plot, history_png
-from textgen.training.loop.run_state import RunState
+from textgen.training.loop.progress import Progress
 from textgen.training.model.build import get_weights, set_weights
 from textgen.training.model.recurrent import to_numpy
 from textgen.training.task.task import Task
@@ -31,79 +32,93 @@ from textgen.version import __version__
 keras = load_keras()
 
 
-class Keeper:
+def stored_progress(task: Task) -> Progress:
+    """The progress of the run that is resumed; zero for a new one.
+
+    Raises:
+        CheckpointError: the stored progress is damaged.
+    """
+    if task.resumed is None:
+        return Progress()
+    try:
+        return Progress.from_dict(task.resumed.values.get("state", {}))
+    except CheckpointError as error:
+        raise CheckpointError(f"{task.run.last / TRAINING}: {error}") from error
+
+
+class Saver:
     """Writes `best`, `last` and the history of one run.
 
     Args:
         model: compiled, with a built optimizer.
-        state: how far the run has come; changes as training goes.
+        progress: of the run; changes while it trains.
 
     Attributes:
-        kept_step: the step that `last` holds, or None while it holds nothing.
+        saved_step: the step of the checkpoint in `last`, or None before the first save.
+        previous_backend: the backend that the run was trained on before.
     """
 
-    def __init__(self, task: Task, model: Any, state: RunState) -> None:
+    def __init__(self, task: Task, model: Any, progress: Progress) -> None:
         self.task = task
         self.model = model
-        self.state = state
+        self.progress = progress
         self.backend = keras.backend.backend()
-        self.begun_on = self.backend
-        self.kept_step: int | None = None if task.resumed is None else state.step
+        self.previous_backend = self.backend
+        self.saved_step: int | None = None if task.resumed is None else progress.step
 
-    # --- writing ---
+    # --- saving ---
 
     def save_best(self) -> None:
-        """Keep the weights as the best ones."""
+        """Save the weights as the best ones."""
         save_checkpoint(self.task.run.best, self._checkpoint(), advice=self._advice())
 
     def save_last(self) -> None:
-        """Keep everything, to go on from here."""
+        """Save everything that a resumed run needs."""
         values = {
             "text": to_dict(self.task.text),
             "train": to_dict(self.task.train),
-            "state": self.state.to_dict(),
+            "state": self.progress.to_dict(),
         }
         checkpoint = self._checkpoint()
         training = TrainingState(values, self._arrays())
         save_checkpoint(self.task.run.last, checkpoint, training, self._advice())
-        self.kept_step = self.state.step
+        self.saved_step = self.progress.step
 
     def save_evaluation(self) -> None:
-        """Keep everything after an evaluation, and its row for a person to see."""
+        """Save everything, and the history with its new row."""
         self.save_last()
         self.save_history()
 
     def save_history(self) -> None:
-        """Write the evaluations, if what is there lacks any of them."""
-        run, rows = self.task.run, self.state.rows
+        """Write the table and the plot of the evaluations, unless they are up to date."""
+        run, rows = self.task.run, self.progress.rows
         if not rows:
             return
         table = history_csv(rows)
         if os.path.isfile(run.history_csv) and run.history_csv.read_bytes() == table:
             return
-        # The picture first: the table says that both are there.
+        # The plot first: an up-to-date table then means that both are up to date.
         if can_plot():
             write_file(run.history_png, history_png(rows), self._advice())
         write_file(run.history_csv, table, self._advice())
 
-    def save_test_score(self, bits_per_char: float) -> None:
-        """Note the score of the test text beside the best weights."""
-        best = load_checkpoint(self.task.run.best)
+    def save_test_score(self, best: Checkpoint, bits_per_char: float) -> None:
+        """Add the score of the test text to the best checkpoint."""
         score = {**best.facts["score"], "test_bits_per_char": bits_per_char}
         scored = replace(best, facts={**best.facts, "score": score})
         save_checkpoint(self.task.run.best, scored, advice=self._advice())
 
     def _advice(self) -> str:
-        if self.kept_step is None:
+        if self.saved_step is None:
             return ADVICE
         return (
-            f"What was saved at step {self.kept_step:,} is kept: free some space, then go "
-            "on with --resume."
+            f"What was saved at step {self.saved_step:,} is kept: free some space, then "
+            "continue with --resume."
         )
 
     def _checkpoint(self) -> Checkpoint:
         sync(self.model)
-        row = self.state.rows[-1] if self.state.rows else {}
+        row = self.progress.rows[-1] if self.progress.rows else {}
         facts = {
             "textgen_version": __version__,
             "backend": self.backend,
@@ -115,9 +130,9 @@ class Keeper:
         for name, array in weights.items():
             if not np.isfinite(array).all():
                 raise TrainingError(
-                    f"weight {name} is no longer a number at step {self.state.step:,}. The "
-                    "weights last saved are kept. Lower --learning-rate, or set "
-                    "--clip-norm 0.5 or smaller."
+                    f"weight {name} is NaN or infinite at step {self.progress.step:,}. The "
+                    "weights saved last are kept. Lower --learning-rate, or set "
+                    "--clip-norm to 0.5 or less."
                 )
         return Checkpoint(self.task.model, self.task.tokenizer, weights, facts)
 
@@ -128,37 +143,37 @@ class Keeper:
         return {name: to_numpy(variable) for name, variable in variables.items()}
 
     def _is_between_rounds(self) -> bool:
-        rows = self.state.rows
-        return not self.state.step or bool(rows and rows[-1]["step"] == self.state.step)
+        rows, step = self.progress.rows, self.progress.step
+        return not step or bool(rows and rows[-1]["step"] == step)
 
     def _variables(self) -> dict[str, Any]:
-        """What changes in training beside the weights: optimizer, state, dropout seeds."""
+        """What training changes beside the weights: optimizer, carried state, seeds."""
         return {
             **_numbered("optimizer", self.model.optimizer.variables),
             **_numbered("model", self.model.non_trainable_variables),
         }
 
-    # --- taking up ---
+    # --- restoring ---
 
-    def take_up(self, resumed: TrainingState) -> list[np.ndarray]:
-        """Put the model where an earlier session stopped, and note on which backend.
+    def restore(self, resumed: TrainingState) -> list[np.ndarray] | None:
+        """Assign the stored weights and training state to the model.
 
         Returns:
-            The means of the round it stopped in, if it stopped inside one.
+            the running means of the metrics, if the run was stopped during a round.
 
         Raises:
-            CheckpointError: what was stored does not fit.
+            CheckpointError: an array is missing or of another shape.
         """
         last = load_checkpoint(self.task.run.last)
-        self.begun_on = last.facts.get("backend")
+        self.previous_backend = last.facts.get("backend")
         set_weights(self.model, self.task.model, last.weights)
         for name, variable in self._variables().items():
             variable.assign(self._stored(resumed, name, tuple(variable.shape)))
         if locate(self.task.run.best, (CONFIG,)) is None:
-            self.state.best_score = None  # somebody has removed it: the next one is kept
-        # Older runs have none; then the next row tells of its own part of the round.
-        names = [name for name in resumed.arrays if name.startswith("metrics.")]
-        return [self._stored(resumed, f"metrics.{n}", ()) for n in range(len(names))]
+            self.progress.best_score = None  # removed by hand: the next one becomes `best`
+        num_metrics = sum(name.startswith("metrics.") for name in resumed.arrays)
+        metrics = [self._stored(resumed, f"metrics.{n}", ()) for n in range(num_metrics)]
+        return None if self._is_between_rounds() and not metrics else metrics
 
     def _stored(
         self, resumed: TrainingState, name: str, shape: tuple[int, ...]
@@ -167,7 +182,7 @@ class Keeper:
         if array is None or array.shape != shape or array.dtype.kind not in "fiu":
             raise CheckpointError(
                 f"{self.task.run.last}: {name} of the training state is missing or of "
-                "another shape. Choose another --out to begin anew."
+                "another shape. Begin a new run with another --out."
             )
         return array
 

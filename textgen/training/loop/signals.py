@@ -1,4 +1,4 @@
-"""Ctrl-C as a question that training asks when it suits."""
+"""Ctrl-C, SIGTERM and SIGHUP as stop requests, which training polls after each step."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# A closed terminal; Windows has no such signal.
+# Sent when the terminal is closed; Windows has no such signal.
 HANGUP = getattr(signal, "SIGHUP", None)
 TERMINATION = (signal.SIGTERM,) if HANGUP is None else (signal.SIGTERM, HANGUP)
-STOPPING = b"\nStopping after this step (or evaluation); once more stops at once.\n"
+STOPPING = b"\nStopping after this step (or evaluation); press Ctrl-C again to stop now.\n"
 
 
 @contextmanager
 def signals_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal raise KeyboardInterrupt, to tidy up what was begun.
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, so that context managers clean up.
 
-    Signals belong to the main thread; elsewhere nothing is changed.
+    Only the main thread receives signals; in another thread nothing is changed.
     """
 
     def interrupt(number: int, frame: Any) -> None:
@@ -33,15 +33,17 @@ def signals_as_ctrl_c() -> Iterator[None]:
 def stop_requests(
     *, quiet: bool = False, patient: bool = False
 ) -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C, SIGTERM and a closed terminal into a question asked after each step.
+    """Turn Ctrl-C, SIGTERM and SIGHUP into a flag that training polls after each step.
 
-    The first one ends training after the step that runs; a second one does not wait.
-    The answer still holds when the signals are heard as before. Signals belong to the
-    main thread; elsewhere nothing is changed.
+    A second signal raises KeyboardInterrupt at once. Only the main thread receives
+    signals; in another thread nothing is changed.
 
     Args:
         quiet: print nothing on stderr.
-        patient: a second one does not matter, either.
+        patient: a second signal only sets the flag, too.
+
+    Yields:
+        a function that returns whether a stop was requested, also after the block.
     """
     asked = threading.Event()
 
@@ -50,7 +52,7 @@ def stop_requests(
             raise KeyboardInterrupt
         asked.set()
         if not quiet:
-            # Not through Python's buffered stderr: training may be writing to it now.
+            # Not through the buffer of `sys.stderr`, which may be in use right now.
             os.write(2, STOPPING)
 
     with _handled(ask, signal.SIGINT, *TERMINATION):
@@ -66,15 +68,15 @@ def _handled(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[Non
 
     def handle(number: int, frame: Any) -> None:
         if number == HANGUP:
-            # Whatever is written to a terminal that has gone would be an error.
+            # Writing to a closed terminal would raise an error.
             for terminal in terminals:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
         handler(number, frame)
 
-    # `nohup` asks that a closed terminal be ignored.
+    # `nohup` has SIGHUP ignored.
     is_ignored = HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_IGN
-    heard = [number for number in numbers if number != HANGUP or not is_ignored]
-    before = {number: signal.signal(number, handle) for number in heard}
+    handled = [number for number in numbers if number != HANGUP or not is_ignored]
+    before = {number: signal.signal(number, handle) for number in handled}
     try:
         yield
     finally:

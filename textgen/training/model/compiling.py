@@ -1,4 +1,4 @@
-"""The update rule and the loss a model is trained with."""
+"""The optimizer, loss and metric that a model is compiled with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 
 
 def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
-    """The update rule that the two configurations describe, as a Keras optimizer.
+    """The Keras optimizer that the two configurations describe.
 
     >>> type(make_optimizer(ModelConfig(vocab_size=2), TrainConfig(optimizer="lion")))
     <class '...Lion'>
@@ -27,14 +27,14 @@ def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
         "global_clipnorm": train.clip_norm or None,
     }
     if train.optimizer == "muon":
-        # Muon is for hidden matrices; the output layer, and the biases of a GRU, which
-        # have two rows, learn by its inner AdamW.
+        # Muon is for hidden matrices. Its inner AdamW updates the output layer, and the
+        # biases of a GRU, which have two rows.
         common |= {
             "adam_weight_decay": model.weight_decay,
             "exclude_layers": ["output", "bias"],
         }
     optimizer = getattr(keras.optimizers, OPTIMIZERS[train.optimizer])(**common)
-    # Biases and norms are not matrices: decay would only move them off their scale.
+    # Biases and norms are not matrices: decay would only distort their scale.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
@@ -49,10 +49,10 @@ OPTIMIZERS = {
 
 
 def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
-    """Give `model` its optimizer, the loss in nats and the metric in bits.
+    """Compile `model` with its optimizer, the loss in nats and the metric in bits.
 
-    The metric `bits_per_id` divides once by everything that counts. Keras averages
-    `val_loss` over windows, so watch `val_bits_per_id`.
+    The metric `bits_per_id` is total bits over total weight. Keras averages `val_loss`
+    over windows instead, so `val_bits_per_id` is the one to watch.
 
     >>> from textgen.training.model.build import build_model
     >>> config = ModelConfig(vocab_size=10, units=8)
@@ -63,21 +63,21 @@ def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
     """
     model.compile(
         optimizer=make_optimizer(config, train),
-        # Nats per id that counts: warm-up and padding have weight 0.
+        # Mean nats per id; warm-up and padding have weight 0.
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
         weighted_metrics=[BitsPerId()],
-        # On TensorFlow the recurrent kernels compile themselves, and Keras' own loop, of
-        # the plain cell, runs at half the speed under XLA.
+        # On TensorFlow the recurrent kernels compile themselves, and Keras' loop for the
+        # plain cell runs at half the speed under XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
 
 
 class BitsPerId(keras.metrics.MeanMetricWrapper):
-    """Mean surprise of each id in bits: total bits over total weight.
+    """Mean surprise per id in bits: total bits over total weight.
 
-    An id is a character, or a byte of one: see `Task.ids_per_char`.
+    An id is a character or a byte; `Task.ids_per_char` converts to characters.
 
     >>> import numpy as np
     >>> metric = BitsPerId()

@@ -1,4 +1,4 @@
-"""Whether a training is better off with bfloat16 products, found out by trying."""
+"""Choose float32 or bfloat16 matrix products by timing both."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from textgen.model.architecture import recurrent_layers
 from textgen.training.backend.process import processor_flags
 from textgen.training.model.kernels import has_device, product_loop
 
-# The processors' names for products of bfloat16: x86's vectors and tiles, Arm's.
+# Instruction sets with bfloat16 products: x86's vectors and tiles, Arm's.
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16"}
 
-# Rounded products must pay for their lost digits, and a busy machine must not decide.
-LEAST_GAIN = 1.5
+# Large enough to be worth the lost digits, and not to be noise of a busy machine.
+MIN_SPEEDUP = 1.5
 
 
 def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
-    """What `compute_dtype` comes to on this machine, `float32` or `bfloat16`.
+    """The type that `compute_dtype` means on this machine, `float32` or `bfloat16`.
 
-    float32 wherever the kernels do not run, also if bfloat16 is asked for: on a GPU, for
+    float32 wherever the kernels do not run, even if bfloat16 is requested: on a GPU, for
     the plain cell, with recurrent dropout. Otherwise, for `auto`, the products of the
-    recurrent loop are timed in both types, if the processor has instructions for bfloat16;
+    recurrent loop are timed in both types if the processor has bfloat16 instructions;
     this takes about a second.
 
     >>> model = ModelConfig(vocab_size=2, cell="rnn")
@@ -41,4 +41,4 @@ def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
         min(repeat(product_loop(dtype, *sizes), number=1, repeat=10))
         for dtype in ("float32", "bfloat16")
     )
-    return "bfloat16" if float32 / bfloat16 >= LEAST_GAIN else "float32"
+    return "bfloat16" if float32 / bfloat16 >= MIN_SPEEDUP else "float32"

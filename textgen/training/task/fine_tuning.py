@@ -1,4 +1,4 @@
-"""To learn on from the weights of a checkpoint, on other text: `--init-from`."""
+"""Fine-tuning: a new run begins with the weights of a checkpoint (`--init-from`)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from textgen.errors import ConfigError
 from textgen.text.encoded.vocabulary_rule import corresponding_ids
 from textgen.text.tokenizers.serialization import Tokenizer
 
-# What the weights do not depend on.
+INIT_FROM = "init_from"
+"""The fact that names the checkpoint which a run was fine-tuned from."""
+
 MAY_CHANGE = {"dropout", "embedding_dropout", "recurrent_dropout", "weight_decay", "l1"}
+"""Options of the architecture that the shapes of weights do not depend on."""
 
 
 @dataclass(frozen=True)
-class Start:
-    """A checkpoint that a new run begins from.
+class BaseModel:
+    """The checkpoint that a new run is fine-tuned from.
 
     Args:
         path: its directory.
@@ -39,33 +42,32 @@ class Start:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The vocabulary, which the new run adds to."""
+        """The vocabulary, which the new run extends."""
         return self.checkpoint.tokenizer
 
-    def text_options(self) -> dict[str, str]:
-        """Options of `TextConfig` that the vocabulary settles."""
+    def text_options(self) -> dict[str, Any]:
+        """Options of `TextConfig` that the vocabulary determines."""
         return {"tokenizer": self.tokenizer.kind, "normalize": self.tokenizer.normalize}
 
     def note(self, tokenizer: Tokenizer) -> str:
-        """A sentence about what the new run begins with.
+        """A sentence about the vocabulary.
 
         Args:
             tokenizer: of the new run.
         """
         num_new = tokenizer.vocab_size - self.tokenizer.vocab_size
         grown = f", {num_new:,} new in this text" if num_new else ""
-        return (
-            f"Learning on from {self.path}: {self.tokenizer.vocab_size:,} symbols{grown}."
-        )
+        return f"Fine-tuning {self.path}: {self.tokenizer.vocab_size:,} symbols{grown}."
 
     def weights(self, tokenizer: Tokenizer, model: ModelConfig) -> dict[str, np.ndarray]:
-        """The first weights of the new run.
+        """The initial weights of the new run.
 
-        What the old vocabulary had keeps its rows; a new character begins as the average
-        of the old ones.
+        Symbols of the old vocabulary keep their rows; a new one starts as the mean of the
+        old ones.
 
         Args:
-            tokenizer, model: of the new run.
+            tokenizer: of the new run.
+            model: of the new run.
 
         Returns:
             float32 arrays, named and shaped as `model.weight_shapes()` says.
@@ -79,41 +81,45 @@ class Start:
         return weights
 
 
-def load_start(path: str | Path, size: str, options: Mapping[str, Any]) -> Start:
-    """Read the checkpoint to begin from, and refuse options that it settles otherwise.
+def load_base(path: str | Path, size: str, values: Mapping[str, Any]) -> BaseModel:
+    """Load the checkpoint to fine-tune, and refuse options that contradict it.
 
     Args:
         path: as for `find_checkpoint`.
-        size: must be left to the checkpoint.
-        options: of the new run.
+        size: must be `auto`.
+        values: options of the new run, by name.
 
     Raises:
-        CheckpointError: it cannot be read.
-        ConfigError: options differ from the checkpoint's; it names all of them.
+        CheckpointError: the checkpoint cannot be read.
+        ConfigError: options differ from those of the checkpoint; the message names all.
     """
-    start = Start(directory := find_checkpoint(path), load_checkpoint(directory))
+    base = BaseModel(directory := find_checkpoint(path), load_checkpoint(directory))
     if size != "auto":
-        raise ConfigError("the size is that of --init-from. Leave out --size.")
-    settled = {**to_dict(start.model), **start.text_options()}
+        raise ConfigError("--init-from determines the size. Leave out --size.")
+    fixed = {**to_dict(base.model), **base.text_options()}
     differ = [
-        f"{name}={value!r} (there {settled[name]!r})"
-        for name, value in options.items()
-        if name in settled and name not in MAY_CHANGE and value != settled[name]
+        f"{name}={value!r} (there {fixed[name]!r})"
+        for name, value in values.items()
+        if name in fixed and name not in MAY_CHANGE and value != fixed[name]
     ]
     if differ:
         raise ConfigError(
-            f"a run that begins from {path} keeps what its weights are made for, but these "
-            f"differ: {', '.join(differ)}. Leave them out, or train without --init-from."
+            f"a run fine-tuned from {path} keeps its architecture and its way of reading "
+            f"text, but these options differ: {', '.join(differ)}. Leave them out, or "
+            "train without --init-from."
         )
-    return start
+    return base
 
 
 def _grown(weight: np.ndarray, old_ids: np.ndarray, axis: int) -> np.ndarray:
-    """Rows (or columns) for new ids: the old ones, and their average for what is new.
+    """Rows (or columns) for a larger vocabulary; those of new symbols are the mean.
+
+    Args:
+        old_ids: for each new id the old one, or -1.
 
     >>> _grown(np.array([2.0, 4.0]), np.array([1, -1, 0]), axis=0).tolist()
     [4.0, 3.0, 2.0]
     """
     mean = weight.mean(axis=axis, keepdims=True)
-    # -1, which means new, is the last one.
+    # An index of -1 takes the last row, which is the mean.
     return np.concatenate([weight, mean], axis=axis).take(old_ids, axis=axis)

@@ -30,7 +30,7 @@ class GRUEquations:
     def forward(
         self, a: Any, r: Any, states: States, axis: int
     ) -> tuple[States, tuple[Any, ...]]:
-        """The next `(h,)`; saves the gates, what the reset gate acts on, and `h`."""
+        """The next `(h,)`; saves the gates, the input of the reset gate, and `h`."""
         (h,) = states
         a_z, a_r, a_h = ops.split(a, 3, axis)
         r_z, r_r, r_h = ops.split(r, 3, axis)
@@ -42,12 +42,12 @@ class GRUEquations:
     def outputs(
         self, saved: tuple[Any, ...], first: States, axis: int
     ) -> tuple[Any, tuple[Any, ...]]:
-        """Replaces each `h` by the one before it."""
+        """Replaces each `h` by that of the step before."""
         *gates, h = saved
         return h, (*gates, shift_right(first[0], h))
 
     def backward(self, grads: States, saved: tuple[Any, ...], axis: int) -> Gradients:
-        """The two gradients differ in the candidate, where `r` passed the reset gate."""
+        """The two gradients differ in the candidate, where the reset gate scales `r`."""
         (dh,), (update, reset, g, r_h, h) = grads, saved
         dg = dh * (1 - update) * (1 - g * g)
         d_update = dh * (h - g) * update * (1 - update)

@@ -51,7 +51,7 @@ class LSTMEquations:
     def outputs(
         self, saved: tuple[Any, ...], first: States, axis: int
     ) -> tuple[Any, tuple[Any, ...]]:
-        """Replaces each `c` by its tanh and the `c` before it."""
+        """Replaces each `c` by its tanh, and by the `c` of the step before."""
         gates, c = saved
         tanh_c = ops.tanh(c)
         *_, o = ops.split(gates, 4, axis)

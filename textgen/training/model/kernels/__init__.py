@@ -1,9 +1,9 @@
-"""The fast forward and backward pass over a whole sequence, one file per backend.
+"""Fast forward and backward passes over a whole sequence on a CPU, one file per backend.
 
-Keras' recurrent layers do everything once a time step on a CPU: the product with the
-inputs, the product with the state, the gradients of the weights. Here only what is
-truly sequential stays in the loop. The products with the inputs, and every weight
-gradient, are one large matrix product each, before or after the loop.
+Keras' recurrent layers compute everything once per time step: the product with the
+inputs, the product with the state, the gradients of the weights. Here the loop contains
+only what is sequential. The product with the inputs, and each weight gradient, is one
+large matrix product before or after the loop.
 
 Both backends have the same functions.
 
@@ -11,16 +11,16 @@ Both backends have the same functions.
 outputs, `(batch, time, units)`, and the states after the last step:
 
     cell              the equations of a step
-    product_dtype     what the factors of matrix products are rounded to, `float32` or
-                      `bfloat16`; sums and all else are float32
+    product_dtype     the type that factors of matrix products are rounded to, `float32` or
+                      `bfloat16`; sums and everything else are float32
     x                 `(batch, time, features)`
     states            the initial ones, each `(batch, units)`, `h` first
     kernel            `(features, gates * units)`
     recurrent_kernel  `(units, gates * units)`
-    bias              as the cell has it
+    bias              of the shape that the cell defines
 
-`product_loop(dtype, rows, units, width)` returns a compiled loop of the products that the
-steps of a layer make, to be timed: `rows` lanes, gates `width` wide.
+`product_loop(dtype, rows, units, width)` returns a compiled loop of the products of a
+layer's steps, for timing: `rows` lanes, gates `width` wide.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""One time step of each recurrent cell, forward and backward, without its products.
+"""One time step of each recurrent cell, forward and backward, without matrix products.
 
 With `a` the inputs' part of the gates, `x @ kernel + bias`, and `r` the state's part,
-`h @ recurrent_kernel + recurrent_bias`, all of this is elementwise. The matrix
-products and the loop over time are the backends' affair.
+`h @ recurrent_kernel + recurrent_bias`, all of it is elementwise. The matrix products and
+the loop over time are in the files of the backends.
 
-Shapes: states `(batch, units)`; `a`, `r` and their gradients `(batch, gates * units)`,
-gates in the order in which Keras stores them; or the other way round, units first. The
-argument `axis` is that of the units, -1 or -2.
+Shapes: states `(batch, units)`; `a`, `r` and their gradients `(batch, gates * units)` with
+the gates in Keras' order; or all of them transposed. The argument `axis` is the axis of
+the units, -1 or -2.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ States = tuple[Any, ...]
 
 
 class Gradients(NamedTuple):
-    """What one step hands back.
+    """The gradients that a step passes to the one before it.
 
     Args:
         a: gradient of the inputs' part of the gates.
-        r: gradient of the state's part; the same object as `a` where they are equal.
-        states: gradients of the states before the step; that of `h` still lacks what
-            comes through the recurrent product.
+        r: gradient of the state's part; the same object as `a` if they are equal.
+        states: gradients of the states before the step; that of `h` without the part
+            that comes through the recurrent product.
     """
 
     a: Any
@@ -36,12 +36,12 @@ class Gradients(NamedTuple):
 
 
 def shift_right(first: Any, sequence: Any) -> Any:
-    """`first` and all of a sequence but its last: what stood before each entry."""
+    """The entry before each one of a sequence; `first` is the one before the first."""
     return ops.concatenate([first[None], sequence[:-1]], 0)
 
 
 class Equations(Protocol):
-    """What the kernels ask of a cell."""
+    """The equations of a cell, as the kernels call them."""
 
     def biases(self, bias: Any) -> tuple[Any, Any | None]:
         """The bias of `a`, and that of `r` if it has one of its own."""
@@ -49,18 +49,18 @@ class Equations(Protocol):
     def forward(
         self, a: Any, r: Any, states: States, axis: int
     ) -> tuple[States, tuple[Any, ...]]:
-        """The next states, and what `outputs` needs: little, for the loop must store it."""
+        """The next states, and the arrays that `outputs` needs: few, as all are stored."""
 
     def outputs(
         self, saved: tuple[Any, ...], first: States, axis: int
     ) -> tuple[Any, tuple[Any, ...]]:
-        """From what `forward` saved at all times: every `h`, and what `backward` needs.
+        """Every `h`, and the arrays that `backward` needs, from those that `forward` saved.
 
         Args:
-            saved: with time as a first axis of its own.
+            saved: of all steps, with time as the first axis.
             first: the states before the first step.
-            axis: that of the units.
+            axis: the axis of the units.
         """
 
     def backward(self, grads: States, saved: tuple[Any, ...], axis: int) -> Gradients:
-        """From the gradients of the states after a step to those before it."""
+        """The gradients before a step, from those of the states after it."""

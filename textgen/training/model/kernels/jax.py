@@ -18,12 +18,12 @@ keras = load_keras()
 
 
 def has_device() -> bool:
-    """Whether this kernel is faster on this device than what Keras has: on a CPU only."""
+    """Whether this kernel is faster on this device than Keras' layers: only on a CPU."""
     return jax.default_backend() == "cpu"
 
 
 def is_worthwhile() -> bool:
-    """Whether the call that is being made should take this kernel."""
+    """Whether the current call should use this kernel."""
     return has_device()
 
 
@@ -81,8 +81,8 @@ def _forward(
     recurrent_kernel: Any,
     bias: Any,
 ) -> tuple[Any, States, Any]:
-    # Time and lanes stay two axes in every product: merged, lanes that are spread over
-    # several devices would be gathered.
+    # Time and lanes stay separate axes in every product: merging them would gather the
+    # lanes of all devices.
     layout = Layout.of(_lanes_of_a_device(x.shape[0]))
     matmul = partial(_matmul, dtype)
     x = _swap(x)
@@ -118,7 +118,7 @@ def _backward(
     d_outputs, d_last = grads
     layout = Layout.of(_lanes_of_a_device(x.shape[1]))
     matmul = partial(_matmul, dtype)
-    # Transposed and rounded once, not in the loop.
+    # Transposed and rounded outside the loop.
     factor = layout.turn(recurrent_kernel.T).astype(dtype)
 
     def step(d_states: States, inputs: Any) -> tuple[States, Any]:
@@ -157,7 +157,7 @@ def _matmul(dtype: str, a: Any, b: Any) -> Any:
 
 
 def _product(dtype: str, a: Any, b: Any, axes_a: list[int], axes_b: list[int]) -> Any:
-    """Sum over the given axes, of factors rounded to `dtype`, in float32."""
+    """A product over the given axes, of factors rounded to `dtype`, summed in float32."""
     return lax.dot_general(
         a.astype(dtype),
         b.astype(dtype),

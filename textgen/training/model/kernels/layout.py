@@ -1,4 +1,4 @@
-"""How the arrays of one time step lie in memory while the loop runs over them."""
+"""The memory layout of the arrays of a time step inside the loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textgen.training.backend.keras import load_keras
 
 ops = load_keras().ops
 
-# Numbers in a vector register, where it is widest.
+# Numbers in the widest vector registers.
 VECTOR_WIDTH = 16
 
 
@@ -19,15 +19,15 @@ class Layout:
     """Lanes first, as everywhere outside the loop, or last.
 
     With lanes last, the product of a step reads each row of the weights once, while the
-    few lanes stay in the nearest cache: up to 1.7 times as fast where the weights do not
-    fit into the second one. Where the lanes do not fill vector registers it is slower.
+    few lanes stay in the L1 cache: up to 1.7 times as fast if the weights do not fit into
+    the L2 cache. It is slower if the lanes do not fill vector registers.
     """
 
     lanes_last: bool
 
     @classmethod
     def of(cls, lanes: int | None) -> Layout:
-        """The layout for so many lanes.
+        """The layout for a number of lanes.
 
         >>> Layout.of(32).axis, Layout.of(25).axis, Layout.of(None).axis
         (-2, -1, -1)
@@ -44,5 +44,5 @@ class Layout:
         return ops.swapaxes(x, -1, -2) if self.lanes_last else x
 
     def product(self, matmul: Callable[[Any, Any], Any], h: Any, factor: Any) -> Any:
-        """The product of a step; `factor`, `(width, new width)`, was turned like `h`."""
+        """The product of a step; `factor`, `(width, new width)`, is turned like `h`."""
         return matmul(factor, h) if self.lanes_last else matmul(h, factor)

@@ -1,4 +1,4 @@
-"""The whole sequence on TensorFlow: compiled by XLA, the lanes shared out among cores."""
+"""The whole sequence on TensorFlow: compiled by XLA, the lanes distributed over cores."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from textgen.training.model.kernels.layout import Layout
 
 
 def has_device() -> bool:
-    """Whether this kernel is faster on this device than what Keras has: on a CPU only."""
+    """Whether this kernel is faster on this device than Keras' layers: only on a CPU."""
     return not tf.config.list_logical_devices("GPU")
 
 
 def is_worthwhile() -> bool:
-    """Whether the call that is being made should take this kernel.
+    """Whether the current call should use this kernel.
 
-    Not a single eager call: it is over before XLA has compiled anything.
+    Not an eager call: it is faster than the compilation by XLA.
     """
     return has_device() and not tf.executing_eagerly()
 
@@ -44,8 +44,8 @@ def whole_sequence(
     forward = partial(_forward, cell, product_dtype, layout)
     backward = partial(_backward, cell, product_dtype, layout)
 
-    # Lanes know nothing of each other, so every core can take its share of them through
-    # the whole sequence. Waiting for each other at every character costs more.
+    # Lanes are independent, so every core can process its share of them through the whole
+    # sequence. Synchronizing the cores at every character costs more.
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def run(x: tf.Tensor, *rest: tf.Tensor) -> Any:
         states, weights = rest[:num_states], rest[num_states:]
@@ -67,13 +67,16 @@ def whole_sequence(
         return outputs, gradient
 
     outputs, *last = run(x, *states, *weights)
-    # What is known of the shape is lost on the way through XLA.
+    # The static shape is lost in XLA.
     outputs.set_shape((*x.shape[:2], states[0].shape[-1]))
     return outputs, tuple(last)
 
 
 def num_parts(batch_size: int | None) -> int:
-    """How many threads share the lanes of a batch; None if its size is not known yet.
+    """The number of threads that share the lanes of a batch.
+
+    Args:
+        batch_size: None if it is not known yet.
 
     >>> num_parts(None)
     1
@@ -154,10 +157,10 @@ def _backward(
     return d_x, tuple(map(layout.turn, d_states)), d_kernel, d_recurrent, d_bias
 
 
-# XLA runs a program of at most eight kernels, and a loop body of as many, from start to
-# end in the thread that called it. It hands the kernels of a longer one to a pool, where
-# the parts wait for each other. So each program below is one loop or one formula; the
-# large products are TensorFlow's own, which are faster, too.
+# XLA runs a program, or a loop body, of at most eight kernels in the calling thread. The
+# kernels of a longer one go to a thread pool, where the parts wait for each other. So each
+# program below is one loop or one formula; the large products are TensorFlow's own, which
+# are also faster.
 _compiled = partial(tf.function, jit_compile=True, autograph=False)
 
 
@@ -213,7 +216,7 @@ def _backward_loop(
 
 
 def _scan(step: Any, carry: States, inputs: Any, reverse: bool = False) -> Any:
-    """Like `jax.lax.scan`: carry a state along the first axis, stack what comes out."""
+    """Like `jax.lax.scan`: carry a state along the first axis, and stack the outputs."""
     length = tf.shape(tf.nest.flatten(inputs)[0])[0]
 
     def at(time: tf.Tensor) -> Any:
@@ -260,7 +263,7 @@ def _product(
     """`a @ b + bias` for an `a` of shape `(time, batch, features)`."""
     flat = _large_matmul(dtype, tf.reshape(a, (-1, a.shape[-1])), b)
     if bias is not None:
-        # Right behind the product, where TensorFlow makes one operation of both.
+        # Directly after the product, so that TensorFlow fuses them.
         flat = tf.nn.bias_add(flat, bias)
     return tf.reshape(flat, tf.concat([tf.shape(a)[:-1], tf.shape(b)[1:]], 0))
 
@@ -272,7 +275,7 @@ def _sum_over_time(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 
 
 def _sum_over_rows(x: tf.Tensor) -> tf.Tensor:
-    """The sum over time and lanes, as a product: `tf.reduce_sum` takes thrice as long."""
+    """The sum over time and lanes, as a product: `tf.reduce_sum` takes 3 times as long."""
     rows = tf.reshape(x, (-1, x.shape[-1]))
     return tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)[0]
 
@@ -287,7 +290,7 @@ def _large_matmul(
 
 def _matmul(dtype: str, a: tf.Tensor, b: tf.Tensor, turn_a: bool = False) -> tf.Tensor:
     """A product of factors rounded to `dtype`, summed in float32; inside XLA only."""
-    # `tf.matmul` would round the sums, too.
+    # `tf.matmul` would also round the sums.
     return tf.raw_ops.BatchMatMulV3(
         x=tf.cast(a, dtype), y=tf.cast(b, dtype), Tout=tf.float32, adj_x=turn_a
     )

@@ -1,4 +1,4 @@
-"""How far a run has come, and how far it may go."""
+"""How far a run has come, and when it ends."""
 
 from __future__ import annotations
 
@@ -13,42 +13,44 @@ COLUMNS = (
     *("step", "epoch", "train_bits_per_char", "val_bits_per_char"),
     *("learning_rate", "seconds"),
 )
-"""Of the history: what each evaluation adds to it."""
+"""The columns of the history; each evaluation adds a row."""
+
+STORED_NAMES = {"evals_since_best": "waits"}
+"""Fields that `training.json` stores under another name."""
 
 
 @dataclass
-class RunState:
-    """How far a run has come.
+class Progress:
+    """How far a run has come: what `training.json` stores beside the options.
 
     Args:
         step: optimizer steps done.
         seconds: time spent in training and evaluation, over all sessions.
-        best_score: lowest validation score so far, bits per character.
-        best_step: the step it was reached at.
-        waits: evaluations since then.
-        rows: one dictionary an evaluation, as in `history.csv`.
+        best_score: lowest validation score so far, in bits per character.
+        best_step: the step with that score.
+        evals_since_best: evaluations since that step.
+        rows: one dictionary per evaluation, as in `history.csv`.
     """
 
     step: int = 0
     seconds: float = 0.0
     best_score: float | None = None
     best_step: int = 0
-    waits: int = 0
+    evals_since_best: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """The state as plain data for JSON."""
-        return asdict(self)
+        """The progress as plain data for JSON."""
+        return {STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> RunState:
-        """The state that `to_dict` stored, of which nothing is trusted.
+    def from_dict(cls, data: dict[str, Any]) -> Progress:
+        """The progress that `to_dict` stored; every value is checked.
 
         Raises:
-            CheckpointError: names are missing or unknown, or a value is none that it
-                can have.
+            CheckpointError: names are missing or unknown, or a value is out of its range.
         """
-        sound = (
+        valid = (
             isinstance(data, dict)
             and data.keys() == cls().to_dict().keys()
             and all(is_whole_number(data[name]) for name in ("step", "best_step", "waits"))
@@ -58,11 +60,12 @@ class RunState:
             and isinstance(data["rows"], list)
             and all(_is_row(row) for row in data["rows"])
         )
-        if not sound:
+        if not valid:
             raise CheckpointError(
-                "the stored training state is damaged. Choose another --out to begin anew."
+                "the stored training state is damaged. Begin a new run with another --out."
             )
-        return cls(**data)
+        names = {stored: name for name, stored in STORED_NAMES.items()}
+        return cls(**{names.get(stored, stored): value for stored, value in data.items()})
 
 
 def _is_finite(value: Any) -> bool:
@@ -79,13 +82,13 @@ def _is_row(row: object) -> bool:
 
 @dataclass(frozen=True)
 class Budget:
-    """When a run ends at the latest: after so many steps or so much time."""
+    """How many steps, and how much time, a run may take."""
 
     total_steps: int
     max_seconds: float | None = None
 
-    def progress(self, state: RunState) -> float:
-        """The part of the budget that is used up, 0 to 1."""
-        by_steps = state.step / self.total_steps
-        by_time = state.seconds / self.max_seconds if self.max_seconds else 0.0
+    def share_used(self, progress: Progress) -> float:
+        """The share of the budget that is used up, from 0 to 1."""
+        by_steps = progress.step / self.total_steps
+        by_time = progress.seconds / self.max_seconds if self.max_seconds else 0.0
         return min(1.0, max(by_steps, by_time))

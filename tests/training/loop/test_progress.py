@@ -8,15 +8,22 @@ from typing import Any
 import pytest
 
 from textgen.errors import CheckpointError
-from textgen.training.loop.run_state import COLUMNS, RunState
+from textgen.training.loop.progress import COLUMNS, Progress
 
 ROW = dict.fromkeys(COLUMNS, 1.5)
-STATE = RunState(9, 2.5, 1.25, 6, 1, [{**ROW, "step": 9}])
+PROGRESS = Progress(9, 2.5, 1.25, 6, 1, [{**ROW, "step": 9}])
 
 
-def test_a_state_comes_back_as_it_was() -> None:
-    assert RunState.from_dict(STATE.to_dict()) == STATE
-    assert RunState.from_dict(RunState().to_dict()) == RunState()
+def test_progress_comes_back_as_it_was() -> None:
+    assert Progress.from_dict(PROGRESS.to_dict()) == PROGRESS
+    assert Progress.from_dict(Progress().to_dict()) == Progress()
+
+
+def test_the_names_in_the_file_are_those_of_the_first_version() -> None:
+    """A run that an earlier textgen has begun can be resumed, and the other way round."""
+    stored = {"step": 9, "seconds": 2.5, "best_score": 1.25, "best_step": 6, "waits": 1}
+    assert PROGRESS.to_dict() == {**stored, "rows": [{**ROW, "step": 9}]}
+    assert Progress.from_dict({**stored, "rows": []}).evals_since_best == 1
 
 
 WRONG: dict[str, list[Any]] = {
@@ -38,14 +45,14 @@ WRONG: dict[str, list[Any]] = {
 )
 def test_a_value_that_no_run_has_is_refused(name: str, value: Any) -> None:
     with pytest.raises(CheckpointError, match="the stored training state is damaged"):
-        RunState.from_dict({**STATE.to_dict(), name: value})
+        Progress.from_dict({**PROGRESS.to_dict(), name: value})
 
 
-@pytest.mark.parametrize("name", [*STATE.to_dict()])
+@pytest.mark.parametrize("name", [*PROGRESS.to_dict()])
 def test_names_too_many_or_too_few_are_refused(name: str) -> None:
-    data = STATE.to_dict()
+    data = PROGRESS.to_dict()
     with pytest.raises(CheckpointError):
-        RunState.from_dict({**data, f"{name}s": 1})
+        Progress.from_dict({**data, f"{name}s": 1})
     del data[name]
     with pytest.raises(CheckpointError):
-        RunState.from_dict(data)
+        Progress.from_dict(data)

@@ -1,0 +1,110 @@
+"""The text of a training task: encoded, and described for messages and checkpoints."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from textgen.checking.report import summary
+from textgen.config.fields import to_dict
+from textgen.config.text import TextConfig
+from textgen.text.encoded.cache import Cache
+from textgen.text.encoded.prepare import PreparedText, prepare_text
+from textgen.text.encoded.scan import CorpusStats
+from textgen.text.encoded.vocabulary_rule import VocabularyRule
+from textgen.text.reading.sources import STDIN, Paths, storable_name
+
+MAX_LABELS = 100
+"""How many labels the facts name, most frequent first: a corpus may have 10,000."""
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """Settings of reading that do not change what is learned.
+
+    Args:
+        cache_dir: where encoded text is stored; None takes the default place.
+        progress: whether long passes over the text show a bar on stderr.
+    """
+
+    cache_dir: str | Path | None = None
+    progress: bool = False
+
+
+def encode_text(
+    paths: Paths,
+    text: TextConfig,
+    seed: int,
+    rules: Sequence[VocabularyRule],
+    settings: ReadSettings,
+    check: Callable[[CorpusStats], None] = lambda stats: None,
+) -> PreparedText:
+    """Encode the text of a training, or take it from the cache.
+
+    Args:
+        seed: decides which documents are held out.
+        rules: how to build the vocabulary; as for `prepare_text`.
+        check: called with the statistics of the corpus before it is encoded; may raise.
+
+    Returns:
+        the text; its notes begin with a summary.
+
+    Raises:
+        CorpusError: the text cannot be read, or is too short.
+    """
+    prepared = prepare_text(
+        paths,
+        text,
+        seed,
+        rules,
+        check=check,
+        cache=Cache(settings.cache_dir),
+        progress=settings.progress,
+    )
+    corpus = prepared.corpus
+    line = summary(corpus.stats, text, corpus.train.num_chars, _as_typed(paths, text))
+    return replace(prepared, notes=(line, *prepared.notes))
+
+
+def _as_typed(paths: Paths, text: TextConfig) -> str:
+    """The paths, and the options of reading them, as words of a command line."""
+    named = [paths] if isinstance(paths, str | Path) else paths
+    names = [str(path) for path in named]
+    # Standard input cannot be read again, and many names are too long for one line.
+    shown = "PATHS" if STDIN in names or len(names) > 3 else shlex.join(names)
+    flags = [
+        f" --{name.replace('_', '-')} {shlex.quote(str(value))}"
+        for name, value in to_dict(text).items()
+        if value != getattr(TextConfig, name)
+    ]
+    return shown + "".join(flags)
+
+
+def text_facts(text: TextConfig, prepared: PreparedText) -> dict[str, Any]:
+    """JSON data about a text, as a checkpoint stores them."""
+    corpus, stats = prepared.corpus, prepared.corpus.stats
+    names = [prepared.sources[number].shown for number in stats.files.sources]
+    return {
+        **to_dict(text),
+        "sources": list(map(storable_name, names)),
+        "num_files": stats.files.num_files,
+        "num_documents": stats.num_documents,
+        "num_chars": stats.num_chars,
+        "num_train": len(corpus.train.ids),
+        "num_val": len(corpus.val.ids),
+        "num_test": len(corpus.test.ids),
+        "sha256": stats.sha256,
+        **_label_facts(stats),
+    }
+
+
+def _label_facts(stats: CorpusStats) -> dict[str, Any]:
+    """The number of labels, and of documents with each of the most frequent ones."""
+    if stats.labels is None:
+        return {}
+    counts = Counter(dict(sorted(stats.labels.items())))
+    return {"num_labels": len(counts), "labels": dict(counts.most_common(MAX_LABELS))}

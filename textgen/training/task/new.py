@@ -1,0 +1,111 @@
+"""The task of a new run: options, text and vocabulary, from scratch or fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from textgen.checkpoint.runs import RunDirectory
+from textgen.config.fields import check_names, pick
+from textgen.config.model import ModelConfig
+from textgen.config.sizes import check_size, size_options
+from textgen.config.text import TextConfig
+from textgen.config.train import TrainConfig
+from textgen.errors import ConfigError
+from textgen.text.encoded.vocabulary_rule import VocabularyRule
+from textgen.text.reading.sources import Paths, storable_name
+from textgen.training.task.encoding import ReadSettings, encode_text
+from textgen.training.task.fine_tuning import INIT_FROM, load_base
+from textgen.training.task.task import Task, build_task
+
+
+@dataclass(frozen=True)
+class Options:
+    """The three configurations of a training, checked before the text is read.
+
+    Args:
+        model: with a `vocab_size` of 1; the text decides it.
+    """
+
+    text: TextConfig
+    model: ModelConfig
+    train: TrainConfig
+
+
+def parse_options(values: Mapping[str, Any]) -> Options:
+    """Sort options into the configurations that they belong to.
+
+    Raises:
+        ConfigError: an unknown name, or a value out of its range.
+
+    >>> parse_options({"dropout": 0.5}).model.dropout
+    0.5
+    """
+    check_option_names(values)
+    return Options(
+        TextConfig(**pick(TextConfig, values)),
+        ModelConfig(vocab_size=1, **pick(ModelConfig, values)),
+        TrainConfig(**pick(TrainConfig, values)),
+    )
+
+
+def check_option_names(values: Mapping[str, Any]) -> None:
+    """Refuse names that are not options of training."""
+    check_names(values, TextConfig, ModelConfig, TrainConfig)
+    if "vocab_size" in values:
+        raise ConfigError("vocab_size is decided by the text. Leave it out.")
+
+
+def new_task(
+    paths: Paths,
+    run: RunDirectory,
+    size: str,
+    values: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    init_from: str | Path | None = None,
+    settings: ReadSettings | None = None,
+) -> Task:
+    """Check the options of a new run, then read and encode its text.
+
+    Args:
+        values: options by name: fields of the three configurations.
+        init_from: the checkpoint to fine-tune; its vocabulary grows by the new characters
+            of the text.
+
+    Raises:
+        ConfigError: an option is unknown, has a value out of its range, or contradicts
+            `init_from`.
+        CheckpointError: `run` is in use and `overwrite` is False, or `init_from` cannot be
+            read.
+        CorpusError: the text cannot be read, or is too short.
+    """
+    options = parse_options(values)
+    check_size(size)
+    base = None if init_from is None else load_base(init_from, size, values)
+    text = options.text if base is None else replace(options.text, **base.text_options())
+    run.check(overwrite=overwrite)
+
+    rule = VocabularyRule() if base is None else VocabularyRule(base.tokenizer, grows=True)
+    prepared = encode_text(
+        paths, text, options.train.seed, [rule], settings or ReadSettings()
+    )
+    tokenizer, given = prepared.corpus.tokenizer, pick(ModelConfig, values)
+    if base is None:
+        num_chars = prepared.corpus.train.num_chars
+        sized, note = size_options(size, num_chars, given)
+        model = replace(options.model, **sized, vocab_size=tokenizer.vocab_size)
+        notes, facts = [note] * bool(sized), {}
+    else:
+        model = replace(base.model, **given, vocab_size=tokenizer.vocab_size)
+        notes, facts = [base.note(tokenizer)], {INIT_FROM: storable_name(str(base.path))}
+    task = build_task(run, text, model, options.train, prepared)
+    return replace(
+        task,
+        notes=(*task.notes, *notes),
+        facts={**task.facts, **facts},
+        overwrite=overwrite,
+        base=base,
+    )
