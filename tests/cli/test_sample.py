@@ -224,7 +224,7 @@ def test_a_label_is_chosen_by_name(
         (["--interactive", "--prompt", "a"], "--prompt and --interactive contradict"),
         (["--mix", "1,2"], "--mix needs at least two checkpoints"),
         (["other"], "write together only with --mix, for example --mix 1,1"),
-        (["--temperature", "hot"], "'hot' is neither a number nor numbers with commas"),
+        (["--temperature", "hot"], "'hot' is neither a number nor a list"),
         (["--stop", ""], "an empty one would end every text at once"),
         (["--allow", "é"], "allow"),
         (["--pattern", "[é]+"], "pattern"),

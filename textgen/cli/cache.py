@@ -11,16 +11,16 @@ from textgen.wording import count_of, say
 FOLDER = click.option(
     "--cache-dir",
     metavar="DIR",
-    help="Which cache.  [default: TEXTGEN_CACHE_DIR, or the usual place]",
+    help="Cache directory.  [default: TEXTGEN_CACHE_DIR, or the user's cache]",
 )
 
 
 @click.group()
 def cache() -> None:
-    """List and clear the texts that `textgen train` has encoded.
+    """List or clear the texts that `textgen train` has encoded.
 
-    A text is encoded once and kept, so that the next training on it begins at once.
-    Clearing loses nothing that cannot be made again.
+    A text is encoded once, so that further training on it starts immediately. Whatever
+    is cleared is rebuilt when it is needed.
 
     \b
     Examples:
@@ -33,7 +33,7 @@ def cache() -> None:
 @cache.command("list")
 @FOLDER
 def list_entries(cache_dir: str | None) -> None:
-    """Show what is kept: size, when it was last used, and what it is."""
+    """List the entries: size, time of last use, and content."""
     from textgen.text.encoded.cache import Cache
     from textgen.text.encoded.entry import describe_entry
 
@@ -50,7 +50,7 @@ def list_entries(cache_dir: str | None) -> None:
 @cache.command("clear")
 @FOLDER
 def clear_entries(cache_dir: str | None) -> None:
-    """Delete all of it, but for what a training is writing now."""
+    """Delete all entries, except those being written."""
     from textgen.text.encoded.cache import Cache
 
     found = Cache(cache_dir)

@@ -15,7 +15,7 @@ from textgen.wording import say
 @click.command()
 @click.option("--out", default="checkpoints/demo", metavar="DIR", show_default=True)
 def demo(out: str) -> None:
-    """Train on a small book that comes with the package, and write a page with it.
+    """Train on a small book that comes with the package, and generate a page.
 
     The run in --out is replaced each time.
     """
@@ -34,11 +34,11 @@ def demo(out: str) -> None:
     )
     command = os.environ.get("TEXTGEN_COMMAND", "textgen")
     out = shlex.quote(out)
-    say("Go on with:")
+    say("Try next:")
     say(f'  {command} sample {out} --prompt "One evening " --temperature 0.6')
     say(f"  {command} info {out}")
     say(f"  {command} train YOUR_TEXT.txt")
 
 
-# A time, not a number of epochs: the demo takes as long on a slow machine.
+# Limited by time, so that the demo takes as long on a slow machine.
 DEMO_OPTIONS: dict[str, Any] = {"epochs": 100, "max_minutes": 1.4, "eval_every": 150}

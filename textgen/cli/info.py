@@ -13,7 +13,7 @@ from textgen.cli.common import find
 @click.argument("checkpoint", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def info(checkpoint: str | None, as_json: bool) -> None:
-    """Show what CHECKPOINT is: configuration, parameters, text, best score.
+    """Describe CHECKPOINT: configuration, parameters, training text, best score.
 
     \b
     Examples:

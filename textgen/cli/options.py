@@ -1,4 +1,4 @@
-"""Flags made from the fields of a configuration: one description serves both."""
+"""Flags generated from the fields of the configurations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIGS = {
 
 
 class Numbers(click.ParamType):
-    """A number, or several with commas between them, which become a tuple."""
+    """A number, or several separated by commas, which become a tuple."""
 
     name = "numbers"
 
@@ -36,7 +36,9 @@ class Numbers(click.ParamType):
         try:
             first, *others = [float(part) for part in value.split(",")]
         except ValueError:
-            self.fail(f"{value!r} is neither a number nor numbers with commas.", param, ctx)
+            self.fail(
+                f"{value!r} is neither a number nor a list such as 1.0,0.5.", param, ctx
+            )
         return (first, *others) if others else first
 
 
@@ -51,7 +53,7 @@ CLICK_TYPES: dict[str, Any] = {
 
 
 class Option(click.Option):
-    """A flag made from a field of a configuration; None means: not given."""
+    """A flag generated from a field of a configuration; None if it is not given."""
 
     def __init__(self, section: str, spec: dataclasses.Field) -> None:
         self.section = section
@@ -67,10 +69,10 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help lists its options under the names of their configurations."""
+    """A command whose help groups options by configuration."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section for the command's own options, one for each configuration."""
+        """Write a section for the command's own options and one per configuration."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -83,7 +85,7 @@ class Command(click.Command):
 
 
 def config_options(*sections: str) -> Callable[[Any], Any]:
-    """Give a command one flag for each field of the named configurations."""
+    """Add a flag to a command for each field of the named configurations."""
 
     def decorate(command: click.Command) -> click.Command:
         for section in sections:
@@ -113,6 +115,6 @@ def _shown_default(spec: dataclasses.Field) -> str:
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options a person gave; everything else is the configuration's business."""
-    # A flag that may be given again is an empty tuple where it was not.
+    """The options that the user gave, without those left to their defaults."""
+    # A repeatable flag that is not given is an empty tuple.
     return {name: value for name, value in options.items() if value not in (None, ())}

@@ -16,38 +16,39 @@ from textgen.wording import say
 @click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @click.option(
-    "--out", metavar="DIR", help="Where the run goes.  [default: checkpoints/FIRST_NAME]"
+    "--out", metavar="DIR", help="Directory of the run.  [default: checkpoints/FIRST_NAME]"
 )
 @click.option(
     "--size",
     type=click.Choice(["auto", *SIZES]),
     default="auto",
-    help="Layers, units and dropout by the amount of text; their own flags win.",
+    help="Sets layers, units and dropout, by default from the amount of text; their own "
+    "flags take precedence.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with the run in --out; only how long, how often it saves and what it shows "
-    "may differ from before.",
+    help="Continue the run in --out; only its duration, how often it saves and what it "
+    "prints may be changed.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
 @click.option(
     "--init-from",
     metavar="CHECKPOINT",
-    help="Begin with the weights of a checkpoint or run, and add this text's new "
-    "characters to its vocabulary (fine-tuning).",
+    help="Fine-tune: start from the weights of a checkpoint or run, and add the new "
+    "characters of this text to its vocabulary.",
 )
 @click.option(
     "--cache-dir",
     metavar="DIR",
-    help="Where encoded text is kept.  [default: TEXTGEN_CACHE_DIR, or the usual place]",
+    help="Cache of encoded text.  [default: TEXTGEN_CACHE_DIR, or the user's cache]",
 )
 @click.option(
     "--tune/--no-tune",
     default=True,
-    help="Set memory and threads of this process for speed.  [default: yes]",
+    help="Tune memory and threads of this process for speed.  [default: yes]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes.")
+@click.option("-q", "--quiet", is_flag=True, help="Print neither progress nor notes.")
 def train(
     paths: tuple[str, ...],
     out: str | None,
@@ -89,4 +90,4 @@ def train(
     )
     click.echo(run)
     if not quiet:
-        say(f'Write with it:  textgen sample {shlex.quote(str(run))} --prompt "..."')
+        say(f'Generate text:  textgen sample {shlex.quote(str(run))} --prompt "..."')

@@ -39,7 +39,9 @@ class TextConfig:
     tokenizer: str = option(
         "char", "What one token is: a character or a UTF-8 byte.", ("char", "byte")
     )
-    min_count: int = option(1, "Replace rarer characters with one unknown token.")
+    min_count: int = option(
+        1, "Replace characters that occur fewer times by one unknown token."
+    )
     val_fraction: float = option(0.1, "Fraction of the text held out for validation.")
     test_fraction: float = option(0.0, "Fraction of the text held out for a final test.")
 

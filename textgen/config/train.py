@@ -26,7 +26,9 @@ class TrainConfig:
     """
 
     batch_size: int = option(32, "Lanes of text read in parallel (batch size).")
-    seq_length: int = option(64, "Characters per window; gradients are truncated there.")
+    seq_length: int = option(
+        64, "Characters per window; backpropagation is truncated there."
+    )
     epochs: int | None = option(
         None,
         f"Maximum passes over the training text.  [default: about {DEFAULT_STEPS:,} steps]",
