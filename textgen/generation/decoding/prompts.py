@@ -51,7 +51,8 @@ def encode_prompts(
     if unknown not in ("skip", "error"):
         raise ConfigError(f"unknown={unknown!r} must be one of skip, error.")
     missing: dict[str, None] = {}
-    ids = [_encoded(tokenizer, text, unknown, missing) for text in texts]
+    # Many texts may begin with one prompt, which is encoded once.
+    ids = {t: _encoded(tokenizer, t, unknown, missing) for t in dict.fromkeys(texts)}
     if missing:
         message = (
             f"left out of the prompt, unknown to the model: {few_characters(list(missing))}"
@@ -59,7 +60,7 @@ def encode_prompts(
         # The line that called a method of `Generator`.
         warnings.warn(message, UnknownCharacterWarning, stacklevel=4)
     label_ids = () if label is None else (tokenizer.label_id(label),)
-    return [Prompt(text, own, label_ids) for text, own in zip(texts, ids, strict=True)]
+    return [Prompt(text, ids[text], label_ids) for text in texts]
 
 
 def _encoded(
