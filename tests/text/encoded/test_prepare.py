@@ -373,10 +373,11 @@ def test_text_that_changes_while_it_is_read_is_refused(
 
 
 def test_two_at_once_encode_a_text_once(
-    book: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    book: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scans = []
-    begun, may_go_on = threading.Event(), threading.Event()
+    begun, waits, may_go_on = threading.Event(), threading.Event(), threading.Event()
+    said: list[str] = []
     scan = preparing_module.scan
 
     def slow_scan(reader: CorpusReader) -> Any:
@@ -385,7 +386,12 @@ def test_two_at_once_encode_a_text_once(
         assert may_go_on.wait(60)
         return scan(reader)
 
+    def say(line: str) -> None:
+        said.append(line)
+        waits.set()
+
     monkeypatch.setattr(preparing_module, "scan", slow_scan)
+    monkeypatch.setattr("textgen.text.encoded.cache.say", say)
     found: list[EncodedCorpus] = []
     both = [
         threading.Thread(target=lambda: found.append(prepared(book, Cache(cache.folder))))
@@ -394,12 +400,12 @@ def test_two_at_once_encode_a_text_once(
     both[0].start()
     assert begun.wait(60)
     both[1].start()
-    while "waiting for it" not in capsys.readouterr().err:
-        assert both[1].is_alive()
+    assert waits.wait(60)
     may_go_on.set()
     for thread in both:
         thread.join(60)
     assert len(scans) == 1
+    assert said == ["Another process is encoding this text; waiting for it."]
     assert arrays(found[0]) == arrays(found[1])
 
 
