@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from textgen.config.fields import check_names, from_dict, pick, to_dict
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig, check_setting
+from textgen.config.sizes import SIZES
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
@@ -533,3 +535,10 @@ def test_defaults_are_resolved_by_the_length_of_the_text(steps: int) -> None:
 def test_what_was_chosen_stays_as_it_is() -> None:
     chosen = TrainConfig(epochs=1, eval_every=7, learning_rate=0.5)
     assert chosen.resolved(steps_per_pass=500) == chosen
+
+
+def test_the_flags_whose_default_is_the_size_are_those_that_sizes_set() -> None:
+    by_size = {
+        f.name for f in fields(ModelConfig) if f.metadata.get("flag_default") == "by --size"
+    }
+    assert all(by_size == set(options) for options in SIZES.values())

@@ -10,7 +10,6 @@ import click
 
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
-from textgen.config.sizes import SIZES
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 
@@ -104,8 +103,8 @@ def _click_type(spec: dataclasses.Field) -> Any:
 
 
 def _shown_default(spec: dataclasses.Field) -> str:
-    if spec.name in SIZES["tiny"]:
-        return "  [default: by --size]"
+    if flag_default := spec.metadata["flag_default"]:
+        return f"  [default: {flag_default}]"
     if spec.default is None or spec.default == ():
         return ""
     if spec.type == "str" and "\n" in str(spec.default):

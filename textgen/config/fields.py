@@ -23,9 +23,19 @@ MOST = 2**63 - 1
 """The largest integer that a checkpoint can store."""
 
 
-def option(default: Any = MISSING, help: str = "", choices: Iterable[str] = ()) -> Any:
-    """A dataclass field with the help and choices of its command-line flag."""
-    return field(default=default, metadata={"help": help, "choices": tuple(choices)})
+def option(
+    default: Any = MISSING,
+    help: str = "",
+    choices: Iterable[str] = (),
+    flag_default: str = "",
+) -> Any:
+    """A dataclass field with the help and choices of its command-line flag.
+
+    Args:
+        flag_default: what the command does without the flag, if not `default`.
+    """
+    metadata = {"help": help, "choices": tuple(choices), "flag_default": flag_default}
+    return field(default=default, metadata=metadata)
 
 
 def to_dict(config: DataclassInstance) -> dict[str, Any]:

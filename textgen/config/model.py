@@ -45,11 +45,13 @@ class ModelConfig:
 
     vocab_size: int
     cell: str = option("lstm", "Recurrent cell.", tuple(CELLS))
-    num_layers: int = option(2, "Number of recurrent layers.")
-    units: int = option(256, "Units in each recurrent layer.")
+    num_layers: int = option(2, "Number of recurrent layers.", flag_default="by --size")
+    units: int = option(256, "Units in each recurrent layer.", flag_default="by --size")
     embedding_dim: int = option(64, "Size of the character embeddings.")
     dropout: float = option(
-        0.0, "Dropout rate of each layer's outputs; one mask for all time steps."
+        0.0,
+        "Dropout rate of each layer's outputs; one mask for all time steps.",
+        flag_default="by --size",
     )
     embedding_dropout: float = option(
         0.0, "Dropout rate of the character embeddings; one mask for all time steps."

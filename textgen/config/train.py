@@ -31,7 +31,8 @@ class TrainConfig:
     )
     epochs: int | None = option(
         None,
-        f"Maximum passes over the training text.  [default: about {DEFAULT_STEPS:,} steps]",
+        "Maximum passes over the training text.",
+        flag_default=f"about {DEFAULT_STEPS:,} steps",
     )
     max_minutes: float | None = option(
         None,
@@ -59,7 +60,9 @@ class TrainConfig:
     )
     patience: int = option(5, "Stop after this many evaluations without improvement.")
     eval_every: int | None = option(
-        None, "Steps between evaluations.  [default: one epoch, but 200 to 1,000 steps]"
+        None,
+        "Steps between evaluations.",
+        flag_default="one epoch, but 200 to 1,000 steps",
     )
     eval_chars: int = option(
         500_000,

@@ -595,6 +595,7 @@ def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
     assert reported == pytest.approx(generator.score(held_out).bits_per_char, rel=0.05)
 
 
+@pytest.mark.slow
 def test_load_model_gives_the_trained_keras_model(
     book: Path, tmp_path: Path, trained: Path
 ) -> None:
