@@ -1,4 +1,4 @@
-"""Files from a stranger: opened only if regular, not linked and not too large."""
+"""Opening untrusted files: only regular ones, no links, none that are too large."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from typing import BinaryIO
 
 from textgen.errors import CheckpointError
 
-# --- files -------------------------------------------------------------------------
-
 
 @contextmanager
 def opened(path: Path, max_bytes: int | None = None) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a plain file of a checkpoint; what goes wrong while it is read names it.
+    """Open a regular file of a checkpoint; errors while it is read name the file.
 
     Args:
-        max_bytes: no byte of a larger file is read.
+        max_bytes: a larger file is refused before a byte of it is read.
 
     Yields:
         The file and its size in bytes.
 
     Raises:
-        CheckpointError: missing, no plain file, too large, or not to be read; also in
-            place of a `ValueError` or `MemoryError` of the body.
+        CheckpointError: the file is missing, not regular, too large or unreadable; or the
+            body raises `ValueError` or `MemoryError`.
 
     >>> with opened(Path("nowhere/config.json")):
     ...     pass
@@ -34,9 +32,9 @@ def opened(path: Path, max_bytes: int | None = None) -> Iterator[tuple[BinaryIO,
     textgen.errors.CheckpointError: nowhere/config.json: this file ... is missing. ...
     """
     try:
-        # A pipe or device is not even opened: that alone can wait, or do something.
+        # Opening a pipe or a device can already block or have side effects.
         _check_plain(path, os.lstat(path).st_mode)
-        # O_NOFOLLOW and O_NONBLOCK: it may have been replaced since.
+        # O_NOFOLLOW and O_NONBLOCK, since it may have been replaced in between.
         flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
         mode = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags)
         with os.fdopen(os.open(path, mode), "rb") as file:
@@ -78,7 +76,7 @@ def _check_plain(path: Path, mode: int) -> None:
 
 
 def damaged(path: Path, why: object) -> str:
-    """The message for a file that cannot be what was written.
+    """The message for a file whose content is not what textgen writes.
 
     >>> damaged(Path("config.json"), "it is empty")
     'config.json: damaged or cut short (it is empty). Copy it again, or train again.'

@@ -1,7 +1,7 @@
-"""JSON from a stranger: RFC 8259 and less.
+"""Parsing untrusted JSON: a subset of RFC 8259.
 
-No duplicate keys, no number beyond 64 bits, no lone surrogates, no deep nesting. All of
-this is known before anything is made that is larger than the file.
+No duplicate keys, no numbers beyond 64 bits, no lone surrogates, no deep nesting. All of
+this is checked before an object is allocated that is larger than the file.
 """
 
 from __future__ import annotations
@@ -21,20 +21,17 @@ MAX_VALUES = 1_000_000
 MAX_NUMBER_CHARS = 100
 _BRACES_AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-# A first half without its second, or a second without its first.
+# A lone surrogate: a high one without a low one, or the reverse.
 _HALF_CHARACTER = re.compile(
     rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
 )
 
 
-# --- JSON --------------------------------------------------------------------------
-
-
 def read_json(path: Path, max_bytes: int) -> dict[str, Any]:
-    """The JSON object that a file holds.
+    """Read a file that contains a JSON object.
 
     Raises:
-        CheckpointError: as `opened`, or it is no strict JSON object.
+        CheckpointError: as `opened`, or the file is not a strict JSON object.
     """
     with opened(path, max_bytes) as (file, size):
         data = parse_json(file.read(size))
@@ -44,10 +41,10 @@ def read_json(path: Path, max_bytes: int) -> dict[str, Any]:
 
 
 def parse_json(data: bytes) -> Any:
-    r"""What strict JSON in UTF-8 says.
+    r"""Parse strict JSON in UTF-8.
 
     Raises:
-        ValueError: it is not strict JSON; the message says why.
+        ValueError: the data are not strict JSON; the message says why.
 
     >>> parse_json(b'{"a": [1, 2.5, "\\u00e9"]}')
     {'a': [1, 2.5, 'é']}
@@ -66,10 +63,10 @@ def parse_json(data: bytes) -> Any:
 
 
 def check_json(data: bytes, max_bytes: int | None = None) -> None:
-    """Refuse what would make the parser recurse deeply or make too many objects.
+    """Refuse JSON that would make the parser recurse deeply or create too many objects.
 
     Raises:
-        ValueError: that, or more than `max_bytes`.
+        ValueError: the data are such JSON, or larger than `max_bytes`.
 
     >>> check_json(b"[" * 33 + b"]" * 33)
     Traceback (most recent call last):
@@ -77,11 +74,11 @@ def check_json(data: bytes, max_bytes: int | None = None) -> None:
     """
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(f"{len(data):,} bytes are more than {max_bytes:,}")
-    # What is escaped keeps its length, so that nothing new stands side by side.
+    # Replacements of equal length, so that nothing new becomes adjacent.
     plain = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     if _HALF_CHARACTER.search(plain):
         raise ValueError("lone surrogate in a string")
-    # A value has two quotes at most, and its name has two.
+    # A value has at most two quotes, and so has its name.
     if plain.count(b'"') > 4 * MAX_VALUES:
         raise ValueError(f"more than {MAX_VALUES:,} values")
     outside = b"".join(plain.split(b'"')[::2])
@@ -89,7 +86,7 @@ def check_json(data: bytes, max_bytes: int | None = None) -> None:
         raise ValueError(f"more than {MAX_VALUES:,} values")
     brackets = outside.translate(_BRACES_AS_BRACKETS, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
-        # Each time around takes away the innermost level.
+        # Each round removes the innermost level.
         brackets = brackets.replace(b"[]", b"")
     if brackets:
         raise ValueError(f"brackets not closed, or nested deeper than {MAX_DEPTH}")
@@ -105,7 +102,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole_number(text: str) -> int:
-    # More digits would take long to read.
+    # Converting many digits takes quadratic time.
     if len(text) <= 20 and -(2**63) <= (number := int(text)) < 2**64:
         return number
     raise ValueError(f"{_short(text)} is beyond 64 bits")

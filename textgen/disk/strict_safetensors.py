@@ -1,4 +1,4 @@
-"""Safetensors files from a stranger: their parts cover the file, each byte once."""
+"""Reading untrusted safetensors files, whose arrays must cover each byte exactly once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textgen.wording import is_whole_number, shown
 MAX_HEADER_BYTES = 4 * 2**20
 MAX_DIMENSIONS = 8
 
-# Bytes of each safetensors type that stands for whole bytes.
+# Bytes per item of the safetensors types that are whole bytes.
 ITEM_BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
@@ -24,11 +24,8 @@ ITEM_BYTES = {
 _PLAIN_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
 
 
-# --- safetensors -------------------------------------------------------------------
-
-
 class Stored(NamedTuple):
-    """Where an array lies in a safetensors file, in bytes from its beginning."""
+    """Type, shape and byte range of an array in a safetensors file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -37,7 +34,7 @@ class Stored(NamedTuple):
 
 
 def read_layout(file: BinaryIO, size: int) -> dict[str, Stored]:
-    """The names, types, shapes and places of the arrays of a safetensors file.
+    """The names, types, shapes and byte ranges of the arrays of a safetensors file.
 
     Args:
         file: at its beginning.
@@ -70,13 +67,13 @@ def read_layout(file: BinaryIO, size: int) -> dict[str, Stored]:
 
 
 def fill(file: BinaryIO, stored: Stored, buffer: Any) -> None:
-    """Read the bytes of an array into memory that has just its size.
+    """Read the bytes of an array into a buffer of exactly its size.
 
     Raises:
         ValueError: the file has become shorter.
     """
     file.seek(stored.begin)
-    # `readinto` is there for every file that is open for reading in binary.
+    # Every file that is open for binary reading has `readinto`.
     if file.readinto(buffer) != stored.end - stored.begin:  # type: ignore[attr-defined]
         raise ValueError("it ends before its header says")
 
@@ -89,7 +86,7 @@ def _check_metadata(metadata: object) -> None:
 
 
 def _stored(name: str, entry: object, data_begin: int) -> Stored:
-    # Nothing like `..` or `/etc`; no such name could become one of a file.
+    # No path such as `..` or `/etc`, in case a name is ever used as a file name.
     if len(name) > 200 or not _PLAIN_NAME.fullmatch(name):
         raise ValueError(f"{shown(name)} is no name of an array")
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
