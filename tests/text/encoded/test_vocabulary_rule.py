@@ -22,13 +22,14 @@ from textgen.text.reading.file_stats import FileStats
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
-from textgen.text.unicode.code_points import count_code_points
+from textgen.text.unicode.code_points import CodePointCounts
 
 
 def stats(text: str, labels: dict[str, int] | None = None) -> CorpusStats:
-    counts = count_code_points([text], "none")
+    counts = CodePointCounts()
+    counts.add(text)
     found = None if labels is None else Counter(labels)
-    return CorpusStats(len(text), 1, counts, found, FileStats(), sha256="")
+    return CorpusStats(len(text), 1, counts.total(), found, FileStats(), sha256="")
 
 
 def symbols(tokenizer: Tokenizer) -> list[str]:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.errors import TokenizerError
-from textgen.text.tokenizers import streaming as encoding_module
+from textgen.text.tokenizers import base as base_module
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer, tokenizer_from_dict
@@ -143,7 +143,7 @@ def test_ids_do_not_depend_on_how_text_is_batched(documents: list[str]) -> None:
     )
     whole = [tokenizer.encode_documents(documents) for tokenizer in pair]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding_module, "BATCH_CHARS", 3)
+        patch.setattr(base_module, "BATCH_CHARS", 3)
         pieces = [tokenizer.encode_documents(documents) for tokenizer in pair]
     for one, other in zip(whole, pieces, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -640,11 +640,11 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a label twice": (
         {"labels": ["x", "x"], "end_of_document": True},
-        "damaged: labels must be sorted and unique",
+        "label 'x' comes after 'x'. Sort the labels and list each one once",
     ),
     "labels not sorted": (
         {"labels": ["y", "x"], "end_of_document": True},
-        "damaged: labels must be sorted and unique",
+        "label 'x' comes after 'y'. Sort the labels and list each one once",
     ),
     "an empty label": ({"labels": [""], "end_of_document": True}, "label '' is empty"),
     "nowhere to put labels": ({"labels": ["x"]}, "need end_of_document=True"),

@@ -20,8 +20,8 @@ from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.splitting import PARTS
 from textgen.text.reading.documents import Piece
 from textgen.text.reading.file_stats import FileStats
+from textgen.text.tokenizers.base import Encoder
 from textgen.text.tokenizers.serialization import Tokenizer, tokenizer_from_dict
-from textgen.text.tokenizers.streaming import Encoder
 from textgen.text.unicode.code_points import NUM_CODE_POINTS
 from textgen.wording import one_line
 

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from functools import partial
 from itertools import repeat
 from typing import Any, ClassVar
 
@@ -18,7 +17,8 @@ import numpy as np
 
 from textgen.errors import TokenizerError
 from textgen.text.tokenizers.checks import check_id, unknown_label
-from textgen.text.tokenizers.streaming import Encoder, StreamDecoder
+from textgen.text.tokenizers.streaming import StreamDecoder
+from textgen.text.unicode.code_points import BATCH_CHARS
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import shown
 
@@ -30,13 +30,16 @@ class BaseTokenizer(ABC):
     """Base class of the tokenizers; subclasses are frozen dataclasses.
 
     A subclass converts text to bytes (four per character, or UTF-8) and looks up their
-    ids in batches.
+    ids in batches. The special tokens are neighbours: the end of a document and the
+    unknown token, if enabled, then the labels.
     """
 
     kind: ClassVar[str]
     normalize: str
+    unknown: bool = False
     end_of_document: bool
     labels: tuple[str, ...]
+    _first_special_id: ClassVar[int]
     _eod_mark: ClassVar[bytes]
 
     @property
@@ -46,18 +49,8 @@ class BaseTokenizer(ABC):
 
     @property
     @abstractmethod
-    def eod_id(self) -> int | None:
-        """The id that ends a document, or None if the text is a single document."""
-
-    @property
-    @abstractmethod
-    def unknown_id(self) -> int | None:
-        """The id of characters outside the vocabulary, or None."""
-
-    @property
-    @abstractmethod
-    def _first_label_id(self) -> int:
-        """The id of the first label, if there are labels."""
+    def start_id(self) -> int:
+        """The id that generation and scoring read before the first character."""
 
     @property
     @abstractmethod
@@ -75,6 +68,26 @@ class BaseTokenizer(ABC):
     @abstractmethod
     def _look_up(self, batch: bytes, unknown: str) -> np.ndarray:
         """The ids of complete characters and end-of-document marks."""
+
+    @property
+    def num_special(self) -> int:
+        """Number of special tokens, labels included."""
+        return self.end_of_document + self.unknown + len(self.labels)
+
+    @property
+    def eod_id(self) -> int | None:
+        """The id that ends a document, or None if the text is a single document."""
+        return self._first_special_id if self.end_of_document else None
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of characters outside the vocabulary, or None."""
+        first = self._first_special_id
+        return first + self.end_of_document if self.unknown else None
+
+    @property
+    def _first_label_id(self) -> int:
+        return self._first_special_id + self.end_of_document + self.unknown
 
     @property
     def id_dtype(self) -> np.dtype[Any]:
@@ -152,7 +165,7 @@ class BaseTokenizer(ABC):
         >>> ByteTokenizer().encode("€")
         array([226, 130, 172], dtype=uint8)
         """
-        encoder = self._encoder(unknown, b"")
+        encoder = Encoder(self, unknown, b"")
         return _encode_all(encoder, [(normalize_text(text, self.normalize), None)])
 
     def encode_documents(
@@ -208,16 +221,7 @@ class BaseTokenizer(ABC):
         >>> encoder.take().tolist()
         [195, 169]
         """
-        return self._encoder(unknown, self._eod_mark if self.end_of_document else b"")
-
-    def _encoder(self, unknown: str, eod_mark: bytes) -> Encoder:
-        if unknown not in ("error", "skip", "token"):
-            raise TokenizerError(
-                f"unknown={shown(unknown)} must be one of error, skip, token."
-            )
-        to_bytes = partial(self._to_bytes, unknown=unknown)
-        look_up = partial(self._look_up, unknown=unknown)
-        return Encoder(self.label_id, self.eod_id, to_bytes, look_up, eod_mark)
+        return Encoder(self, unknown, self._eod_mark if self.end_of_document else b"")
 
     def stream_decoder(self) -> StreamDecoder:
         """A new decoder that takes ids one at a time.
@@ -241,6 +245,98 @@ class BaseTokenizer(ABC):
             value = getattr(self, f.name)
             data[f.name] = list(value) if f.name in ("characters", "labels") else value
         return data
+
+
+class Encoder:
+    """Encodes documents in batches; the ids equal those of `encode_documents`.
+
+    Args:
+        tokenizer: its labels must be known; see `BaseTokenizer.encode` for `unknown`.
+        eod_mark: the bytes that the tokenizer looks up as the end of a document; empty to
+            encode text without ends of documents.
+
+    >>> from textgen.text.tokenizers.char import CharTokenizer
+    >>> encoder = CharTokenizer("ab", end_of_document=True).encoder()
+    >>> encoder.add([("a", True, None), ("b", True, None)])
+    >>> encoder.flush().tolist()
+    [0, 1, 0, 2, 0]
+    """
+
+    def __init__(self, tokenizer: BaseTokenizer, unknown: str, eod_mark: bytes) -> None:
+        if unknown not in ("error", "skip", "token"):
+            raise TokenizerError(
+                f"unknown={shown(unknown)} must be one of error, skip, token."
+            )
+        self._tokenizer = tokenizer
+        self._unknown = unknown
+        self._eod_mark = eod_mark
+        self._pending: list[bytes] = []
+        self._num_chars = 0
+        self._label_ids: list[int] = []
+        self._in_document = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a batch is complete, so that `take` should be called."""
+        return self._num_chars >= BATCH_CHARS
+
+    def add(self, pieces: Iterable[tuple[str, bool, str | None]]) -> None:
+        """Add pieces of documents.
+
+        Args:
+            pieces: for each piece its text, in the tokenizer's normal form; whether it
+                is the last of its document; and the document's label, if any.
+
+        Raises:
+            TokenizerError: a lone surrogate or an unknown label.
+        """
+        to_bytes = self._tokenizer._to_bytes
+        for text, ends, label in pieces:
+            if not self._in_document:
+                # The mark that ends a document begins the next; `flush` adds the last one.
+                self._pending.append(self._eod_mark)
+                if label is not None:
+                    self._label_ids.append(self._tokenizer.label_id(label))
+            if len(text) <= BATCH_CHARS:
+                self._pending.append(to_bytes(text, self._unknown))
+            else:
+                starts = range(0, len(text), BATCH_CHARS)
+                parts = (text[start : start + BATCH_CHARS] for start in starts)
+                self._pending += (to_bytes(part, self._unknown) for part in parts)
+            self._in_document = not ends
+            self._num_chars += len(text)
+
+    def take(self) -> np.ndarray:
+        """Return the ids of everything added since the last call.
+
+        Returns:
+            `(num_ids,)` of the tokenizer's `id_dtype`.
+
+        Raises:
+            TokenizerError: characters outside the vocabulary, which it names; or only
+                some documents have a label.
+        """
+        batch, self._pending, self._num_chars = b"".join(self._pending), [], 0
+        ids = self._tokenizer._look_up(batch, self._unknown)
+        if self._label_ids:
+            # Text is never encoded as `eod_id`, so each one begins a document.
+            places = 1 + np.flatnonzero(ids == self._tokenizer.eod_id)
+            # `np.insert` would broadcast a single label to all places.
+            if len(places) != len(self._label_ids):
+                raise TokenizerError(
+                    f"only {len(self._label_ids):,} of {len(places):,} documents have a "
+                    "label. Give every document a label, or none."
+                )
+            ids = np.insert(ids, places, self._label_ids)
+            self._label_ids = []
+        return ids
+
+    def flush(self) -> np.ndarray:
+        """Return the remaining ids and the end of the last document."""
+        rest = self.take()
+        return np.concatenate(
+            [rest, self._tokenizer._look_up(self._eod_mark, self._unknown)]
+        )
 
 
 def _encode_all(

@@ -20,8 +20,7 @@ from textgen.text.tokenizers.checks import (
 from textgen.text.unicode.code_points import surrogates
 from textgen.wording import few_characters
 
-_EOD = 256
-_SYMBOLS = tuple(bytes([value]) for value in range(256))
+_BYTES = tuple(bytes([value]) for value in range(256))
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class ByteTokenizer(BaseTokenizer):
     end_of_document: bool = False
     labels: tuple[str, ...] = ()
     kind: ClassVar[str] = "byte"
+    _first_special_id = 256
     # UTF-8 never contains this byte.
     _eod_mark = b"\xff"
 
@@ -60,17 +60,7 @@ class ByteTokenizer(BaseTokenizer):
     @property
     def vocab_size(self) -> int:
         """Number of ids: 0 to `vocab_size - 1`."""
-        return self._first_label_id + len(self.labels)
-
-    @property
-    def eod_id(self) -> int | None:
-        """The id that ends a document, or None if the text is a single document."""
-        return _EOD if self.end_of_document else None
-
-    @property
-    def unknown_id(self) -> int | None:
-        """Always None: every byte is known."""
-        return None
+        return len(_BYTES) + self.num_special
 
     @property
     def start_id(self) -> int:
@@ -98,17 +88,13 @@ class ByteTokenizer(BaseTokenizer):
         """
         checked = checked_ids(ids, self.vocab_size)
         # A character never extends across the end of a document or a label.
-        documents = np.split(checked, np.flatnonzero(checked >= _EOD))
-        texts = (d[d < _EOD].astype(np.uint8).tobytes() for d in documents)
+        documents = np.split(checked, np.flatnonzero(checked >= len(_BYTES)))
+        texts = (d[d < len(_BYTES)].astype(np.uint8).tobytes() for d in documents)
         return "".join(text.decode("utf-8", "replace") for text in texts)
-
-    @property
-    def _first_label_id(self) -> int:
-        return _EOD + int(self.end_of_document)
 
     @cached_property
     def _symbols(self) -> Sequence[bytes]:
-        return _SYMBOLS + (b"",) * (self.vocab_size - len(_SYMBOLS))
+        return _BYTES + (b"",) * self.num_special
 
     def _symbol_of_text(self, id: int) -> str:
         return f"0x{id:02x}"

@@ -22,10 +22,10 @@ from textgen.text.tokenizers.checks import (
 )
 from textgen.text.unicode.code_points import (
     NUM_CODE_POINTS,
+    CodePointCounts,
     characters_of,
     code_bytes,
     code_points,
-    count_code_points,
 )
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import count_of
@@ -70,6 +70,7 @@ class CharTokenizer(BaseTokenizer):
     end_of_document: bool = False
     labels: tuple[str, ...] = ()
     kind: ClassVar[str] = "char"
+    _first_special_id = 0
     _eod_mark = _NO_CHARACTER.to_bytes(4, "little")
 
     def __post_init__(self) -> None:
@@ -105,8 +106,11 @@ class CharTokenizer(BaseTokenizer):
                       end_of_document=False, labels=())
         """
         check_normal_form(normalize)
+        counts = CodePointCounts()
+        for document in documents:
+            counts.add(normalize_text(document, normalize))
         return cls.from_counts(
-            count_code_points(documents, normalize),
+            counts.total(),
             min_count=min_count,
             normalize=normalize,
             end_of_document=end_of_document,
@@ -143,24 +147,9 @@ class CharTokenizer(BaseTokenizer):
         )
 
     @property
-    def num_special(self) -> int:
-        """Number of special tokens, labels included."""
-        return self._first_label_id + len(self.labels)
-
-    @property
     def vocab_size(self) -> int:
         """Number of ids: 0 to `vocab_size - 1`."""
         return self.num_special + len(self.characters)
-
-    @property
-    def eod_id(self) -> int | None:
-        """The id that ends a document, or None if the text is a single document."""
-        return 0 if self.end_of_document else None
-
-    @property
-    def unknown_id(self) -> int | None:
-        """The id of characters outside the vocabulary, or None."""
-        return int(self.end_of_document) if self.unknown else None
 
     @property
     def start_id(self) -> int:
@@ -195,10 +184,6 @@ class CharTokenizer(BaseTokenizer):
         """
         codes = self._code_table[checked_ids(ids, self.vocab_size)]
         return characters_of(codes[codes != _NO_CHARACTER])
-
-    @property
-    def _first_label_id(self) -> int:
-        return int(self.end_of_document) + int(self.unknown)
 
     @property
     def _missing_id(self) -> int:

@@ -1,4 +1,4 @@
-"""What tokenizers accept, and the errors for everything else."""
+"""Checks of what tokenizers are given, and their errors."""
 
 from __future__ import annotations
 

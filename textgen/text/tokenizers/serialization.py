@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from textgen.errors import TokenizerError
@@ -40,10 +39,12 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     else:
         raise _damaged(f"kind={shown(kind)} must be 'char' or 'byte'")
     options = {k: v for k, v in data.items() if k not in ("format_version", "kind")}
-    options["labels"] = _labels(data["labels"])
+    options["labels"] = tuple(_strings("labels", data["labels"], check_num_labels))
     if kind == "byte":
         return ByteTokenizer(**options)
-    return CharTokenizer(_characters(options.pop("characters")), **options)
+    stored = options.pop("characters")
+    characters = _strings("characters", stored, check_num_characters, of_one=True)
+    return CharTokenizer("".join(characters), **options)
 
 
 def _check_version(version: object) -> None:
@@ -62,30 +63,18 @@ def _check_keys(data: Mapping[str, Any], template: Mapping[str, Any]) -> None:
             raise _damaged(f"{name!r} is missing")
 
 
-def _labels(labels: object) -> tuple[str, ...]:
-    if not isinstance(labels, list):
-        raise _damaged(f"labels must be a list of strings, not {type(labels).__name__}")
-    check_num_labels(len(labels))
-    for position, label in enumerate(labels):
-        if not isinstance(label, str):
-            raise _damaged(f"entry {position} of labels is {shown(label)}, not a string")
-    if any(before >= label for before, label in pairwise(labels)):
-        raise _damaged("labels must be sorted and unique")
-    return tuple(labels)
-
-
-def _characters(characters: object) -> str:
-    if not isinstance(characters, list):
-        raise _damaged(
-            f"characters must be a list of strings, not {type(characters).__name__}"
-        )
-    check_num_characters(len(characters))
-    for position, character in enumerate(characters):
-        if not isinstance(character, str) or len(character) != 1:
-            raise _damaged(
-                f"entry {position} of characters is {shown(character)}, not one character"
-            )
-    return "".join(characters)
+def _strings(
+    name: str, values: object, check_number: Callable[[int], None], *, of_one: bool = False
+) -> list[str]:
+    """Check the list `name`, whose strings have one character each if `of_one`."""
+    if not isinstance(values, list):
+        raise _damaged(f"{name} must be a list of strings, not {type(values).__name__}")
+    check_number(len(values))
+    for position, value in enumerate(values):
+        if not isinstance(value, str) or (of_one and len(value) != 1):
+            what = "one character" if of_one else "a string"
+            raise _damaged(f"entry {position} of {name} is {shown(value)}, not {what}")
+    return values
 
 
 def _damaged(what: str) -> TokenizerError:

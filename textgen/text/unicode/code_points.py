@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
-
-from textgen.text.unicode.normal_form import normalize_text
 
 NUM_CODE_POINTS = 0x110000
 BATCH_CHARS = 1 << 18
@@ -65,18 +61,6 @@ class CodePointCounts:
             codes = code_points(code_bytes(text[start : start + BATCH_CHARS]))
             found = np.bincount(codes)
             self._counts[: len(found)] += found
-
-
-def count_code_points(texts: Iterable[str], form: str) -> np.ndarray:
-    """Count the code points of texts after normalising each to `form`.
-
-    Returns:
-        `(NUM_CODE_POINTS,)` int64.
-    """
-    counts = CodePointCounts()
-    for text in texts:
-        counts.add(normalize_text(text, form))
-    return counts.total()
 
 
 def surrogates(text: str) -> list[str]:
