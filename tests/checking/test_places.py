@@ -1,4 +1,4 @@
-"""Mojibake: a table of texts, decoded in a wrong encoding and as they should be."""
+"""Mojibake: a table of texts, decoded with the wrong encoding and as they should be."""
 
 from __future__ import annotations
 

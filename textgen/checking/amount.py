@@ -74,7 +74,7 @@ def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[F
         # For the error that training would raise; the array takes no memory.
         windows(np.broadcast_to(np.uint8(0), (ids,)), train.batch_size, train.seq_length)
     except CorpusError as error:
-        yield Finding("error", "little text", str(error), data={"num_train": ids})
+        yield Finding("error", "little text", str(error))
         return
     if parts.train < LITTLE_CHARS:
         yield Finding(
@@ -83,7 +83,6 @@ def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[F
             f"{count_of(parts.train, 'character')} to train on: so few that the model will "
             "memorise them and do little but repeat them.",
             f"Add text; a model becomes useful from about {LITTLE_CHARS:,} characters.",
-            {"num_train": parts.train},
         )
     elif parts.val < LITTLE_HELD_OUT:
         fraction = LITTLE_HELD_OUT / found.stats.num_chars + 0.0005
@@ -93,7 +92,6 @@ def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[F
             f"{count_of(parts.val, 'character')} to validate on: so few that the score, "
             "which decides when training stops, is mostly noise.",
             f"Use --val-fraction {fraction:.3f} or more.",
-            {"num_val": parts.val},
         )
 
 
@@ -116,8 +114,4 @@ def model_findings(
             f"on, {ratio:.0f} times as many as --size auto uses ({usual.num_layers} x "
             f"{usual.units} units): the model would memorise the text.",
             "Use --size auto, or add text.",
-            {
-                "num_parameters": model.num_parameters,
-                "usual_num_parameters": usual.num_parameters,
-            },
         )

@@ -1,4 +1,4 @@
-"""What the bytes of a file show before they become text: faults, encoding, line endings."""
+"""What the bytes of a file show before they become text: faults and encoding."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from textgen.errors import TextgenError
-from textgen.text.reading.decoding import HAD_CR, HAD_CRLF, WrongByteError
+from textgen.text.reading.decoding import WrongByteError
 
-# Bytes before and after a wrong byte that the guess is based on.
+# Bytes before and after a invalid byte that the guess is based on.
 _BEFORE, _AFTER = 1 << 15, 1 << 17
 _MARKS = (
     # The mark of UTF-32 begins with that of UTF-16.
@@ -30,7 +30,7 @@ class Guess(NamedTuple):
     """A likely encoding.
 
     Args:
-        encoding: a value for `--encoding`; None for UTF-8 with a few wrong bytes.
+        encoding: a value for `--encoding`; None for UTF-8 with a few invalid bytes.
         reason: evidence for it in a few words; may be empty.
         num_wrong: invalid UTF-8 bytes in the sample.
     """
@@ -45,7 +45,7 @@ def guess_encoding(start: bytes, sample: bytes, tried: str) -> Guess | None:
 
     Args:
         start: the first bytes of the file.
-        sample: a part of it that includes the wrong byte; whole lines, if possible.
+        sample: a part of it that includes the invalid byte; whole lines, if possible.
         tried: an encoding that Python knows.
 
     >>> guess_encoding(b"caf\xe9 noir", b"caf\xe9 noir", "utf-8").encoding
@@ -108,7 +108,7 @@ class Fault:
         name: of the file, as messages show it.
         message: the error with which training would refuse it.
         guess: its likely encoding, if its bytes are the reason.
-        place: the wrong byte and its position, or nothing.
+        place: the invalid byte and its position, or nothing.
     """
 
     name: str
@@ -151,44 +151,3 @@ def _sample(error: WrongByteError) -> bytes:
         before = before.partition(b"\n")[2] if start and b"\n" in before else before
         after = after.rpartition(b"\n")[0] or after
     return before + after
-
-
-# --- line endings ---
-
-
-class LineEndings:
-    """The kinds of line endings in the bytes of one file.
-
-    >>> endings = LineEndings()
-    >>> endings.add(b"one\\r")
-    >>> endings.add(b"\\ntwo\\n")
-    >>> endings.kinds([HAD_CRLF], "utf-8")
-    'LF and CRLF'
-    """
-
-    def __init__(self) -> None:
-        self._num_lf = self._num_crlf = 0
-        self._ends_in_cr = False
-
-    def add(self, data: bytes) -> None:
-        """Count those of the next bytes."""
-        self._num_lf += data.count(b"\n")
-        if self._ends_in_cr and data.startswith(b"\n"):
-            self._num_crlf += 1
-        if b"\r" in data:
-            self._num_crlf += data.count(b"\r\n")
-        self._ends_in_cr = data.endswith(b"\r")
-
-    def kinds(self, changes: Iterable[str], encoding: str) -> str:
-        """Names of the kinds; empty without line endings.
-
-        Args:
-            changes: made to the text; see `PieceDecoder.changes`.
-            encoding: of the file.
-        """
-        kinds = [k for k, had in (("CRLF", HAD_CRLF), ("CR", HAD_CR)) if had in changes]
-        # In UTF-16 the byte of a line feed may be half of another character.
-        is_wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
-        if self._num_lf > self._num_crlf and not is_wide:
-            kinds.insert(0, "LF")
-        return " and ".join(kinds)

@@ -135,7 +135,7 @@ def surrogate_findings(
         "warning" if is_folded else "error",
         "lone surrogates",
         f"{number}, half of a character each: {_listed(counts, found, places)}.",
-        f"If the encoding is {config.encoding}, remove them from the text; otherwise name "
+        f"If the encoding is {config.encoding}, remove them from the text; otherwise pass "
         "the right one with --encoding.",
         _data(counts, found, places),
     )
@@ -157,8 +157,8 @@ def character_findings(
             "lost characters",
             f"{count_of(number, 'replacement character')} U+FFFD (the first in "
             f"{places[REPLACEMENT]}), each for a character lost in an earlier conversion.",
-            "Get the text from its source again, in its right encoding; the lost "
-            "characters cannot be restored.",
+            "Get the original text again, in the correct encoding: the lost characters "
+            "cannot be restored.",
             _data(counts, np.array([REPLACEMENT]), places),
         )
     found = _present(counts, INVISIBLE)
@@ -182,13 +182,15 @@ def _about_controls(
     number, num_c1 = total(counts, found), total(counts, _C1)
     if num_c1 and codecs.lookup(encoding).name == "iso8859-1":
         # Windows' quotes and dashes, decoded as Latin-1.
-        advice = "In cp1252 most of U+0080 to U+009F are quotes and dashes: try --encoding "
-        advice += "cp1252."
-    elif num_c1 == number:
-        advice = "Delete them, unless they have a meaning here."
+        advice = (
+            "In cp1252, most of U+0080 to U+009F are quotes and dashes: try --encoding "
+            "cp1252."
+        )
     else:
-        advice = "Delete them, unless they have a meaning here: "
-        advice += "tr -d '\\000-\\010\\013\\014\\016-\\037\\177' < FILE > CLEAN."
+        # `tr` deletes single bytes, so not those from U+0080.
+        command = ": tr -d '\\000-\\010\\013\\014\\016-\\037\\177' < FILE > CLEAN"
+        advice = "Delete them unless they have a meaning here"
+        advice += f"{command if num_c1 < number else ''}."
     yield Finding(
         "warning",
         "control characters",
@@ -226,7 +228,7 @@ def rarity_findings(counts: np.ndarray, config: TextConfig) -> Iterator[Finding]
         "remark",
         "rare characters",
         f"{len(rare):,} of {count_of(num_kinds, 'different character')} "
-        f"{'is' if len(rare) == 1 else 'are'} seen fewer than {RARE} times, too seldom to "
+        f"{'is' if len(rare) == 1 else 'are'} seen fewer than {RARE} times, too rarely to "
         f"learn: {_listed(counts, rare, most=5)}.",
         _folding_advice(counts, num_kinds),
         _data(counts, rare),
@@ -272,7 +274,7 @@ def _about_folding(
         f"{count_of(num_kinds, 'different character')} one unknown token, "
         f"{percent(number, num_chars)} of the text.",
         "That is a lot: lower --min-count, or use --tokenizer byte." * is_much,
-        {**_data(counts, folded), "share": number / num_chars},
+        _data(counts, folded),
     )
 
 
@@ -310,7 +312,7 @@ def form_findings(raw: np.ndarray, nfc: np.ndarray, form: str) -> Iterator[Findi
         "Characters that look alike are different to a model: use --normalize nfc."
         if form == "none"
         else f"Nothing to do: --normalize {form} gives them one spelling.",
-        {"changed_by_nfc": number, "num_mixed": len(mixed)},
+        {"count": number},
     )
 
 

@@ -35,7 +35,7 @@ def repeat_findings(found: Survey) -> Iterator[Finding]:
         f"one, {percent(repeats.num_chars, num_chars)} of the text: {second} repeats "
         f"{first}. Repetitions shared by training and validation inflate the score.",
         f"Keep one of each{command}.",
-        {"count": number, "share": share, "example": [first, second]},
+        {"count": number},
     )
 
 
@@ -53,7 +53,6 @@ def shape_findings(found: Survey) -> Iterator[Finding]:
             "whole.",
             f"Check whether --documents {kind} is what you want; --documents whole can cut "
             "the text anywhere.",
-            {"longest_document": longest},
         )
     if text.longest_line > _LONG_LINE and kind not in ("lines", "records"):
         yield Finding(
@@ -62,5 +61,4 @@ def shape_findings(found: Survey) -> Iterator[Finding]:
             f"the longest line has {text.longest_line:,} characters "
             f"({text.longest_line_place}).",
             "This is normal for text without line breaks; otherwise they were lost.",
-            {"longest_line": text.longest_line},
         )

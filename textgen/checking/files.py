@@ -27,7 +27,7 @@ def file_findings(found: Survey) -> Iterator[Finding]:
         notes += read_as_plain_text(found.read)
     num_blank = len(found.read) - len(found.with_text)
     if num_blank and found.with_text:
-        notes.append(f"{count_of(num_blank, 'file')} without text: nothing to learn there.")
+        notes.append(f"{count_of(num_blank, 'file')} without text: nothing to learn from.")
     yield from (Finding("remark", "files", note) for note in notes)
     marked = [file for file in found.files if HAD_MARK in file.changes]
     if marked:
@@ -37,7 +37,6 @@ def file_findings(found: Survey) -> Iterator[Finding]:
             f"{count_of(len(marked), 'file')} ({marked[0].source.shown}) with a byte order "
             "mark at the start.",
             "Nothing to do: it is dropped.",
-            {"count": len(marked)},
         )
     yield from _about_endings(found)
 
@@ -54,11 +53,11 @@ def _about_endings(found: Survey) -> Iterator[Finding]:
     advice = "Nothing to do: all are read as LF."
     if endings.keys() - {"LF", "CRLF", "CR", "LF and CRLF"}:
         advice = "All are read as LF; check whether the lone CRs are meant to end lines."
-    yield Finding("remark", "line endings", f"{shown}.", advice, {"files": {**endings}})
+    yield Finding("remark", "line endings", f"{shown}.", advice)
 
 
 def mojibake_findings(found: Survey) -> Iterator[Finding]:
-    """A finding about text that was decoded in a wrong encoding."""
+    """A finding about text that was decoded with the wrong encoding."""
     number, encoding = found.text.num_mojibake, found.config.encoding
     if not number:
         return
@@ -70,8 +69,8 @@ def mojibake_findings(found: Survey) -> Iterator[Finding]:
         # A text about encodings has a few on purpose.
         "warning" if number >= _MANY_MOJIBAKE else "remark",
         "wrong encoding",
-        f"{count_of(number, 'character')} seem to have been decoded in a wrong encoding, "
-        f"such as {examples} (the first in {found.text.mojibake_place}).",
+        f"{count_of(number, 'character')} seem to have been decoded with the "
+        f"wrong encoding, such as {examples} (the first in {found.text.mojibake_place}).",
         "An earlier conversion damaged the text; the program ftfy repairs it: "
         "ftfy FILE -o CLEAN."
         if is_utf8
@@ -94,9 +93,9 @@ def _about_faults(found: Survey) -> Iterator[Finding]:
         if fault.place:
             what = f"{fault.name} is text, except for {fault.place}."
             advice = f"Delete all NUL bytes: tr -d '\\000' < {_quoted(fault.name)} > CLEAN."
-            yield Finding("error", "NUL bytes", what, advice, {"file": fault.name})
+            yield Finding("error", "NUL bytes", what, advice)
         else:
-            yield Finding("error", "files", fault.message, data={"file": fault.name})
+            yield Finding("error", "files", fault.message)
     if len(others) > MAX_FAULTS:
         more = count_of(len(others) - MAX_FAULTS, "more file")
         yield Finding("error", "files", f"{more} cannot be read.")
@@ -115,7 +114,7 @@ def _about_encoding(found: Survey, faults: list[Fault]) -> Finding:
     if guess.encoding is None:
         nearby = f" and {guess.num_wrong - 1:,} more nearby" * (guess.num_wrong > 1)
         what = f"{subject} {are} UTF-8, but damaged: {where}{nearby}."
-        advice = "Fix that place, or remove the wrong bytes: iconv -f utf-8 -t utf-8 -c "
+        advice = "Fix it there, or remove the invalid bytes: iconv -f utf-8 -t utf-8 -c "
         advice += f"{_quoted(first.name)} > CLEAN."
     else:
         reason = f": {guess.reason}" if guess.reason else ""
@@ -123,11 +122,7 @@ def _about_encoding(found: Survey, faults: list[Fault]) -> Finding:
         what += f"{reason}."
         is_each = len(faults) == len(found.sources)
         advice = _advice_on(guess.encoding, tried, first.name, is_each=is_each)
-    data = {
-        "files": [fault.name for fault in faults],
-        "looks_like": guess.encoding,
-        "messages": [fault.message for fault in faults[:MAX_FAULTS]],
-    }
+    data = {"files": [fault.name for fault in faults], "looks_like": guess.encoding}
     return Finding("error", "encoding", what, advice, data)
 
 

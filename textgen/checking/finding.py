@@ -33,7 +33,7 @@ class Finding:
         topic: the subject, in a word or two.
         what: one or two sentences: what was found, and where.
         advice: what to do, with the exact flag or command; may be empty.
-        data: the same in numbers, for JSON.
+        data: counts, characters or files for JSON, where there are any.
 
     >>> print(Finding("remark", "mark", "It has one.", "Nothing to do."))
     remark: mark: It has one. Nothing to do.

@@ -47,7 +47,7 @@ class TextCounter:
     Attributes:
         raw: `(0x110000,)` occurrences of each code point.
         places: where each suspicious character occurs first.
-        num_mojibake: characters that seem to have been decoded in a wrong encoding.
+        num_mojibake: characters that seem to have been decoded with the wrong encoding.
         mojibake: the first of these, with the text they should have been.
         mojibake_place: where the first of these is.
         longest_line: in characters.
@@ -157,7 +157,7 @@ class TextCounter:
 
 @lru_cache(maxsize=1 << 14)
 def repair(text: str) -> str | None:
-    """The text before it was decoded in a wrong encoding, or None if it seems sound.
+    """The text before it was decoded with the wrong encoding, or None if it seems sound.
 
     >>> repair("Ã©"), repair("é")
     ('é', None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from array import array
 from typing import NamedTuple
 
@@ -9,57 +11,48 @@ import numpy as np
 
 MAX_TEXTS = 10_000_000
 """How many texts are compared, in 160 MB; later ones are not."""
-BLOCK_CHARS = 1 << 16
+LONG_CHARS = 1 << 16
+# Python's own hash, too, has a key that is drawn for every process.
+_KEY = os.urandom(16)
 
 
 class TextHash:
-    """The hash of a text that comes in pieces, independent of where they are cut.
+    """The 64-bit hash of a text that comes in pieces, independent of where they are cut.
 
-    Python's own hash of a text has 64 bits and a key that is drawn for every process, so
-    that nobody can construct two texts with the same hash. Among n different texts the
-    probability of a collision is n * n / 2**65, below one in 300,000 for ten million.
+    It is Python's `hash` for a text of at most `LONG_CHARS` characters, else BLAKE2. Both
+    have a secret key, so that nobody can construct two texts with the same hash. Among n
+    different texts the probability of a collision is n * n / 2**65, below one in 300,000
+    for ten million.
 
-    >>> one, two = TextHash(), TextHash()
-    >>> one.feed("Kit went"), two.feed("Kit "), two.feed("went")
-    (None, None, None)
-    >>> one.num_chars, one.close() == two.close()
-    (8, True)
+    >>> text_hash = TextHash()
+    >>> text_hash.feed("Kit "), text_hash.feed("went")
+    (None, None)
+    >>> text_hash.close() == (hash("Kit went"), 8)
+    True
     """
 
-    __slots__ = ("_hash", "_held", "num_chars")
-
     def __init__(self) -> None:
-        self._hash = 0
         self.num_chars = 0
         self._held = ""
+        self._long: hashlib.blake2b | None = None
 
     def feed(self, text: str) -> None:
         """Take the next piece."""
         self.num_chars += len(text)
         self._held += text
-        if len(self._held) > BLOCK_CHARS:
-            whole = len(self._held) // BLOCK_CHARS * BLOCK_CHARS
-            for start in range(0, whole, BLOCK_CHARS):
-                block = self._held[start : start + BLOCK_CHARS]
-                self._hash = hash((self._hash, hash(block)))
-            self._held = self._held[whole:]
+        if self.num_chars > LONG_CHARS:
+            self._long = self._long or hashlib.blake2b(digest_size=8, key=_KEY)
+            self._long.update(self._held.encode("utf-8", "surrogatepass"))
+            self._held = ""
 
     def close(self) -> tuple[int, int]:
         """Hash and length; the next piece then begins another text."""
-        found = hash((self._hash, hash(self._held))), self.num_chars
-        self._hash, self.num_chars, self._held = 0, 0, ""
+        if self._long is None:
+            found = hash(self._held), self.num_chars
+        else:
+            found = int.from_bytes(self._long.digest(), signed=True), self.num_chars
+        self.num_chars, self._held, self._long = 0, "", None
         return found
-
-
-def hash_of(text: str) -> int:
-    """The hash of a whole text of at most `BLOCK_CHARS` characters.
-
-    >>> text_hash = TextHash()
-    >>> text_hash.feed("Kit")
-    >>> text_hash.close() == (hash_of("Kit"), 3)
-    True
-    """
-    return hash((0, hash(text)))
 
 
 class RepeatedTexts(NamedTuple):

@@ -232,7 +232,7 @@ def summary(
     Args:
         config: how it was read.
         num_train_chars: characters that are not held out.
-        shown_paths: the text, as the user named it.
+        shown_paths: the text, as the user named it, quoted for a shell.
 
     >>> from textgen.text.reading.file_stats import FileStats
     >>> counts = np.bincount([97, 98] * 9000 + [99], minlength=0x110000)
@@ -245,7 +245,7 @@ def summary(
     problems = ", ".join(_problems(stats, num_train_chars))
     if not problems:
         return f"Text: {headline}; nothing to fix."
-    return f"Text: {headline}; {problems}: textgen corpus check {shown_paths} says more."
+    return f"Text: {headline}; {problems}. Details: textgen corpus check {shown_paths}"
 
 
 def _problems(stats: CorpusStats, num_train_chars: int) -> Iterator[str]:

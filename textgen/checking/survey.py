@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from textgen.checking.bytes import Fault, LineEndings, fault_of
+from textgen.checking.bytes import Fault, fault_of
 from textgen.checking.places import TextCounter
-from textgen.checking.repeats import BLOCK_CHARS, Repeats, TextHash, hash_of
+from textgen.checking.repeats import LONG_CHARS, Repeats, TextHash
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.encoded.scan import BlockLengths, CorpusStats, scan
@@ -153,7 +153,7 @@ def survey(
             result.sources, config, on_bytes, observer=surveyor, piece_bytes=piece_bytes
         )
         watch = iter if config.documents == "whole" else surveyor.hashed
-        result.stats, result.lengths = scan(reader, watch)
+        result.stats, result.lengths = scan(reader, watch, fingerprint=False)
     result.text.flush()
     return result
 
@@ -179,7 +179,6 @@ class _Surveyor(Observer):
     def __init__(self, result: Survey) -> None:
         self._result = result
         self._text = result.text
-        self._endings = LineEndings()
         self._start = b""
         self._hash = TextHash()
         self._labels: set[str] = set()
@@ -190,8 +189,8 @@ class _Surveyor(Observer):
         for piece in pieces:
             text, ends, _ = piece
             # Most lines come in one piece.
-            if ends and not document.num_chars and len(text) <= BLOCK_CHARS:
-                add(hash_of(text), len(text))
+            if ends and not document.num_chars and len(text) <= LONG_CHARS:
+                add(hash(text), len(text))
             else:
                 document.feed(text)
                 if ends:
@@ -201,11 +200,10 @@ class _Surveyor(Observer):
     def on_file(self, source: Source) -> None:
         self._result.files.append(SurveyedFile(source, self._result.repeats.count))
         self._text.begin(self._shown(source))
-        self._endings, self._start = LineEndings(), b""
+        self._start = b""
 
     def on_bytes(self, data: bytes) -> None:
         self._start = self._start or data[:_START_BYTES]
-        self._endings.add(data)
 
     def on_text(self, text: str) -> None:
         self._text.add(text)
@@ -224,14 +222,15 @@ class _Surveyor(Observer):
 
     def on_end(self, file: FileSummary) -> None:
         config, entry = self._result.config, self._file
-        self._end()
+        self._end_text()
         entry.has_text, entry.is_read, entry.changes = file.has_text, True, file.changes
         # The standard of CSV asks for CRLF.
         if config.documents != "records":
-            entry.endings = self._endings.kinds(file.changes, config.encoding)
-        hashed = self._hash.close() if config.documents == "whole" else None
-        if hashed and file.has_text:
-            self._result.repeats.add(*hashed)
+            entry.endings = " and ".join(file.line_endings)
+        if config.documents == "whole":
+            hashed = self._hash.close()
+            if file.has_text:
+                self._result.repeats.add(*hashed)
 
     def on_fault(self, error: TextgenError, source: Source | None) -> None:
         # Without any text, the sizes of the parts say so.
@@ -239,7 +238,7 @@ class _Surveyor(Observer):
             encoding = self._result.config.encoding
             fault = fault_of(error, source.shown, self._start, encoding)
             self._result.faults.append(fault)
-            self._end()
+            self._end_text()
             if self._result.config.documents == "whole":
                 self._hash.close()
 
@@ -247,7 +246,7 @@ class _Surveyor(Observer):
     def _file(self) -> SurveyedFile:
         return self._result.files[-1]
 
-    def _end(self) -> None:
+    def _end_text(self) -> None:
         self._text.end()
         self._file.num_lines = self._text.num_lines
 

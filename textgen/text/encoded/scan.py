@@ -28,7 +28,7 @@ class CorpusStats:
         counts: `(0x110000,)` how often each code point occurs.
         labels: how many documents each label has, or None if there are none.
         files: what reading the files found.
-        sha256: the fingerprint of the documents; see `TextDigest`.
+        sha256: the fingerprint of the documents, see `TextDigest`; empty if not wanted.
     """
 
     num_chars: int
@@ -40,12 +40,16 @@ class CorpusStats:
 
 
 def scan(
-    reader: CorpusReader, watch: Callable[[Iterable[Piece]], Iterable[Piece]] = iter
+    reader: CorpusReader,
+    watch: Callable[[Iterable[Piece]], Iterable[Piece]] = iter,
+    *,
+    fingerprint: bool = True,
 ) -> tuple[CorpusStats, BlockLengths]:
     """Read a corpus once, for everything that must be known before it is encoded.
 
     Args:
         watch: passes on the pieces as they are read, for a caller that needs to see them.
+        fingerprint: whether to compute `sha256`, a fifth of the time for short lines.
 
     Returns:
         statistics, and the lengths of the documents.
@@ -71,7 +75,8 @@ def scan(
     for batch in batches(watch(reader)):
         texts, ends, given = zip(*batch, strict=True)
         counts.add("".join(texts))
-        digest.add(texts, ends, given)
+        if fingerprint:
+            digest.add(texts, ends, given)
         lengths.add(list(map(len, texts)), ends)
         labels.update(filter(None, given))
         check_num_labels(len(labels))
@@ -81,7 +86,7 @@ def scan(
         counts=counts.total(),
         labels=labels or None,
         files=reader.stats,
-        sha256=digest.hexdigest(),
+        sha256=digest.hexdigest() if fingerprint else "",
     )
     return stats, lengths
 

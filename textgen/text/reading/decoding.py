@@ -63,6 +63,7 @@ class PieceDecoder:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
         self._ends_in_cr = False
+        self._had_lf = False
         self._start = b""
         self._num_bytes = 0
         self._num_lines = 0
@@ -101,10 +102,22 @@ class PieceDecoder:
     @property
     def changes(self) -> tuple[str, ...]:
         """What was changed in the text so far, each as the end of "1 file ..."."""
+        seen = self.line_endings
+        found = {HAD_MARK: self._had_mark, HAD_CRLF: "CRLF" in seen, HAD_CR: "CR" in seen}
+        return tuple(change for change, was_made in found.items() if was_made)
+
+    @property
+    def line_endings(self) -> tuple[str, ...]:
+        """The kinds seen so far: LF, CRLF and CR, in this order."""
+        # None, one kind or several, of the pieces that went through the newline decoder.
         seen = self._newlines.newlines or ()
         seen = (seen,) if isinstance(seen, str) else seen
-        found = {HAD_MARK: self._had_mark, HAD_CRLF: "\r\n" in seen, HAD_CR: "\r" in seen}
-        return tuple(change for change, was_made in found.items() if was_made)
+        kinds = {"LF": "\n", "CRLF": "\r\n", "CR": "\r"}
+        return tuple(
+            name
+            for name, kind in kinds.items()
+            if kind in seen or (kind == "\n" and self._had_lf)
+        )
 
     def _feed(self, data: bytes, *, final: bool) -> str:
         if self._decoder is None:
@@ -163,6 +176,7 @@ class PieceDecoder:
             text = text.removeprefix(BYTE_ORDER_MARK)
         # The newline decoder is slow, and needed only where there is a CR.
         if not self._ends_in_cr and "\r" not in text:
+            self._had_lf = self._had_lf or "\n" in text
             return text
         self._ends_in_cr = text.endswith("\r") or (self._ends_in_cr and not text)
         return self._newlines.decode(text, final)

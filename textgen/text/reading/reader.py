@@ -60,13 +60,14 @@ class FileSummary(NamedTuple):
     """A file that was read to its end.
 
     Args:
-        changes: what was done to its text; see `PieceDecoder.changes`.
+        changes, line_endings: of its text; see `PieceDecoder`.
         num_chars: of its text in normal form; for records, of all texts.
         has_text: whether it has more than whitespace.
     """
 
     source: Source
     changes: tuple[str, ...]
+    line_endings: tuple[str, ...]
     num_chars: int
     has_text: bool
 
@@ -181,7 +182,7 @@ class CorpusReader:
                 num_chars += len(piece)
                 has_text = has_text or not piece.isspace()
                 yield piece
-            self._end(number, decoder.changes, num_chars, has_text=has_text)
+            self._end(number, decoder, num_chars, has_text=has_text)
         except TextgenError as error:
             self._observer.on_fault(error, source)
         self.is_normal = self.is_normal and not normalizer.is_changed
@@ -210,14 +211,18 @@ class CorpusReader:
             num_chars += len(text)
             yield Piece(text, ends=True, label=label)
         self.stats.add_records(reader.num_blank, reader.ignored)
-        self._end(number, decoder.changes, num_chars, has_text=num_chars > 0)
+        self._end(number, decoder, num_chars, has_text=num_chars > 0)
 
     def _end(
-        self, number: int, changes: tuple[str, ...], num_chars: int, *, has_text: bool
+        self, number: int, decoder: PieceDecoder, num_chars: int, *, has_text: bool
     ) -> None:
+        source, changes, endings = (
+            self.sources[number],
+            decoder.changes,
+            decoder.line_endings,
+        )
         self.stats.add_file(number, changes, num_chars=num_chars, has_text=has_text)
-        file = FileSummary(self.sources[number], changes, num_chars, has_text)
-        self._observer.on_end(file)
+        self._observer.on_end(FileSummary(source, changes, endings, num_chars, has_text))
 
     def _bytes(self, source: Source) -> Iterator[bytes]:
         for data in bytes_pieces(source, self._piece_bytes, self._on_bytes):
