@@ -19,7 +19,7 @@ MOST_LABELS = 20
 
 
 def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
-    """Everything there is to know about a checkpoint, as JSON data.
+    """Everything known about a checkpoint, as JSON data.
 
     Args:
         path: where it lies.

@@ -7,12 +7,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
+from textgen.generation.network.layers import kinds as numpy_kinds
+from textgen.generation.network.layers import recurrent as numpy_recurrent
+from textgen.generation.network.layers.base import Outputs
+from textgen.generation.network.layers.kinds import make_layers
 from textgen.generation.network.network import Network
+from textgen.model import layers
+from textgen.model.cells import CELLS
 from textgen.training.backend.keras import load_keras
-from textgen.training.model.build import build_model, get_weights, set_weights
+from textgen.training.model.build import (
+    build_model,
+    connect,
+    get_weights,
+    set_weights,
+    variable,
+)
+from textgen.training.model.layers import kinds, recurrent
+from textgen.training.model.layers.base import Building
+from textgen.training.model.recurrent import WholeSequence
 
 keras = load_keras()
 
@@ -58,6 +75,103 @@ def test_numpy_network_equals_keras_model_over_200_characters(options: Any) -> N
     for position in range(20):
         logits, state = network.step(ids[position : position + 1], state)
         np.testing.assert_allclose(logits[0], expected[position], atol=1e-4)
+
+
+def test_both_halves_know_every_kind_of_layer_and_every_cell() -> None:
+    described = {
+        kind
+        for kind in vars(layers).values()
+        if isinstance(kind, type)
+        and issubclass(kind, layers.Layer)
+        and kind is not layers.Layer
+    }
+    assert set(kinds.KINDS) == set(numpy_kinds.KINDS) == described
+    assert list(recurrent.CELLS) == list(numpy_recurrent.CELLS) == list(CELLS)
+    for name, cell in CELLS.items():
+        assert issubclass(recurrent.CELLS[name], WholeSequence) is cell.has_kernel
+        assert len(numpy_recurrent.CELLS[name].gate_scales) == len(cell.gates)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> ModelConfig:
+    """Every sequence of layers that a configuration can stand for, in small sizes."""
+    rates = st.sampled_from([0.0, 0.3])
+    return ModelConfig(
+        vocab_size=draw(st.integers(1, 9)),
+        cell=draw(st.sampled_from(sorted(CELLS))),
+        num_layers=draw(st.integers(1, 3)),
+        units=draw(st.integers(1, 5)),
+        embedding_dim=draw(st.integers(1, 5)),
+        dropout=draw(rates),
+        embedding_dropout=draw(rates),
+        recurrent_dropout=draw(rates),
+        tie_embeddings=draw(st.booleans()),
+        layer_norm=draw(st.booleans()),
+        residual=draw(st.booleans()),
+    )
+
+
+@pytest.mark.slow
+@settings(max_examples=15)
+@example(ModelConfig(3, "gru", 2, 4, 4, 0.3, 0.3, 0.0, True, True, True))
+@example(ModelConfig(3, "lstm", 2, 4, 3, 0.3, 0.0, 0.3, True, False, True))
+@given(configs())
+def test_both_halves_compute_the_same_for_any_sequence_of_layers(
+    config: ModelConfig,
+) -> None:
+    model, weights = randomized(config)
+    ids = np.random.default_rng(1).integers(config.vocab_size, size=(2, 7))
+    expected = np.asarray(model(ids))
+
+    network = Network(config, weights)
+    state = network.initial_state(2)
+    for position in range(7):
+        logits, state = network.step(ids[:, position], state)
+        np.testing.assert_allclose(logits, expected[:, position], atol=1e-4)
+    for row in range(2):
+        read, _ = network.read(ids[row], network.initial_state())
+        np.testing.assert_allclose(read, expected[row], atol=1e-4)
+
+
+def test_a_residual_layer_adds_the_outputs_of_any_earlier_layers() -> None:
+    stack = [
+        layers.Embedding("embedding", "", 5, 3),
+        layers.Dropout("dropped", "", 0.5),
+        layers.Recurrent("layer_0", "layers.0", "gru", 3, 3),
+        layers.Recurrent("layer_1", "layers.1", "lstm", 3, 3),
+        layers.Residual("sum", "", sources=("dropped", "layer_0")),
+    ]
+    rng = np.random.default_rng(0)
+    weights = {
+        layer.weight_name(name): rng.normal(0, 0.4, shape).astype(np.float32)
+        for layer in stack
+        for name, shape in layer.shapes.items()
+    }
+    ids = np.array([0, 3, 1])
+    plain, summed = (read_once(stack[:end], weights, ids) for end in (-1, None))
+    embedded = weights["embedding"][ids]
+    first = read_once(stack[:-2], weights, ids)
+    np.testing.assert_allclose(summed, plain + embedded + first, atol=1e-6)
+
+    inputs = keras.Input((None,), dtype="int32")
+    building = Building(iter(range(99)), 0.0, False, "float32")
+    model = keras.Model(inputs, connect(stack, inputs, building))
+    for layer in stack:
+        for name in layer.shapes:
+            variable(model, layer, name).assign(weights[layer.weight_name(name)])
+    np.testing.assert_allclose(model(ids[None])[0], summed, atol=1e-4)
+
+
+def read_once(
+    stack: list[layers.Layer], weights: dict[str, np.ndarray], ids: np.ndarray
+) -> Any:
+    """The output of layers that need not end in logits, in NumPy."""
+    x: Any = ids
+    outputs: Outputs = {}
+    for layer in make_layers(stack, weights, copy=True):
+        bound = layer.bind(np.zeros((1 + layer.num_vectors, 3), np.float32), outputs)
+        x = bound.read(x)
+    return x
 
 
 def test_dropout_changes_training_and_nothing_else() -> None:

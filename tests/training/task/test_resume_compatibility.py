@@ -17,6 +17,7 @@ from textgen.training.backend.keras import load_keras
 OPTIONS = {"rnn": {"tokenizer": "byte", "documents": "records"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS)
 def test_an_earlier_run_resumes_where_it_stopped(
     run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Several models that write together: their chances are averaged at every character."""
+"""Several models as one: their probabilities are averaged at every character."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ class Mixture:
     """A weighted mean of the probabilities of several networks, as one network.
 
     Linear interpolation (Jelinek & Mercer 1980): `p = sum(share * p_of_the_network)`.
-    The state holds those of all networks, laid side by side in `(1, 1, batch, width)`.
+    The state holds the states of all networks side by side, as `(1, 1, batch, width)`.
 
     Args:
-        networks: with one vocabulary.
-        shares: one for each network, above 0; only their ratios matter.
+        networks: all with the same vocabulary.
+        shares: one per network, above 0; only their ratios matter.
 
     Raises:
-        ConfigError: no networks, vocabularies of different sizes, or shares that do
-            not fit.
+        ConfigError: no networks, vocabularies of different sizes, or invalid shares.
     """
 
     def __init__(self, networks: Sequence[Network], shares: Sequence[float]) -> None:
@@ -45,8 +44,8 @@ class Mixture:
         """Read one character in each row of a batch, as `Network.step` does.
 
         Returns:
-            Log-probabilities `(batch, vocab_size)`, which are logits, too, and the new
-            state.
+            Log-probabilities `(batch, vocab_size)`, which also serve as logits, and the
+            new state.
         """
         pairs = zip(self._networks, self._parts(state), strict=True)
         return self._mixed([network.step(ids, part) for network, part in pairs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,9 @@ def build_model(
         batch_size: number of lanes. When given, the recurrent layers carry their
             state from one call to the next and take no other batch size; when
             None, every call begins with a zero state and any batch fits.
-        seed: start of every random choice: first weights, dropout.
-        compute_dtype: what the factors of the recurrent layers' matrix products are
-            rounded to on a CPU, `float32` or `bfloat16`; all else is float32.
+        seed: random seed for initial weights and dropout.
+        compute_dtype: type that the factors of the recurrent layers' matrix products are
+            rounded to on a CPU, `float32` or `bfloat16`; everything else is float32.
 
     Returns:
         A functional `keras.Model` from `(batch_size, time)` integers to
@@ -50,15 +50,19 @@ def build_model(
     """
     ids = keras.Input((None,), batch_size=batch_size, dtype="int32", name="ids")
     building = Building(_seeds(seed), config.l1, batch_size is not None, compute_dtype)
-    x = ids
-    for layer in layers(config):
+    return keras.Model(ids, connect(layers(config), ids, building), name="textgen")
+
+
+def connect(descriptions: Sequence[Layer], x: Any, building: Building) -> Any:
+    """Build layers one after the other; return the output tensor of the last one."""
+    for layer in descriptions:
         x = KINDS[type(layer)].build(layer, x, building)
         building.outputs[layer.name] = x
-    return keras.Model(ids, x, name="textgen")
+    return x
 
 
 def _seeds(seed: int) -> Iterator[int]:
-    """A seed for each random choice, so that the library seeds nothing globally."""
+    """One seed per random choice, so that nothing is seeded globally."""
     rng = np.random.default_rng(seed)
     while True:
         yield int(rng.integers(2**31))
@@ -67,13 +71,14 @@ def _seeds(seed: int) -> Iterator[int]:
 def named_variables(model: Any, config: ModelConfig) -> dict[str, Any]:
     """The model's trained variables under the names of `ModelConfig.weight_shapes`."""
     return {
-        layer.weight_name(name): _variable(model, layer, name)
+        layer.weight_name(name): variable(model, layer, name)
         for layer in layers(config)
         for name in layer.shapes
     }
 
 
-def _variable(model: Any, layer: Layer, name: str) -> Any:
+def variable(model: Any, layer: Layer, name: str) -> Any:
+    """The variable of a Keras model that holds one weight of a layer."""
     attribute = KINDS[type(layer)].variables[name]
     return attrgetter(attribute)(model.get_layer(layer.name))
 
@@ -113,7 +118,7 @@ def set_weights(model: Any, config: ModelConfig, weights: Mapping[str, np.ndarra
 
 
 def load_model(path: str | Path | None = None) -> Any:
-    """The trained Keras model of a checkpoint, to go on with in Keras.
+    """Load a checkpoint as a trained Keras model.
 
     Args:
         path: a checkpoint, a run, or None for the newest under `checkpoints/`.

@@ -1,11 +1,12 @@
-"""Keras' recurrent layers, fast on a CPU and able to carry their state along.
+"""Mix-ins that make Keras' recurrent layers fast on a CPU and let them carry their state.
 
 Keras has `stateful=True` for this, but keeps the state in variables that no layer
-tracks. On JAX `fit` passes tracked variables through each step and throws
-everything else away, so the state silently stays zero. Here the state is made
-with `add_weight`: tracked, never trained, carried on by every backend.
+tracks. On JAX, `fit` passes tracked variables through each step and discards
+everything else, so the state silently stays zero. Here the state is created with
+`add_weight`: it is tracked, never trained, and carried along on every backend.
 
-On a CPU a sequence runs through `model.kernels`; on a GPU Keras takes cuDNN.
+On a CPU a sequence runs through `textgen.training.model.kernels`; on a GPU Keras uses
+cuDNN.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ class CarriedState:
 class WholeSequence:
     """Mix-in for `keras.layers.LSTM` and `GRU`: on a CPU, the kernel of this package.
 
-    Left to Keras: everything on a GPU; masks; dropout inside the layer while training;
-    other activations; `use_bias=False`, `reset_after=False`, `go_backwards`, `unroll`;
-    types other than float32; and, on TensorFlow, calls outside `tf.function`. Dropout and
-    normalisation in layers of their own do not matter.
+    Keras handles everything else itself: all calls on a GPU; masks; dropout inside the
+    layer while training; other activations; `use_bias=False`, `reset_after=False`,
+    `go_backwards`, `unroll`; types other than float32; and, on TensorFlow, calls outside
+    `tf.function`. Dropout and normalisation in separate layers make no difference.
 
     Args:
-        product_dtype: what the factors of matrix products are rounded to in the kernel,
+        product_dtype: type that the kernel rounds the factors of matrix products to,
             `float32` or `bfloat16`; weights, states and gates stay float32.
     """
 
@@ -57,7 +58,7 @@ class WholeSequence:
         self.product_dtype = product_dtype
 
     def get_config(self: Any) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """The arguments to construct an equal layer."""
         return {**super().get_config(), "product_dtype": self.product_dtype}  # type: ignore[misc]
 
     def inner_loop(
@@ -95,7 +96,7 @@ class WholeSequence:
 
 
 def to_numpy(variable: Any) -> np.ndarray:
-    """A copy of a variable's numbers, in an array of its own."""
+    """Copy the values of a variable into a NumPy array."""
     return np.array(np.asarray(variable.value))
 
 

@@ -15,4 +15,4 @@ else:
 
 @keras.saving.register_keras_serializable("textgen")
 class SimpleRNN(CarriedState, keras.layers.SimpleRNN):
-    """`keras.layers.SimpleRNN` whose `stateful=True` holds on every backend."""
+    """`keras.layers.SimpleRNN` whose `stateful=True` works on every backend."""
