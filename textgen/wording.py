@@ -80,7 +80,7 @@ def shown(value: object, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def count_of(number: int, noun: str) -> str:
+def count_of(number: float, noun: str) -> str:
     """Format a number with its noun in the singular or plural.
 
     >>> count_of(1, "file"), count_of(1200, "file")
@@ -146,11 +146,13 @@ def did_you_mean(
 
     >>> did_you_mean("epoch", ["epochs", "seed"])
     "Did you mean 'epochs'?"
-    >>> did_you_mean("top-", ["top-k", "top-p"], most=2, show="/{}".format)
-    'Did you mean /top-p or /top-k?'
+    >>> did_you_mean("top-", ["top-k", "top-p", "top-n"], most=3, show="/{}".format)
+    'Did you mean /top-p, /top-n or /top-k?'
     """
     near = difflib.get_close_matches(name, list(known), n=most, cutoff=cutoff)
-    return f"Did you mean {' or '.join(map(show, near))}?" if near else otherwise
+    *others, last = map(show, near) if near else [""]
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f"Did you mean {listed}?" if near else otherwise
 
 
 def is_whole_number(value: object, least: int = 0) -> TypeGuard[int]:

@@ -143,8 +143,8 @@ def test_the_page_tells_score_text_symbols_and_every_gate() -> None:
     assert lines[0] == str(Path("checkpoints/x/best"))
     assert lines[2:5] == [
         "score   1.9877 bits per character on held-out text, step 1,200, epoch 2.5",
-        "text    12,345 characters in 3 document(s): a.txt, b.txt",
-        "symbols 3 (char, normalize nfc)",
+        "text    12,345 characters in 3 documents: a.txt, b.txt",
+        "vocab   3 (char, normalize nfc)",
     ]
     assert lines[5].startswith("model   cell=lstm, num_layers=2, units=4")
     shown = [line.split() for line in lines]

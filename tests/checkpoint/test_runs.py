@@ -357,5 +357,8 @@ def test_a_mistyped_run_gets_the_nearest_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "checkpoints" / "demo" / "best")
-    with pytest.raises(CheckpointError, match=r"demmo: not a checkpoint.*mean 'demo'\?"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"demmo: not a checkpoint \(no such directory\)\. Did you mean 'demo'\?$",
+    ):
         find_checkpoint("demmo")

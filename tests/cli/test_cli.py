@@ -50,6 +50,15 @@ def test_every_field_of_a_configuration_is_a_flag(
         assert flag in shown
 
 
+@pytest.mark.parametrize("command", ["train", "sample", "corpus check"])
+def test_arguments_are_not_listed_among_the_options(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run([*command.split(), "--help"])
+    _, options = capsys.readouterr().out.split("\nOptions:\n")
+    assert options.startswith("  -")
+
+
 # --- info ---
 
 

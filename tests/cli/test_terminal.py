@@ -88,7 +88,7 @@ def test_info_shows_what_a_checkpoint_says_of_itself_as_escapes(tmp_path: Path) 
     page = textgen("info", path).stdout
     assert not DANGEROUS & set(page)
     assert page.startswith(f"{tmp_path}/best{SHOWN}\n")
-    assert f"1 document(s): {SHOWN}, a\\nscore   0.1 bits\n" in page
+    assert f"1 document: {SHOWN}, a\\nscore   0.1 bits\n" in page
     assert f"labels  1, with their documents: {HOSTILE!r} (3)\n" in page
     whole = textgen("info", path, "--json").stdout
     assert not DANGEROUS & set(whole) - {"\x7f"}

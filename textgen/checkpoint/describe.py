@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.fields import to_dict
 from textgen.config.model import ModelConfig
 from textgen.model.architecture import layers
 from textgen.model.layers import Shape
-from textgen.wording import few, one_line, shown
+from textgen.wording import count_of, few, one_line, shown
 
 # How many labels the page names; the JSON data name them all.
 MOST_LABELS = 20
@@ -74,7 +74,7 @@ def as_text(description: Mapping[str, Any]) -> str:
         "",
         *_score_lines(description["score"]),
         *_text_lines(description["text"]),
-        f"symbols {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
+        f"vocab   {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
         f"normalize {tokenizer['normalize']})",
         *_label_lines(tokenizer["labels"], description["text"]),
         f"model   {options}",
@@ -112,8 +112,8 @@ def _text_lines(text: Mapping[str, Any]) -> list[str]:
         return []
     sources = text.get("sources")
     names = ", ".join(map(str, sources)) if isinstance(sources, list) else "unknown"
-    where = f"{num_documents:,} document(s): {one_line(names)}"
-    return [f"text    {num_chars:,} characters in {where}"]
+    counted = f"{count_of(num_chars, 'character')} in {count_of(num_documents, 'document')}"
+    return [f"text    {counted}: {one_line(names)}"]
 
 
 def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
@@ -129,5 +129,5 @@ def _with_count(label: str, count: object) -> str:
     return f"{shown(label)} ({count:,})" if _is_number(count) else shown(label)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float)

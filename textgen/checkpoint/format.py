@@ -49,6 +49,7 @@ FORMAT_VERSION = 1
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 TRAINING, TRAINING_WEIGHTS = "training.json", "training.safetensors"
 FILES = (CONFIG, TOKENIZER, WEIGHTS, TRAINING, TRAINING_WEIGHTS)
+TRAIN_FIRST = "Train one first: textgen train YOUR_TEXT.txt"
 
 # Many times what is ever written. The weights are as large as the configuration says;
 # beside eight times their size, a training keeps the state of each lane of text.
@@ -209,8 +210,7 @@ def checkpoint_directory(path: str | Path) -> Path:
         if place is not None:
             return place
     raise CheckpointError(
-        f"{path}: not a checkpoint ({_what_is_wrong(path)}). "
-        "Train one first: textgen train YOUR_TEXT.txt"
+        f"{path}: not a checkpoint ({_what_is_wrong(path)}). {TRAIN_FIRST}"
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from textgen.checkpoint.format import CONFIG, FILES, checkpoint_directory
+from textgen.checkpoint.format import CONFIG, FILES, TRAIN_FIRST, checkpoint_directory
 from textgen.disk.atomic import make_directory, remove_files
 from textgen.disk.lock import LOCK, locked
 from textgen.errors import CheckpointError
@@ -189,8 +189,8 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         # A folder `poems` may hold the text that the run `poems` was trained on.
         if os.path.exists(RUNS / path):
             return checkpoint_directory(RUNS / path)
-        hint = did_you_mean(str(path), _run_names(RUNS))
-        raise CheckpointError(f"{error} {hint}".rstrip()) from error
+        hint = did_you_mean(str(path), _run_names(RUNS), otherwise=TRAIN_FIRST)
+        raise CheckpointError(str(error).replace(TRAIN_FIRST, hint)) from error
 
 
 def newest_checkpoint(runs: str | Path = RUNS) -> Path:
