@@ -132,7 +132,7 @@ def test_corpus_list_names_every_corpus_with_its_licence(
         (["train", "one.txt"], 1, "1"),
         (["train", "binary.txt"], 1, "binary"),
         (["train", "latin.txt"], 1, "0xe9"),
-        (["train", "empty_dir"], 1, "empty_dir holds no files"),
+        (["train", "empty_dir"], 1, "empty_dir contains no files"),
         (["train"], 2, "Missing argument"),
         (["corpus", "fetch", "tinyshakespear"], 1, "tinyshakespeare"),
         (["nonsense"], 2, "No such command"),

@@ -20,11 +20,11 @@ from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.encoded.scan import BlockLengths, CorpusStats, scan
 from textgen.text.reading.documents import Piece
+from textgen.text.reading.file_stats import FileSummary
 from textgen.text.reading.progress import reading_bar
 from textgen.text.reading.reader import (
     PIECE_BYTES,
     CorpusReader,
-    FileSummary,
     Observer,
     corpus_globs,
 )

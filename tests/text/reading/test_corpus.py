@@ -175,13 +175,13 @@ def test_no_path_at_all_is_an_error() -> None:
 def test_a_directory_without_matches_says_what_it_holds(tmp_path: Path) -> None:
     write(tmp_path, {"a.md": "x", "b.md": "x", "c.rst": "x", "z": "x"})
     message = message_of(tmp_path)
-    assert "no file that matches '*.txt', but *.md (2), *.rst (1), z (1)." in message
+    assert "no file that matches '*.txt', only *.md (2), *.rst (1), z (1)." in message
     assert "--glob '*.md'" in message
 
 
 def test_an_empty_directory_says_so(tmp_path: Path) -> None:
     write(tmp_path, {".hidden.txt": "x"})
-    assert f"{tmp_path} holds no files" in message_of(tmp_path)
+    assert f"{tmp_path} contains no files" in message_of(tmp_path)
 
 
 def test_standard_input_is_read_as_bytes(stdin: Callable[[bytes], None]) -> None:
@@ -421,7 +421,7 @@ def test_an_empty_file_alone_is_an_error(tmp_path: Path) -> None:
 def test_nothing_but_whitespace_is_an_error(tmp_path: Path, kind: str) -> None:
     write(tmp_path, {"a.txt": " \n\t\r\n\u00a0"})
     message = message_of(tmp_path / "a.txt", documents=kind)
-    assert "a.txt holds nothing but whitespace." in message
+    assert "a.txt contains only whitespace." in message
 
 
 def test_an_empty_file_among_others_is_noted(tmp_path: Path) -> None:
@@ -435,7 +435,7 @@ def test_an_empty_file_among_others_is_noted(tmp_path: Path) -> None:
 def test_many_files_without_text_are_an_error(tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": "", "b.txt": "", "c.txt": "", "d.txt": ""})
     message = message_of(tmp_path)
-    assert "none of these 4 files holds any text" in message
+    assert "none of these 4 files contains text" in message
     assert "c.txt and 1 more" in message
 
 
@@ -556,7 +556,7 @@ def test_a_directory_without_records_names_the_endings(tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": "x"})
     message = message_of(tmp_path, documents="records")
     wanted = "'*.csv' or '*.tsv' or '*.jsonl' or '*.ndjson'"
-    assert f"no file that matches {wanted}, but *.txt (1)." in message
+    assert f"no file that matches {wanted}, only *.txt (1)." in message
 
 
 def test_standard_input_has_json_lines(stdin: Callable[[bytes], None]) -> None:
@@ -594,7 +594,7 @@ def test_crlf_between_records_is_nothing_to_note(tmp_path: Path) -> None:
 def test_no_record_with_text_is_an_error(tmp_path: Path, text: str) -> None:
     write(tmp_path, {"a.csv": text})
     message = message_of(tmp_path, documents="records")
-    assert message == f"{tmp_path}/a.csv: there is no record with text in it. Add some."
+    assert message == f"{tmp_path}/a.csv: no record contains text. Add some."
 
 
 def test_labels_in_one_file_and_none_in_another_are_an_error(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from textgen.errors import CorpusError, TextgenError
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.decoding import HAD_CRLF
 from textgen.text.reading.documents import Piece, join_pieces
-from textgen.text.reading.reader import CorpusReader, FileSummary, Observer
+from textgen.text.reading.file_stats import FileSummary
+from textgen.text.reading.reader import CorpusReader, Observer
 from textgen.text.reading.records import Record
 from textgen.text.reading.sources import Source, single_source
 
@@ -129,7 +130,7 @@ def test_memory_does_not_grow_with_the_file(kind: str, tmp_path: Path) -> None:
 
 def test_blank_files_are_an_error_unless_they_are_allowed(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    for text, message in (("", "is empty"), (" \n", "holds nothing but whitespace")):
+    for text, message in (("", "is empty"), (" \n", "contains only whitespace")):
         path.write_text(text)
         with pytest.raises(CorpusError, match=message):
             list(reader(path))

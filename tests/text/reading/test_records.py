@@ -208,7 +208,7 @@ def test_a_quote_that_is_never_closed_names_its_record_and_not_all_the_rest(
     monkeypatch.setattr("textgen.text.reading.rows.MAX_FIELD_CHARS", 1000)
     data = 'text\nA\n"B\n' + "C\n" * 1000
     message = message_of(tmp_path, "a.csv", data)
-    assert message.startswith("a.csv: the record in line 3 is broken (field larger than")
+    assert message.startswith("a.csv: the record in line 3 is malformed (field larger than")
 
 
 def test_names_that_are_not_read_are_counted_only_so_far(tmp_path: Path) -> None:
@@ -296,9 +296,9 @@ def test_a_missing_label_among_others_names_one_of_each() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ("body,title\nA,x\n", "has no 'text', but 'body', 'title'. Name the"),
-        ("text;label\nA;x\n", "separated by commas here, not by semicolons."),
-        ("text\tlabel\nA\tx\n", "the file must be named .tsv."),
+        ("body,title\nA,x\n", "has no 'text', only 'body', 'title'. Name the"),
+        ("text;label\nA;x\n", "must be separated by commas, not by semicolons."),
+        ("text\tlabel\nA\tx\n", "with tabs between its columns must be named .tsv."),
         ("Text,label\nA,x\n", "has 'Text'. Rename it 'text'."),
         ("text, label\nA,x\n", "has ' label'. Rename it 'label'."),
         ("text,label,text\nA,x,B\n", "has 'text' more than once. Rename one."),
@@ -322,10 +322,10 @@ def test_columns_with_other_names_beside_text_and_label_may_be_near_them(
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ('text,label\n"A\n",x\nB\n', "line 4 has 1 value, but columns are 2."),
-        ("text,label\nA,x\nB,y,z\n", "line 3 has 3 values, but columns are 2."),
-        ('text,label\nA,x\n"B"b,y\n', "line 3 is broken (',' expected after '\"')."),
-        ('text,label\nA,x\n"B,y\nC,z\n', "line 3 is broken (unexpected end of data)."),
+        ('text,label\n"A\n",x\nB\n', "line 4 has 1 value, but there are 2 columns."),
+        ("text,label\nA,x\nB,y,z\n", "line 3 has 3 values, but there are 2 columns."),
+        ('text,label\nA,x\n"B"b,y\n', "line 3 is malformed (',' expected after '\"')."),
+        ('text,label\nA,x\n"B,y\nC,z\n', "line 3 is malformed (unexpected end of data)."),
     ],
 )
 def test_a_broken_row_is_named_by_the_line_where_it_begins(
@@ -354,8 +354,8 @@ def test_empty_lines_between_rows_are_no_records(tmp_path: Path) -> None:
         ("1", "line 2 is a number, not an object."),
         ("true", "line 2 is a truth value, not an object."),
         ("null", "line 2 is null, not an object."),
-        ('{"body": "A"}', "the record in line 2 has no 'text', but 'body'. Name the"),
-        ("{}", "the record in line 2 has no 'text', but nothing. Name the"),
+        ('{"body": "A"}', "the record in line 2 has no 'text', only 'body'. Name the"),
+        ("{}", "the record in line 2 has no 'text'. Name the"),
         ('{"text": null}', "the record in line 2 has a text that is null, not a string."),
         ('{"text": 3}', "the record in line 2 has a text that is a number, not a string."),
         ('{"text": "A", "Label": 1}', "the record in line 2 has 'Label'. Rename it"),

@@ -1,4 +1,4 @@
-"""An entry of the cache: the ids of a corpus on disk, mapped into memory."""
+"""An entry of the cache: a corpus as ids on the disk, mapped into memory."""
 
 from __future__ import annotations
 
@@ -140,16 +140,12 @@ def write_entry(
         "num_documents": stats.num_documents,
         "counts": [codes.tolist(), stats.counts[codes].tolist()],
         "labels": stats.labels,
-        "tally": _stored_stats(stats.files),
+        "tally": {stored: getattr(stats.files, name) for name, stored in _STATS.items()},
         "sha256": stats.sha256,
     }
     whole = {"crc32": _crc32_of_entry(data), "entry": data}
     write_flushed(folder / ENTRY, json.dumps(whole).encode())
     flush_directory(folder)
-
-
-def _stored_stats(files: FileStats) -> dict[str, Any]:
-    return {stored: getattr(files, name) for name, stored in _STATS.items()}
 
 
 # Fields of `FileStats` and what `corpus.json` calls them.
@@ -165,21 +161,6 @@ def _crc32_of_entry(data: Mapping[str, Any]) -> int:
 
 
 # --- reading ---
-
-
-def map_entry(
-    folder: Path, tokenizer: Tokenizer, stats: CorpusStats, parts: Sequence[PartWriter]
-) -> EncodedCorpus:
-    """The corpus of an entry that this process has just written."""
-    train, val, test = (
-        Part(
-            map_ids(part_path(folder, name), tokenizer.id_dtype),
-            part.num_chars,
-            part.num_documents,
-        )
-        for name, part in zip(PARTS, parts, strict=True)
-    )
-    return EncodedCorpus(tokenizer, train, val, test, stats)
 
 
 def describe_entry(folder: Path) -> str:
@@ -201,10 +182,10 @@ def read_entry(folder: Path) -> EncodedCorpus | None:
         CorpusError: it belongs to another user.
     """
     try:
-        return _entry_of(folder, _stored_entry(folder))
+        return open_entry(folder)
     except PermissionError as error:
         raise CorpusError(
-            f"{folder}: this text was encoded by another user, who alone may read it. "
+            f"{folder}: this text was encoded by another user, and only they can read it. "
             "Choose another place with --cache-dir."
         ) from error
     except DAMAGE:
@@ -219,19 +200,34 @@ def _stored_entry(folder: Path) -> dict[str, Any]:
     return data
 
 
-def _entry_of(folder: Path, data: Mapping[str, Any]) -> EncodedCorpus:
+def open_entry(folder: Path, *, verify: bool = True) -> EncodedCorpus:
+    """Open an entry of the cache.
+
+    Args:
+        verify: False skips the checksums of the ids, if this process has written them.
+
+    Raises:
+        Any of `DAMAGE`.
+    """
+    data = _stored_entry(folder)
     tokenizer = tokenizer_from_dict(data["tokenizer"])
-    train, val, test = (
-        _read_part(folder, name, data["parts"][name], tokenizer) for name in PARTS
-    )
-    return EncodedCorpus(tokenizer, train, val, test, _stats_of(data))
+    parts = {}
+    for name in PARTS:
+        path, stored = part_path(folder, name), data["parts"][name]
+        if verify and _crc32_of(path) != stored["crc32"]:
+            raise ValueError(f"{path} is damaged")
+        ids = _map_ids(path, tokenizer.id_dtype)
+        if len(ids) != stored["num_ids"]:
+            raise ValueError(f"{path} has an unexpected length")
+        parts[name] = Part(ids, stored["num_chars"], stored["num_documents"])
+    return EncodedCorpus(tokenizer, **parts, stats=_stats_of(data))
 
 
 def _stats_of(data: Mapping[str, Any]) -> CorpusStats:
     counts = np.zeros(NUM_CODE_POINTS, np.int64)
     codes, times = data["counts"]
     counts[codes] = times
-    stats = {ours: data["tally"][stored] for ours, stored in _STATS.items()}
+    stats = {name: data["tally"][stored] for name, stored in _STATS.items()}
     return CorpusStats(
         num_chars=data["num_chars"],
         num_documents=data["num_documents"],
@@ -240,18 +236,6 @@ def _stats_of(data: Mapping[str, Any]) -> CorpusStats:
         files=FileStats(**{**stats, "changes": Counter(stats["changes"])}),
         sha256=data["sha256"],
     )
-
-
-def _read_part(
-    folder: Path, name: str, data: Mapping[str, Any], tokenizer: Tokenizer
-) -> Part:
-    path = part_path(folder, name)
-    if _crc32_of(path) != data["crc32"]:
-        raise ValueError(f"{path} is damaged")
-    ids = map_ids(path, tokenizer.id_dtype)
-    if len(ids) != data["num_ids"]:
-        raise ValueError(f"{path} has another length than when it was written")
-    return Part(ids, data["num_chars"], data["num_documents"])
 
 
 def part_path(folder: Path, name: str) -> Path:
@@ -268,16 +252,7 @@ def _crc32_of(path: Path) -> int:
     return found
 
 
-def map_ids(path: Path, dtype: np.dtype[Any]) -> np.ndarray:
-    """Map the ids in a file into memory, so that they are read on access.
-
-    Returns:
-        `(num_ids,)` of `dtype`, read-only.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it does not hold a whole number of ids.
-    """
+def _map_ids(path: Path, dtype: np.dtype[Any]) -> np.ndarray:
     # An empty file cannot be mapped.
     if not os.path.getsize(path):
         return np.empty(0, dtype)

@@ -29,7 +29,7 @@ from textgen.text.encoded.entry import (
     FORMAT_VERSION,
     EncodedCorpus,
     PartWriter,
-    map_entry,
+    open_entry,
     part_path,
     read_entry,
     write_entry,
@@ -78,7 +78,7 @@ def prepare_text(
     Args:
         paths: as for `read_corpus`.
         rules: tried in turn until one gives the base vocabulary of the last one, so that
-            an entry of the cache can be used that another rule made.
+            a cache entry made by another rule can be reused.
     """
     sources, notes = corpus_sources(paths, text)
     cache = cache or Cache()
@@ -111,7 +111,7 @@ def prepare_corpus(
         sources: files in reading order, as `corpus_sources` gives them; standard input
             must be spooled.
         text: how they are read, cut and split.
-        seed: of the random draw of documents that are held back.
+        seed: of the random choice of documents that are held out.
         rule: how the tokenizer is made.
         check: called with the statistics before anything is encoded; it may raise.
         cache: where ids are stored; None takes the default place.
@@ -119,7 +119,7 @@ def prepare_corpus(
 
     Raises:
         CorpusError: as for `read_corpus` and `split`; the cache cannot be written; or
-            the files changed while they were read.
+            the files changed while they were being read.
         TokenizerError: no vocabulary can be made, or that of `rule` lacks characters.
     """
     cache = cache or Cache()
@@ -131,14 +131,14 @@ def prepare_corpus(
     with cache.locked(key):
         found = read_entry(place)
         if found is None:
-            # `_unchanged` checks first, so that text which changed is never kept.
+            # `_unchanged` exits first, so that text which has changed is never stored.
             with (
                 cache_errors(cache.folder),
                 _fresh_entry(place) as fresh,
                 _unchanged(sources, before),
             ):
-                written = _encode(sources, text, seed, rule, check, fresh, progress)
-            found = map_entry(place, *written)
+                _encode(sources, text, seed, rule, check, fresh, progress)
+            found = open_entry(place, verify=False)
         else:
             check(found.stats)
         mark_used(place)
@@ -174,7 +174,7 @@ def _encode(
     check: Callable[[CorpusStats], None],
     folder: Path,
     progress: bool,
-) -> tuple[Tokenizer, CorpusStats, list[PartWriter]]:
+) -> None:
     with reading_bar(sources, "Counting", wanted=progress) as on_bytes:
         reader = CorpusReader(sources, text, on_bytes)
         stats, lengths = scan(reader)
@@ -188,7 +188,6 @@ def _encode(
         parts = _write_parts(routed, folder, tokenizer)
     name = storable_name(few([source.shown for source in sources]))
     write_entry(folder, tokenizer, stats, parts, name)
-    return tokenizer, stats, parts
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which text is trained on, and which is held back for validation and test."""
+"""Split a corpus into text to train on and text held out for validation and test."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Split:
 
 
 def split(corpus: Corpus, config: TextConfig, seed: int) -> Split:
-    """Hold text back for validation and for a final test.
+    """Hold out text for validation and for a final test.
 
-    One whole text is cut at two places, so that its end is held back. Of several
-    documents, whole ones are drawn at random until they hold the requested share; inside
-    each part they keep the order of the corpus.
+    Of one whole text, the end is held out. Of several documents, whole ones are drawn at
+    random until they contain the requested share; within each part they keep the order
+    of the corpus.
 
     Args:
         corpus: as `read_corpus` returns it.
@@ -92,7 +92,7 @@ def _labels_of(documents: Iterable[Piece], corpus: Corpus) -> Labels:
 def router(
     lengths: BlockLengths, kind: str, config: TextConfig, seed: int
 ) -> Callable[[Iterable[Piece]], Routed]:
-    """Return a function that sends each piece of a corpus to its part.
+    """Return a function that assigns each piece of a corpus to its part.
 
     Args:
         lengths: of all documents of the corpus.
@@ -142,7 +142,7 @@ def _by_document(
 
 
 def part_ends(num_chars: int, config: TextConfig) -> tuple[int, int, int]:
-    """Where the parts of one whole text end; its end is held back.
+    """Where the parts of one whole text end; the end of the text is held out.
 
     Args:
         num_chars: characters of the text.
@@ -216,7 +216,7 @@ def _too_few_documents(count: int, kind: str, num_parts: int) -> str:
         # Records that are read as one text are no longer records.
         f"Add records{without_test}."
         if kind == "records"
-        else f"Add text{without_test}, or use --documents whole, which holds back the "
+        else f"Add text{without_test}, or use --documents whole, which holds out the "
         "end of the text."
     )
     return (

@@ -1,4 +1,4 @@
-"""A corpus in memory: all documents of files, and single texts such as prompts."""
+"""A corpus in memory, and single texts such as prompts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
 from textgen.text.reading.documents import join_pieces
-from textgen.text.reading.file_stats import read_as_plain_text
+from textgen.text.reading.file_stats import FileSummary, read_as_plain_text
 from textgen.text.reading.fingerprint import TextDigest
 from textgen.text.reading.reader import (
     DEFAULTS,
     CorpusReader,
-    FileSummary,
     Observer,
     corpus_sources,
 )
@@ -26,10 +25,10 @@ _HASH_CHARS = 1 << 20
 
 @dataclass(frozen=True)
 class Corpus:
-    """The documents of a corpus and where they come from.
+    """The documents of a corpus and the files they come from.
 
     Args:
-        documents: decoded, with LF line endings, in the normal form asked for.
+        documents: decoded, with LF line endings, in the requested normal form.
         kind: what counts as one document: "whole", "lines", "paragraphs", "files" or
             "records".
         sources: name of each file with text and its number of characters.
@@ -54,7 +53,7 @@ class Corpus:
         if self.labels is not None and len(self.labels) != len(self.documents):
             raise CorpusError(
                 f"{len(self.labels):,} labels do not fit {len(self.documents):,} "
-                "documents. Give each document one, or leave the labels out."
+                "documents. Give one label for each document, or none at all."
             )
 
     @property
@@ -79,7 +78,7 @@ class Corpus:
 
 
 def read_corpus(paths: Paths, config: TextConfig = DEFAULTS) -> Corpus:
-    """Read everything that `paths` name, strictly, into documents in memory.
+    """Read the documents of files and directories into memory, strictly decoded.
 
     Args:
         paths: one or several of: a file, a directory (searched recursively for
@@ -92,7 +91,7 @@ def read_corpus(paths: Paths, config: TextConfig = DEFAULTS) -> Corpus:
 
     Raises:
         CorpusError: a file is missing, unreadable, damaged, binary or in another
-            encoding, or there is no text at all; a record is broken, or only some
+            encoding; there is no text at all; a record is malformed; or only some
             records have a label.
 
     >>> from tempfile import TemporaryDirectory
@@ -149,7 +148,7 @@ def read_text(path: str | Path | Source, config: TextConfig = DEFAULTS) -> str:
 
 
 class _Files(Observer):
-    """Notes the size of each file that has text."""
+    """Collects the size of each file that has text."""
 
     def __init__(self) -> None:
         self.sizes: list[tuple[str, int]] = []

@@ -1,4 +1,4 @@
-"""The bytes of a file, in pieces of any size, to text."""
+"""Decode the bytes of a file, in pieces of any size, to text."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class PieceDecoder:
         self._had_mark = False
 
     def feed(self, data: bytes) -> str:
-        """The text that `data` completes; part of a character waits for the rest.
+        """The text that `data` completes; an incomplete character is kept for later.
 
         Raises:
             WrongByteError: a byte that is wrong in this encoding, or a NUL byte.
@@ -88,7 +88,7 @@ class PieceDecoder:
         return self._feed(b"", final=True)
 
     def decode(self, pieces: Iterable[bytes]) -> Iterator[str]:
-        """The text of all pieces of a file, as soon as it is known.
+        """Decode a whole file that arrives in pieces.
 
         Raises:
             CorpusError: as `feed` and `flush`, while iterating.
@@ -232,7 +232,7 @@ def _is_wide(encoding: str) -> bool:
 
 
 def _mark_hint(start: bytes) -> str:
-    """Advice for a file that begins with the mark of UTF-16 or UTF-32, else nothing."""
+    """Advice for a file that begins with the mark of UTF-16 or UTF-32, or nothing."""
     # The mark of UTF-32 begins with that of UTF-16.
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         wide = "32"

@@ -1,8 +1,8 @@
-"""Text in pieces to documents in pieces, in bounded memory.
+"""Cut text that arrives in pieces into documents, in bounded memory.
 
-A document never depends on how its text is cut into pieces: a line may begin in one piece
-and end in another. Only text that cannot be placed yet is kept, such as the blank beginning
-of a line that may turn out to be blank as a whole.
+The documents do not depend on how the text is cut into pieces: a line may begin in one
+piece and end in another. Only text whose document is still unknown is kept, such as the
+whitespace at the beginning of a line, which may be blank.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Piece(NamedTuple):
 
 
 def cut_pieces(texts: Iterable[Iterable[str]], kind: str) -> Iterator[Piece]:
-    r"""Cut texts that come in pieces into documents; only "whole" gives blank ones.
+    r"""Cut texts into documents; only "whole" can produce blank ones.
 
     Args:
         texts: one for each file, in pieces.
@@ -56,7 +56,7 @@ def cut_pieces(texts: Iterable[Iterable[str]], kind: str) -> Iterator[Piece]:
 def batches(
     pieces: Iterable[Piece], batch_chars: int = BATCH_CHARS
 ) -> Iterator[list[Piece]]:
-    """Group pieces, so that work on them is vectorised.
+    """Group pieces, so that each group can be processed with a few NumPy calls.
 
     Args:
         batch_chars: a batch ends with the piece that brings it to this many characters.
@@ -68,7 +68,7 @@ def batches(
     num_chars = 0
     for piece in pieces:
         held.append(piece)
-        # An empty piece takes memory as well.
+        # An empty piece takes memory, as well.
         num_chars += len(piece.text) + 1
         if num_chars >= batch_chars:
             yield held
@@ -116,7 +116,7 @@ def _file(text: Iterable[str]) -> Iterator[Piece]:
         yield Piece("", ends=True)
 
 
-# The last line of a text has no newline after it, but it ends nevertheless.
+# The end of a text also ends its last line, which may lack a newline.
 _END = ("\n",)
 
 

@@ -1,10 +1,11 @@
-"""What reading the files of a corpus found, in numbers and in notes for a person."""
+"""Statistics of the files of a corpus, and notes about them for the user."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from textgen.text.reading.decoding import HAD_CR, HAD_CRLF, HAD_MARK
 from textgen.text.reading.records import MAX_NAMES, holds_records
@@ -16,16 +17,31 @@ MAX_SOURCES = 10
 """How many files a checkpoint names: a corpus may have 100,000."""
 
 
+class FileSummary(NamedTuple):
+    """A file that was read to its end.
+
+    Args:
+        changes, line_endings: of its text; see `PieceDecoder`.
+        num_chars: of its text in normal form; for records, of all texts.
+        has_text: whether it has more than whitespace.
+    """
+
+    source: Source
+    changes: tuple[str, ...]
+    line_endings: tuple[str, ...]
+    num_chars: int
+    has_text: bool
+
+
 @dataclass
 class FileStats:
-    """Numbers about the files of a corpus.
+    """Statistics of the files of a corpus.
 
     Args:
         num_files: files with text in them.
         sources: positions of the first of these among all files, in reading order.
         num_empty: files without any characters.
-        changes: for each change, the number of files it was made to; see
-            `PieceDecoder.changes`.
+        changes: for each change, the number of files it was made to.
         num_blank_records: records without text.
         ignored: names of columns or keys of records that were not read, each once.
     """
@@ -37,18 +53,16 @@ class FileStats:
     num_blank_records: int = 0
     ignored: list[str] = field(default_factory=list)
 
-    def add_file(
-        self, number: int, changes: Iterable[str], *, num_chars: int, has_text: bool
-    ) -> None:
-        """Count one file, the one at position `number`."""
-        self.changes.update(changes)
-        if has_text:
+    def add_file(self, number: int, file: FileSummary) -> None:
+        """Count the file at position `number`."""
+        self.changes.update(file.changes)
+        if file.has_text:
             self.num_files += 1
             if len(self.sources) < MAX_SOURCES:
                 self.sources.append(number)
         else:
             self.changes[NO_TEXT] += 1
-            self.num_empty += num_chars == 0
+            self.num_empty += file.num_chars == 0
 
     def add_records(self, num_blank: int, ignored: Iterable[str]) -> None:
         """Count what was left out of a file of records."""
@@ -59,13 +73,13 @@ class FileStats:
         """Sentences about what was changed or left out.
 
         >>> stats = FileStats()
-        >>> stats.add_file(0, [HAD_CRLF], num_chars=5, has_text=True)
+        >>> stats.add_file(0, FileSummary(Source("a"), (HAD_CRLF,), (), 5, True))
         >>> list(stats.notes(of_records=False))
         ['1 file had CRLF line endings; they were read as LF.']
         """
         for change in (HAD_MARK, HAD_CRLF, HAD_CR, NO_TEXT):
             count = self.changes[change]
-            # The standard of CSV asks for CRLF, so it is not worth a note.
+            # The CSV standard requires CRLF, so it is not worth a note.
             if count and not (of_records and change == HAD_CRLF):
                 yield f"{count_of(count, 'file')} {change}."
         if self.num_blank_records:
@@ -75,11 +89,7 @@ class FileStats:
 
 
 def read_as_plain_text(sources: Sequence[Source]) -> Iterator[str]:
-    """A note about files of records that are read as plain text.
-
-    >>> list(read_as_plain_text([Source("poems.txt")]))
-    []
-    """
+    """A note about files of records that are read as plain text."""
     found = [source.shown for source in sources if holds_records(source)]
     if found:
         yield (
@@ -89,18 +99,17 @@ def read_as_plain_text(sources: Sequence[Source]) -> Iterator[str]:
 
 
 def no_text(names: Sequence[str], *, is_empty: bool, of_records: bool) -> str:
-    """The message for files of which none has any text.
+    """The message for files that contain no text.
 
     Args:
-        names: as they are shown.
         is_empty: whether a file has no characters at all.
 
     >>> no_text(["a.txt"], is_empty=True, of_records=False)
     'a.txt is empty. Name a file with text in it.'
     """
     if of_records:
-        return f"{few(names)}: there is no record with text in it. Add some."
+        return f"{few(names)}: no record contains text. Add some."
     if len(names) > 1:
-        return f"none of these {len(names)} files holds any text: {few(names)}. Add text."
-    what = "is empty" if is_empty else "holds nothing but whitespace"
+        return f"none of these {len(names)} files contains text: {few(names)}. Add text."
+    what = "is empty" if is_empty else "contains only whitespace"
     return f"{few(names)} {what}. Name a file with text in it."

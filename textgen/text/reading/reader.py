@@ -1,4 +1,4 @@
-"""The one way from files to documents: sources in, pieces of documents out.
+"""The only path from files to documents: sources in, pieces of documents out.
 
 source --> bytes --> text --> normal form --> documents
            sources   decoding  unicode         documents, records
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.reading.decoding import PieceDecoder
 from textgen.text.reading.documents import Piece, cut_pieces
-from textgen.text.reading.file_stats import FileStats, no_text
+from textgen.text.reading.file_stats import FileStats, FileSummary, no_text
 from textgen.text.reading.records import RECORD_GLOBS, LabelRule, Record, RecordReader
 from textgen.text.reading.sources import (
     Paths,
@@ -50,26 +49,10 @@ def corpus_globs(config: TextConfig) -> str | tuple[str, ...]:
     >>> corpus_globs(TextConfig(glob="*.md"))
     '*.md'
     """
-    # Text files hold no records, so `*.txt` would only find files to refuse.
+    # `*.txt` would find only files without records, which are refused.
     if config.documents == "records" and config.glob == DEFAULTS.glob:
         return RECORD_GLOBS
     return config.glob
-
-
-class FileSummary(NamedTuple):
-    """A file that was read to its end.
-
-    Args:
-        changes, line_endings: of its text; see `PieceDecoder`.
-        num_chars: of its text in normal form; for records, of all texts.
-        has_text: whether it has more than whitespace.
-    """
-
-    source: Source
-    changes: tuple[str, ...]
-    line_endings: tuple[str, ...]
-    num_chars: int
-    has_text: bool
 
 
 class Observer:
@@ -216,13 +199,15 @@ class CorpusReader:
     def _end(
         self, number: int, decoder: PieceDecoder, num_chars: int, *, has_text: bool
     ) -> None:
-        source, changes, endings = (
+        file = FileSummary(
             self.sources[number],
             decoder.changes,
             decoder.line_endings,
+            num_chars,
+            has_text,
         )
-        self.stats.add_file(number, changes, num_chars=num_chars, has_text=has_text)
-        self._observer.on_end(FileSummary(source, changes, endings, num_chars, has_text))
+        self.stats.add_file(number, file)
+        self._observer.on_end(file)
 
     def _bytes(self, source: Source) -> Iterator[bytes]:
         for data in bytes_pieces(source, self._piece_bytes, self._on_bytes):

@@ -1,7 +1,7 @@
-"""Records: a text and perhaps a label, from tables or JSON lines.
+"""Records: a text and an optional label, from tables or JSON lines.
 
-Each record becomes one document. Nothing is guessed: a record without a text, a broken line
-or a label on only some of the records are errors that name file and line.
+Each record becomes one document. Nothing is guessed: a record without a text, a malformed
+line, or a label on only some of the records is an error that names the file and the line.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ class RecordReader:
 
     Args:
         source: where the records come from.
-        pieces: its text; the normal form comes later, since NFKC can turn another
-            character into a comma or a quote.
+        pieces: its text, not yet normalised, since NFKC can turn other characters into
+            commas and quotes.
 
     Attributes:
         num_blank: how many records had no text so far.
 
     Raises:
         CorpusError: the suffix is not that of a file of records. While iterating: a
-            record is broken or has no text; the message names its line.
+            record is malformed or has no text; the message names its line.
 
     >>> lines = ['text,label\n"Sun, sea.",glad\n', 'Rain.,sad\n']
     >>> list(RecordReader(Source("weather.csv"), lines))
@@ -106,7 +106,7 @@ class RecordReader:
         if not isinstance(value, str):
             raise CorpusError(
                 f"{self._place(row)} has a {TEXT} that is {type_in_words(value)}, not a "
-                "string. Put it in quotes, or leave the record out."
+                "string. Put it in quotes, or remove the record."
             )
         return self._cleaned(value, row)
 
@@ -126,17 +126,16 @@ class RecordReader:
         label = self._cleaned(value, row).strip()
         if not label:
             raise CorpusError(
-                f"{self._place(row)} has an empty {LABEL}. Name one, or leave the record "
-                "out."
+                f"{self._place(row)} has an empty {LABEL}. Fill it in, or remove the "
+                "record."
             )
         return label
 
     def _cleaned(self, value: str, row: Row) -> str:
         # JSON can escape what no encoded file can contain.
-        half = _SURROGATE.search(value)
-        if half:
+        if lone := _SURROGATE.search(value):
             raise CorpusError(
-                f"{self._place(row)} contains the lone surrogate \\u{ord(half[0]):04x}. "
+                f"{self._place(row)} contains the lone surrogate \\u{ord(lone[0]):04x}. "
                 "Write the complete character or remove it."
             )
         return value.replace("\r\n", "\n").replace("\r", "\n")
@@ -146,7 +145,7 @@ class RecordReader:
 
 
 class LabelRule:
-    """Every record has a label, or none has.
+    """Checks that every record has a label, or none has.
 
     >>> rule = LabelRule()
     >>> rule.add(Source("a.csv"), Record("Rain.", "sad", 2))

@@ -1,4 +1,4 @@
-r"""Lines of text to rows of values: CSV, tab-separated values and JSON lines.
+r"""Parse rows of values: CSV, tab-separated values and JSON lines.
 
 text,label                          {"text": "Rain.", "label": "sad"}
 Rain.,sad                           {"text": "Sun, sea.", "label": "glad"}
@@ -21,7 +21,7 @@ TEXT, LABEL = "text", "label"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
 MAX_FIELD_CHARS = 2**26
-"""The limit for a field: after a quote that is never closed, it is the rest of the file."""
+"""The limit for a field; an unclosed quote would make the rest of the file one field."""
 
 
 class Row(NamedTuple):
@@ -36,10 +36,9 @@ def read_rows(pieces: Iterable[str], source: Source) -> Iterator[Row]:
 
     Args:
         pieces: the text of the file.
-        source: where it comes from.
 
     Raises:
-        CorpusError: a row is broken or has no text; it names file and line.
+        CorpusError: a row is malformed or has no text; it names the file and the line.
     """
     lines = _whole_lines(pieces)
     delimiter = DELIMITERS.get(source.suffix)
@@ -88,8 +87,8 @@ def _table_rows(lines: Iterator[str], source: Source, delimiter: str) -> Iterato
             if len(cells) != len(header):
                 raise CorpusError(
                     f"{place_of_record(source, line)} has {count_of(len(cells), 'value')}, "
-                    f"but columns are {len(header)}. Put a value that holds {delimiter!r} "
-                    "or a line break in double quotes."
+                    f"but there are {count_of(len(header), 'column')}. Put a value that "
+                    f"contains {delimiter!r} or a line break in double quotes."
                 )
             yield Row(dict(zip(header, cells, strict=True)), line)
 
@@ -107,16 +106,16 @@ def _table_cells(
             line = reader.line_num + 1
     except csv.Error as error:
         raise CorpusError(
-            f"{place_of_record(source, line)} is broken ({error}). Put a value that holds "
-            "a double quote in double quotes, and write each inside it twice."
+            f"{place_of_record(source, line)} is malformed ({error}). Put a value that "
+            "contains double quotes in double quotes, and double each quote inside it."
         ) from error
 
 
 class _FieldLimit:
     """Raises the limit of the csv module on a field while any table is being read.
 
-    The limit, 131,072 characters by default, belongs to the whole process. So it is set
-    when the first of several readers begins, and restored when the last one ends.
+    The limit, 131,072 characters by default, is global. So it is raised when the first
+    of several readers begins and restored when the last one ends.
     """
 
     def __init__(self) -> None:
@@ -170,7 +169,7 @@ def _json_object(text: str, where: str) -> dict[str, Any]:
             # Its own line number counts within this line.
             reason = f"{error.msg}, column {error.colno}"
         raise CorpusError(
-            f"{where} is not JSON ({reason}). Each line must be one whole object, like "
+            f"{where} is not JSON ({reason}). Each line must be one object, like "
             '{"text": "Rain.", "label": "sad"}.'
         ) from error
     if not isinstance(values, dict):
@@ -203,15 +202,15 @@ def _check_names(names: Iterable[str], where: str) -> None:
     if TEXT not in names:
         found = few(list(map(repr, names)), most=10)
         raise CorpusError(
-            f"{where} has no {TEXT!r}, but {found or 'nothing'}. Name the column or key of "
-            f"the text {TEXT!r}, and that of its label, if there is one, {LABEL!r}."
+            f"{where} has no {TEXT!r}{f', only {found}' if found else ''}. Name the column "
+            f"or key of the text {TEXT!r}, and that of an optional label {LABEL!r}."
             f"{_delimiter_hint(names)}"
         )
 
 
 def _delimiter_hint(names: Sequence[str]) -> str:
     if len(names) == 1 and ";" in names[0]:
-        return " Columns are separated by commas here, not by semicolons."
+        return " Columns must be separated by commas, not by semicolons."
     if len(names) == 1 and "\t" in names[0]:
-        return " With tabs between its columns, the file must be named .tsv."
+        return " A file with tabs between its columns must be named .tsv."
     return ""

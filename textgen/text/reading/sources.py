@@ -121,7 +121,7 @@ def _matches(pattern: str) -> list[str]:
     found = sorted(p for p in globbing.glob(pattern, recursive=True) if os.path.isfile(p))
     if not found:
         raise CorpusError(
-            f"no file matches {pattern!r}. Check the folder and the ending, or name a "
+            f"no file matches {pattern!r}. Check the folder and the suffix, or name a "
             "directory and choose its files with --glob."
         )
     return found
@@ -159,7 +159,7 @@ def _is_wanted(file: PurePath, glob: str) -> bool:
 
 def _nothing_matches(directory: str, globs: Sequence[str], files: Sequence[Path]) -> str:
     if not files:
-        return f"{directory} holds no files (hidden ones do not count). Add text to it."
+        return f"{directory} contains no files (hidden ones do not count). Add text to it."
     endings = Counter("*" + file.suffix if file.suffix else file.name for file in files)
     common = endings.most_common(5)
     seen = ", ".join(f"{ending} ({count})" for ending, count in common)
@@ -168,7 +168,7 @@ def _nothing_matches(directory: str, globs: Sequence[str], files: Sequence[Path]
     hint = f"Choose the files with --glob, for example --glob '{common[0][0]}'."
     if len(globs) > 1:
         hint = "Add such a file, or name another directory."
-    return f"{directory} holds no file that matches {wanted}, but {seen}{more}. {hint}"
+    return f"{directory} contains no file that matches {wanted}, only {seen}{more}. {hint}"
 
 
 def decompressed_name(name: str) -> str:

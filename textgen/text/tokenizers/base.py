@@ -165,7 +165,7 @@ class BaseTokenizer(ABC):
         >>> ByteTokenizer().encode("€")
         array([226, 130, 172], dtype=uint8)
         """
-        encoder = Encoder(self, unknown, b"")
+        encoder = Encoder(self, unknown, marks_ends=False)
         return _encode_all(encoder, [(normalize_text(text, self.normalize), None)])
 
     def encode_documents(
@@ -221,7 +221,7 @@ class BaseTokenizer(ABC):
         >>> encoder.take().tolist()
         [195, 169]
         """
-        return Encoder(self, unknown, self._eod_mark if self.end_of_document else b"")
+        return Encoder(self, unknown, marks_ends=self.end_of_document)
 
     def stream_decoder(self) -> StreamDecoder:
         """A new decoder that takes ids one at a time.
@@ -251,9 +251,8 @@ class Encoder:
     """Encodes documents in batches; the ids equal those of `encode_documents`.
 
     Args:
-        tokenizer: its labels must be known; see `BaseTokenizer.encode` for `unknown`.
-        eod_mark: the bytes that the tokenizer looks up as the end of a document; empty to
-            encode text without ends of documents.
+        unknown: as for `BaseTokenizer.encode`.
+        marks_ends: whether the ends of documents become ids.
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> encoder = CharTokenizer("ab", end_of_document=True).encoder()
@@ -262,14 +261,14 @@ class Encoder:
     [0, 1, 0, 2, 0]
     """
 
-    def __init__(self, tokenizer: BaseTokenizer, unknown: str, eod_mark: bytes) -> None:
+    def __init__(self, tokenizer: BaseTokenizer, unknown: str, *, marks_ends: bool) -> None:
         if unknown not in ("error", "skip", "token"):
             raise TokenizerError(
                 f"unknown={shown(unknown)} must be one of error, skip, token."
             )
         self._tokenizer = tokenizer
         self._unknown = unknown
-        self._eod_mark = eod_mark
+        self._eod_mark = tokenizer._eod_mark if marks_ends else b""
         self._pending: list[bytes] = []
         self._num_chars = 0
         self._label_ids: list[int] = []
