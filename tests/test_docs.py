@@ -6,6 +6,8 @@ import doctest
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,20 @@ def test_every_path_of_the_repository_exists(page: Path) -> None:
         p for p in quoted if p.split("/")[0] in ("textgen", "tests", "benchmarks", "docs")
     }
     assert {p for p in ours if not (ROOT / p).exists() and "NAME" not in p} == set()
+
+
+def test_every_stop_of_the_journeys_exists() -> None:
+    page = text_of(ROOT / "docs" / "architecture.md")
+    stops = re.findall(r"`([a-z_/]+\.py):([\w.]+)`", page)
+    assert len(stops) > 25
+    missing = []
+    for path, name in stops:
+        module = import_module(".".join(["textgen", *Path(path).with_suffix("").parts]))
+        try:
+            attrgetter(name)(module)
+        except AttributeError:
+            missing.append(f"{path}:{name}")
+    assert missing == []
 
 
 def test_code_that_is_quoted_from_a_file_stands_there() -> None:
