@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.config.fields import check_names, from_dict, pick, to_dict
+from textgen.config.fields import check_names, from_dict, pick
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig, check_setting
 from textgen.config.sizes import SIZES
@@ -457,7 +457,7 @@ def test_every_number_of_sampling_has_a_range() -> None:
 @pytest.mark.parametrize("kind", [TextConfig, ModelConfig, TrainConfig])
 def test_a_configuration_survives_json(kind: Any) -> None:
     config = build(kind)
-    assert from_dict(kind, json.loads(json.dumps(to_dict(config)))) == config
+    assert from_dict(kind, json.loads(json.dumps(dataclasses.asdict(config)))) == config
 
 
 @pytest.mark.parametrize(

@@ -31,20 +31,12 @@ _LEFTOVERS = np.array([0xAD, 0xFEFF, 0x200B, 0x2060, 0x180E])
 INVISIBLE = np.concatenate([_JOINERS, _DIRECTIONS, _LEFTOVERS])
 _MIN_COUNTS = (2, 5, 10)
 _MAX_SHOWN = 8
-# `unicodedata` has no names for control characters; these are the common ones.
-_NAMES = {
-    0x00: "NUL",
-    0x07: "BELL",
-    0x08: "BACKSPACE",
-    0x09: "TAB",
-    0x0A: "LINE FEED",
-    0x0B: "VERTICAL TAB",
-    0x0C: "FORM FEED",
-    0x1A: "SUBSTITUTE",
-    0x1B: "ESCAPE",
-    0x7F: "DELETE",
-    0x85: "NEXT LINE",
-}
+# `unicodedata` looks control characters up by these aliases, but never returns them.
+_ALIASES = (
+    "NUL,ALERT,BACKSPACE,TAB,LINE FEED,VERTICAL TABULATION,FORM FEED,SUBSTITUTE,ESCAPE,"
+    "DELETE,NEXT LINE"
+)
+_NAMES = {ord(unicodedata.lookup(alias)): alias for alias in _ALIASES.split(",")}
 _NO_PLACES: Mapping[int, Place] = {}
 
 

@@ -22,14 +22,13 @@ def repeat_findings(found: Survey) -> Iterator[Finding]:
         return
     number, num_compared = repeats.num_repeats, repeats.num_compared
     num_chars = found.stats.num_chars
-    share = repeats.num_chars / num_chars
     subject = count_of(texts.count, "file" if kind in ("whole", "files") else "document")
     if num_compared < texts.count:
         subject += f" (only the first {num_compared:,} are compared)"
     first, second = map(found.place_of_document, (repeats.first, repeats.second))
     command = f": awk '{_COMMANDS[kind]}' FILE > CLEAN" if kind in _COMMANDS else ""
     yield Finding(
-        "warning" if share >= _MUCH else "remark",
+        "warning" if repeats.num_chars >= _MUCH * num_chars else "remark",
         "repeated documents",
         f"{number:,} of {subject} {'is' if number == 1 else 'are'} equal to an earlier "
         f"one, {percent(repeats.num_chars, num_chars)} of the text: {second} repeats "

@@ -2,14 +2,11 @@
 
 A small text is searched for in a large corpus, so the text is indexed: each of its pieces
 gets a hash, the hashes of all pieces of the corpus are computed block by block in NumPy,
-and where two agree, the characters are compared. Hashes only propose candidates (Rabin
-and Karp 1987); only verified matches count.
+and where two agree, the characters are compared (Rabin and Karp 1987).
 
-Memory: the corpus as Python strings (1, 2 or 4 bytes per character of a file, depending on
-its widest one), a few megabytes for a block, and about 100 bytes for each character of the
-text and each length of piece. With 100 MB of ASCII the command takes 220 MB, since it
-holds a file twice while reading it. A suffix array of that corpus took 400 MB more, and
-building it alone took 1.5 times as long as all of this for a text of 100 KB.
+Memory: the corpus as Python strings, a few megabytes for a block, and about 100 bytes for
+each character of the text and each length of piece: 220 MB for a corpus of 100 MB of ASCII.
+A suffix array takes 400 MB more, and longer to build than this search takes in all.
 """
 
 from __future__ import annotations
@@ -48,11 +45,9 @@ class Overlap:
     """The longest piece that a text and a corpus have in common.
 
     Args:
-        text_offset: characters of the text before it.
-        text_line: line of the text that it begins in, from 1.
+        text_offset, text_line: where it begins: characters before it, line from 1.
         corpus_file: the first file of the corpus that contains it.
-        corpus_offset: characters of that file before it.
-        corpus_line: line of that file that it begins in, from 1.
+        corpus_offset, corpus_line: where it begins in that file.
     """
 
     piece: str
@@ -235,14 +230,8 @@ def _overlap(
     start = int(longest.starts[0])
     file, offset = joined.place(int(longest.places[0]))
     name, content = files[file]
-    return Overlap(
-        piece=text[start : start + longest.length],
-        text_offset=start,
-        text_line=_line(text, start),
-        corpus_file=name,
-        corpus_offset=offset,
-        corpus_line=_line(content, offset),
-    )
+    piece = text[start : start + longest.length]
+    return Overlap(piece, start, _line(text, start), name, offset, _line(content, offset))
 
 
 def _line(text: str, offset: int) -> int:

@@ -85,9 +85,8 @@ class Report:
             verdict = "Trainable as it is, but worth fixing first."
         else:
             verdict = "Nothing to fix: ready for training."
-        return "\n\n".join(
-            map(one_line, [self.headline, *map(str, self.findings), verdict])
-        )
+        paragraphs = [self.headline, *map(str, self.findings), verdict]
+        return "\n\n".join(map(one_line, paragraphs))
 
 
 def examine(
@@ -106,7 +105,7 @@ def examine(
         text: how it would be read.
         train: how it would be trained on; `batch_size`, `seq_length` and `seed` matter.
         size: of the model; `auto` or a name in `SIZES`.
-        model_options: options of the model that override those of its size.
+        model_options: override those of its size.
         progress: whether to show a progress bar on stderr.
 
     Raises:
@@ -122,8 +121,7 @@ def examine(
     (False, 'Add --encoding cp1252.')
     """
     found = survey(paths, text, progress=progress)
-    findings = list(_about_text(found))
-    parts = None
+    findings, parts = list(_about_text(found)), None
     try:
         parts = _parts(found, train.seed)
     except CorpusError as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from textgen.checkpoint.format import Checkpoint
-from textgen.config.fields import to_dict
 from textgen.config.model import ModelConfig
 from textgen.model.architecture import layers
 from textgen.model.layers import Shape
@@ -31,7 +31,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     tokenizer = checkpoint.tokenizer
     return {
         "path": str(path),
-        "model": to_dict(checkpoint.model),
+        "model": asdict(checkpoint.model),
         "num_parameters": checkpoint.model.num_parameters,
         "layers": describe_layers(checkpoint.model),
         "tokenizer": {

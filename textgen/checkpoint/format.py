@@ -16,13 +16,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from textgen.config.fields import from_dict, option_choices, to_dict
+from textgen.config.fields import from_dict, option_choices
 from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
 from textgen.disk.atomic import (
@@ -224,7 +224,7 @@ def _what_is_wrong(path: Path) -> str:
 def _config_json(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
-        "model": to_dict(checkpoint.model),
+        "model": asdict(checkpoint.model),
         "facts": dict(checkpoint.facts),
     }
 

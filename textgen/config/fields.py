@@ -1,4 +1,4 @@
-"""Fields of configurations, conversion from and to plain data, and common checks.
+"""Fields of configurations, conversion from plain data, and common checks.
 
 Each field is a keyword of `textgen.train` or `Generator.stream` and, with dashes for
 underscores, a flag of the command line.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, asdict, field, fields
+from dataclasses import MISSING, Field, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textgen.errors import ConfigError
@@ -36,11 +36,6 @@ def option(
     """
     metadata = {"help": help, "choices": tuple(choices), "flag_default": flag_default}
     return field(default=default, metadata=metadata)
-
-
-def to_dict(config: DataclassInstance) -> dict[str, Any]:
-    """The configuration as plain data for JSON."""
-    return asdict(config)
 
 
 def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:

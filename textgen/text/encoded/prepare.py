@@ -17,10 +17,9 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from textgen.config.fields import to_dict
 from textgen.config.text import TextConfig
 from textgen.disk.atomic import flush_directory
 from textgen.errors import CorpusError, TextgenError
@@ -153,7 +152,7 @@ def corpus_key(content: str, text: TextConfig, seed: int, rule: VocabularyRule) 
         seed: part of the key only if documents are drawn.
     """
     # `content` says which files `glob` has found.
-    options = {name: value for name, value in to_dict(text).items() if name != "glob"}
+    options = {name: value for name, value in asdict(text).items() if name != "glob"}
     data = {
         "version": FORMAT_VERSION,
         # Another version may assign normal forms to more characters.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from textgen.checkpoint.format import (
     load_checkpoint,
     save_checkpoint,
 )
-from textgen.config.fields import to_dict
 from textgen.disk.atomic import ADVICE, locate, write_file
 from textgen.errors import CheckpointError, TrainingError
 from textgen.training.backend.keras import load_keras, sync
@@ -75,8 +74,8 @@ class Saver:
     def save_last(self) -> None:
         """Save everything that a resumed run needs."""
         values = {
-            "text": to_dict(self.task.text),
-            "train": to_dict(self.task.train),
+            "text": asdict(self.task.text),
+            "train": asdict(self.task.train),
             "state": self.progress.to_dict(),
         }
         checkpoint = self._checkpoint()
@@ -123,7 +122,7 @@ class Saver:
             "textgen_version": __version__,
             "backend": self.backend,
             "text": dict(self.task.facts),
-            "train": to_dict(self.task.train),
+            "train": asdict(self.task.train),
             "score": dict(row),
         }
         weights = get_weights(self.model, self.task.model)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from textgen.checking.report import summary
-from textgen.config.fields import to_dict
 from textgen.config.text import TextConfig
 from textgen.text.encoded.cache import Cache
 from textgen.text.encoded.prepare import PreparedText, prepare_text
@@ -78,7 +77,7 @@ def _as_typed(paths: Paths, text: TextConfig) -> str:
     shown = "PATHS" if STDIN in names or len(names) > 3 else shlex.join(names)
     flags = [
         f" --{name.replace('_', '-')} {shlex.quote(str(value))}"
-        for name, value in to_dict(text).items()
+        for name, value in asdict(text).items()
         if value != getattr(TextConfig, name)
     ]
     return shown + "".join(flags)
@@ -89,7 +88,7 @@ def text_facts(text: TextConfig, prepared: PreparedText) -> dict[str, Any]:
     corpus, stats = prepared.corpus, prepared.corpus.stats
     names = [prepared.sources[number].shown for number in stats.files.sources]
     return {
-        **to_dict(text),
+        **asdict(text),
         "sources": list(map(storable_name, names)),
         "num_files": stats.files.num_files,
         "num_documents": stats.num_documents,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from textgen.checkpoint.format import Checkpoint, load_checkpoint
 from textgen.checkpoint.runs import find_checkpoint
-from textgen.config.fields import to_dict
 from textgen.config.model import ModelConfig
 from textgen.errors import ConfigError
 from textgen.text.encoded.vocabulary_rule import corresponding_ids
@@ -96,7 +95,7 @@ def load_base(path: str | Path, size: str, values: Mapping[str, Any]) -> BaseMod
     base = BaseModel(directory := find_checkpoint(path), load_checkpoint(directory))
     if size != "auto":
         raise ConfigError("--init-from determines the size. Leave out --size.")
-    fixed = {**to_dict(base.model), **base.text_options()}
+    fixed = {**asdict(base.model), **base.text_options()}
     differ = [
         f"{name}={value!r} (there {fixed[name]!r})"
         for name, value in values.items()

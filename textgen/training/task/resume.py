@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from textgen.checkpoint.format import load_checkpoint, load_training_state
 from textgen.checkpoint.runs import RunDirectory
-from textgen.config.fields import from_dict, to_dict
+from textgen.config.fields import from_dict
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CheckpointError, ConfigError
@@ -55,9 +55,7 @@ def resumed_task(
         train = from_dict(TrainConfig, state.values.get("train", {}))
     except ConfigError as error:
         raise CheckpointError(f"{run.last}: damaged training state ({error})") from error
-    _check_same_options(
-        values, {**to_dict(text), **to_dict(stored.model), **to_dict(train)}
-    )
+    _check_same_options(values, {**asdict(text), **asdict(stored.model), **asdict(train)})
     train = replace(train, **{k: v for k, v in values.items() if k in MAY_CHANGE})
 
     facts = stored.facts.get("text", {})
