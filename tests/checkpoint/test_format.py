@@ -187,7 +187,7 @@ def test_a_weight_of_another_shape_is_named_with_both_shapes(saved: Path) -> Non
     wrong = {"embedding": np.zeros((3, 4), np.float32)}
     assert change_weights(saved, lambda weights: weights.update(wrong)) == (
         f"{saved / WEIGHTS}: weight embedding has shape (3, 4) and type F32, but "
-        f"{CONFIG} says (3, 3) and F32."
+        f"{CONFIG} expects (3, 3) and F32."
     )
 
 
@@ -195,7 +195,7 @@ def test_a_weight_of_another_type_is_named_with_both_types(saved: Path) -> None:
     wrong = {"output.bias": np.zeros(3, np.float16)}
     assert change_weights(saved, lambda weights: weights.update(wrong)) == (
         f"{saved / WEIGHTS}: weight output.bias has shape (3,) and type F16, but "
-        f"{CONFIG} says (3,) and F32."
+        f"{CONFIG} expects (3,) and F32."
     )
 
 
@@ -204,7 +204,7 @@ def test_weights_too_many_or_too_few_are_named(saved: Path) -> None:
         weights["surplus"] = weights.pop("output.bias")
 
     assert change_weights(saved, swap) == (
-        f"{saved / WEIGHTS}: the weights do not fit {CONFIG}; missing: output.bias; "
+        f"{saved / WEIGHTS}: the weights do not match {CONFIG}; missing: output.bias; "
         "unexpected: surplus."
     )
 
@@ -221,7 +221,7 @@ def test_a_weight_that_is_no_number_is_refused(saved: Path, value: float) -> Non
         weights["layers.0.kernel"][1, 1] = value
 
     assert change_weights(saved, spoil) == (
-        f"{saved / WEIGHTS}: weight layers.0.kernel holds numbers that are not finite. "
+        f"{saved / WEIGHTS}: weight layers.0.kernel contains numbers that are not finite. "
         "Train again with a lower --learning-rate."
     )
 
@@ -282,8 +282,8 @@ def test_a_nonsensical_number_of_layers_is_refused_at_once(saved: Path) -> None:
     )
     update = {"num_layers": 1000}
     assert change_json(saved / CONFIG, lambda data: data["model"].update(update)) == (
-        f"{saved / WEIGHTS}: 6 weights cannot be the 1000 layers that "
-        f"{CONFIG} says. The files belong to different models."
+        f"{saved / WEIGHTS}: 6 weights are too few for the 1000 layers "
+        f"in {CONFIG}. The files belong to different models."
     )
 
 
@@ -302,7 +302,7 @@ def test_the_largest_sizes_do_not_fit_small_weights(saved: Path) -> None:
     most = {"units": MAX_SIZES["units"]}
     assert change_json(saved / CONFIG, lambda data: data["model"].update(most)) == (
         f"{saved / WEIGHTS}: weight layers.0.kernel has shape (3, 8) and type F32, but "
-        f"{CONFIG} says (3, 262144) and F32."
+        f"{CONFIG} expects (3, 262144) and F32."
     )
 
 
@@ -340,7 +340,7 @@ def test_a_tokenizer_of_another_model_is_refused(saved: Path, tmp_path: Path) ->
     save_checkpoint(tmp_path / "other", make(text="abcdef"))
     (tmp_path / "other" / TOKENIZER).replace(saved / TOKENIZER)
     assert message_of(saved) == (
-        f"{saved}: {TOKENIZER} has 6 symbols, but {CONFIG} says 3. The files belong to "
+        f"{saved}: {TOKENIZER} has 6 symbols, but {CONFIG} expects 3. The files belong to "
         "different models."
     )
 

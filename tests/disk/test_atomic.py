@@ -143,7 +143,9 @@ def test_a_real_fault_is_told_at_once(tmp_path: Path) -> None:
 def test_a_directory_that_never_settles_is_an_error(tmp_path: Path) -> None:
     place = tmp_path / "best"
     save_checkpoint(place, make(2))
-    with pytest.raises(CheckpointError, match="replaced again and again while it was read"):
+    with pytest.raises(
+        CheckpointError, match="replaced repeatedly while it was being read"
+    ):
         read_consistent(lambda: place, lambda _: save_checkpoint(place, make(3)))
 
 

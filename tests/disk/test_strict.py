@@ -155,7 +155,7 @@ def test_a_link_in_a_run_is_not_followed_to_what_stands_beside_its_end(
 def test_what_could_not_be_read_again_is_not_written(saved: Path) -> None:
     before = load_checkpoint(saved)
     facts = {"text": {"note": "x" * MAX_BYTES[CONFIG]}}
-    with pytest.raises(CheckpointError, match=r"config\.json would be too much"):
+    with pytest.raises(CheckpointError, match=r"config\.json is too large"):
         save_checkpoint(saved, replace(before, facts=facts))
     assert load_checkpoint(saved).facts == before.facts
 
@@ -185,7 +185,7 @@ def test_too_little_memory_is_an_error_with_the_name(
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "\0", "\x1b[2J"])
 def test_a_path_that_no_file_can_have_is_an_error(path: str) -> None:
     for each in (path, f"nowhere/{path}"):
-        with pytest.raises(CheckpointError, match=r"no name of a file|no such directory"):
+        with pytest.raises(CheckpointError, match=r"not a valid path|no such directory"):
             load_checkpoint(each)
 
 
@@ -235,13 +235,13 @@ def test_any_bytes_are_read_as_python_reads_them_or_are_a_value_error(text: byte
 
 
 REFUSED = {
-    '{"a": 1, "a": 1}': "the name 'a' stands there twice",
-    '[{"b": {"\\u001b": 1, "\\u001b": 2}}]': "the name '\\x1b' stands there twice",
-    "NaN": "NaN is no JSON number",
-    "[-Infinity]": "-Infinity is no JSON number",
-    "1e999": "1e999 is no finite number",
-    "-1e309": "-1e309 is no finite number",
-    f"0.{'1' * 200}": f"0.{'1' * 38}... is no finite number",
+    '{"a": 1, "a": 1}': "the name 'a' occurs more than once",
+    '[{"b": {"\\u001b": 1, "\\u001b": 2}}]': "the name '\\x1b' occurs more than once",
+    "NaN": "NaN is not a JSON number",
+    "[-Infinity]": "-Infinity is not a JSON number",
+    "1e999": "1e999 is not a finite number",
+    "-1e309": "-1e309 is not a finite number",
+    f"0.{'1' * 200}": f"0.{'1' * 38}... is not a finite number",
     str(2**64): f"{2**64} is beyond 64 bits",
     str(-(2**63) - 1): f"{-(2**63) - 1} is beyond 64 bits",
     "1" * 9999: f"{'1' * 40}... is beyond 64 bits",
@@ -333,11 +333,11 @@ LIES = {
         file_of({}, b"", 2**64 - 1),
         "10 bytes are too few for its header",
     ),
-    "a list": (file_of([]), "its header is no JSON object"),
-    "a blank before": (file_of(b" {}", b""), "its header is no JSON object"),
+    "a list": (file_of([]), "its header is not a JSON object"),
+    "a blank before": (file_of(b" {}", b""), "its header is not a JSON object"),
     "a length too short": (file_of({"a": 1}, length=3), "brackets not closed"),
-    "no object": (file_of({"a": 1}), "a needs a dtype, a shape and data_offsets"),
-    "one thing more": (file_of({"a": {**entry(), "b": 1}}), "data_offsets, and no more"),
+    "no object": (file_of({"a": 1}), "a must have exactly a dtype"),
+    "one thing more": (file_of({"a": {**entry(), "b": 1}}), "a must have exactly"),
     "an unknown type": (file_of({"a": entry("F8")}), "a has the unknown type 'F8'"),
     "a type that is none": (file_of({"a": entry(["F32"])}), "unknown type ['F32']"),
     "a negative size": (file_of({"a": entry(shape=[-2])}), "impossible shape [-2]"),
@@ -345,22 +345,25 @@ LIES = {
     "a fraction as a size": (file_of({"a": entry(shape=[2.0])}), "impossible shape [2.0]"),
     "text as a shape": (file_of({"a": entry(shape="2")}), "impossible shape '2'"),
     "nine dimensions": (file_of({"a": entry(shape=[1] * 9)}), "impossible shape [1, 1"),
-    "a large shape": (file_of({"a": entry(shape=[2**62])}), "a has 8 bytes, which do not"),
-    "a small shape": (file_of({"a": entry(shape=[1])}), "a has 8 bytes, which do not"),
+    "a large shape": (
+        file_of({"a": entry(shape=[2**62])}),
+        "a has 8 bytes, which does not",
+    ),
+    "a small shape": (file_of({"a": entry(shape=[1])}), "a has 8 bytes, which does not"),
     "a negative place": (file_of({"a": entry(offsets=[-8, 0])}), "data_offsets [-8, 0]"),
     "one offset": (file_of({"a": entry(offsets=[8])}), "impossible data_offsets [8]"),
     "an end before": (file_of({"a": entry(offsets=[8, 0])}), "a has -8 bytes, which do"),
     "beyond the end": (
         file_of({"a": entry(offsets=[2**63, 2**63 + 8])}),
-        "before a arrays overlap or leave a gap",
+        "arrays before a overlap or leave a gap",
     ),
     "an overlap": (
         file_of({"a": entry(), "b": entry()}),
-        "before b arrays overlap or leave",
+        "arrays before b overlap or leave",
     ),
     "a gap": (
         file_of({"a": entry(offsets=[8, 16])}, b"\0" * 16),
-        "before a arrays overlap",
+        "arrays before a overlap",
     ),
     "bytes too many": (
         file_of({"a": entry()}, b"\0" * 9),
@@ -370,15 +373,18 @@ LIES = {
         file_of({"a": entry()}, b"\0" * 7),
         "its arrays end at byte 77 of 76",
     ),
-    "a name twice": (file_of(b'{"a":1,"a":2}'), "the name 'a' stands there twice"),
-    "parents": (file_of({"../a": entry()}), "'../a' is no name of an array"),
-    "a path": (file_of({"/etc/passwd": entry()}), "'/etc/passwd' is no name of an array"),
-    "a control sequence": (file_of({"\x1b[2J": entry()}), "'\\x1b[2J' is no name of an"),
-    "a line feed": (file_of({"a\n": entry()}), "'a\\n' is no name of an array"),
-    "an empty name": (file_of({"": entry()}), "'' is no name of an array"),
-    "a long name": (file_of({"a" * 201: entry()}), "... is no name of an array"),
-    "metadata": (file_of({"__metadata__": {"a": 1}}, b""), "is not made of strings"),
-    "no metadata": (file_of({"__metadata__": []}, b""), "is not made of strings"),
+    "a name twice": (file_of(b'{"a":1,"a":2}'), "the name 'a' occurs more than once"),
+    "parents": (file_of({"../a": entry()}), "'../a' is not the name of an array"),
+    "a path": (
+        file_of({"/etc/passwd": entry()}),
+        "'/etc/passwd' is not the name of an array",
+    ),
+    "a control sequence": (file_of({"\x1b[2J": entry()}), "'\\x1b[2J' is not the name of"),
+    "a line feed": (file_of({"a\n": entry()}), "'a\\n' is not the name of an array"),
+    "an empty name": (file_of({"": entry()}), "'' is not the name of an array"),
+    "a long name": (file_of({"a" * 201: entry()}), "... is not the name of an array"),
+    "metadata": (file_of({"__metadata__": {"a": 1}}, b""), "must consist of strings"),
+    "no metadata": (file_of({"__metadata__": []}, b""), "must consist of strings"),
 }
 
 
@@ -480,7 +486,7 @@ def test_a_hostile_tokenizer_is_refused(
         ({"units": "2"}, "units='2' must be int, not str"),
         ({"units": 2.0}, "units=2.0 must be int, not float"),
         ({"dropout": "0.5"}, "dropout='0.5' must be float, not str"),
-        ({"dropout": float("nan")}, "NaN is no JSON number"),
+        ({"dropout": float("nan")}, "NaN is not a JSON number"),
         ({"layer_norm": 1}, "layer_norm=1 must be bool, not int"),
         ({"cell": "\x1b[2J"}, "cell='\\x1b[2J' must be one of lstm, gru, rnn"),
         ({"\x1b[2J": 1}, "unknown option '\\x1b[2J'"),
@@ -517,10 +523,10 @@ def test_parts_of_the_training_state_are_objects(
 @pytest.mark.parametrize(
     ("array", "why"),
     [
-        (np.array([np.nan], np.float32), "holds numbers that are not finite"),
-        (np.array([np.inf], np.float64), "holds numbers that are not finite"),
-        (np.ones(1, np.float16), "is of type F16, which Keras does not keep"),
-        (np.ones(1, np.bool_), "is of type BOOL, which Keras does not keep"),
+        (np.array([np.nan], np.float32), "contains numbers that are not finite"),
+        (np.array([np.inf], np.float64), "contains numbers that are not finite"),
+        (np.ones(1, np.float16), "has the type F16, which Keras does not use"),
+        (np.ones(1, np.bool_), "has the type BOOL, which Keras does not use"),
     ],
 )
 def test_training_arrays_of_no_use_are_refused(

@@ -127,7 +127,7 @@ def test_the_changes_reach_what_is_deep_in_a_file(target: Target) -> None:
     assert {"facts", "units", "sources", 0, "val_bits_per_char"} <= found
     assert target.read(CONFIG, written(whole).encode()) == "loaded"
     whole["model"]["units"] = Raw("1e999")
-    assert "1e999 is no finite number" in target.read(CONFIG, written(whole).encode())
+    assert "1e999 is not a finite number" in target.read(CONFIG, written(whole).encode())
 
 
 # --- arrays ---

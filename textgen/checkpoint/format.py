@@ -3,12 +3,12 @@
     config.json          format version, `ModelConfig`, facts about text and score
     tokenizer.json       the vocabulary
     model.safetensors    the weights, named as `ModelConfig.weight_shapes` names them
-    training.json        \\  only in `last`: what it takes to go on training
+    training.json        \\  only in `last`: what resuming needs
     training.safetensors /
 
 Reading never runs code from a checkpoint, and checks names, shapes, types and sizes
-against the configuration before any array is made; how is in `textgen.disk.strict_json`.
-Writing is atomic, see `textgen.disk.atomic`.
+against the configuration before it allocates any array. Writing is atomic; see
+`textgen.disk.atomic`.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ TRAINING, TRAINING_WEIGHTS = "training.json", "training.safetensors"
 FILES = (CONFIG, TOKENIZER, WEIGHTS, TRAINING, TRAINING_WEIGHTS)
 TRAIN_FIRST = "Train one first: textgen train YOUR_TEXT.txt"
 
-# Many times what is ever written. The weights are as large as the configuration says;
-# beside eight times their size, a training keeps the state of each lane of text.
+# Many times the size of what is ever written. The size of the weights follows from the
+# configuration; a training state is limited to eight times that, plus the carried state.
 MAX_BYTES = {
     CONFIG: 4 * 2**20,
     TOKENIZER: 16 * 2**20,
@@ -68,11 +68,11 @@ TRAINING_TYPES = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that can write text.
+    """A trained model.
 
     Args:
         weights: float32 arrays, named and shaped as `model.weight_shapes()` says.
-        facts: JSON data about where the model comes from: `text`, `train`, `score`.
+        facts: JSON data about the origin of the model: `text`, `train`, `score`.
     """
 
     model: ModelConfig
@@ -83,7 +83,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What training needs, beyond the weights, to go on where it stopped."""
+    """What resuming needs besides the weights: JSON data and arrays."""
 
     values: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
@@ -95,9 +95,9 @@ def save_checkpoint(
     training: TrainingState | None = None,
     advice: str = ADVICE,
 ) -> None:
-    """Write a checkpoint directory, or replace one, so that no half of it is ever seen.
+    """Write a checkpoint directory, or replace one atomically.
 
-    Files of other origin in a replaced directory are kept.
+    Unrelated files in a replaced directory are kept.
 
     Args:
         advice: the end of the message when it cannot be written.
@@ -113,7 +113,12 @@ def save_checkpoint(
         writing_errors(path, "write the checkpoint", advice),
         new_directory(place, FILES) as fresh,
     ):
-        _write_json(fresh / CONFIG, _config_json(checkpoint))
+        config = {
+            "format_version": FORMAT_VERSION,
+            "model": asdict(checkpoint.model),
+            "facts": dict(checkpoint.facts),
+        }
+        _write_json(fresh / CONFIG, config)
         _write_json(fresh / TOKENIZER, checkpoint.tokenizer.to_dict())
         _write_arrays(fresh / WEIGHTS, checkpoint.weights)
         if training is not None:
@@ -122,14 +127,14 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint and refuse whatever does not fit together.
+    """Read a checkpoint and check that its files match.
 
     Args:
-        path: a checkpoint directory, or a run that holds one named `best`.
+        path: a checkpoint directory, or a run directory; see `checkpoint_directory`.
 
     Raises:
-        CheckpointError: missing, damaged, of another shape than its configuration
-            says, or written by a newer version; the message names the file.
+        CheckpointError: a file is missing, damaged, does not match the configuration,
+            or was written by a newer version; the message names it.
 
     >>> import tempfile
     >>> config = ModelConfig(vocab_size=2, num_layers=1, units=2, embedding_dim=3)
@@ -154,7 +159,7 @@ def _read_checkpoint(directory: Path) -> Checkpoint:
     if tokenizer.vocab_size != model.vocab_size:
         raise CheckpointError(
             f"{directory}: {TOKENIZER} has {tokenizer.vocab_size} symbols, but {CONFIG} "
-            f"says {model.vocab_size}. The files belong to different models."
+            f"expects {model.vocab_size}. The files belong to different models."
         )
     weights = _read_weights(directory / WEIGHTS, model)
     return Checkpoint(model, tokenizer, weights, facts)
@@ -180,12 +185,12 @@ def _read_training_state(directory: Path) -> TrainingState:
 
 
 def checkpoint_directory(path: str | Path) -> Path:
-    """The directory that holds the model of `path`: itself, its `best` or its `last`.
+    """The directory of the model in `path`: itself, its `best` or its `last`.
 
     A run has no `best` before its first evaluation.
 
     Raises:
-        CheckpointError: none of them is there.
+        CheckpointError: none of them is a checkpoint.
     """
     path = Path(path)
     try:
@@ -193,16 +198,16 @@ def checkpoint_directory(path: str | Path) -> Path:
     except OSError:
         pass
     except ValueError as error:
-        why = f"no name of a file ({error})"
+        why = f"not a valid path ({error})"
         raise CheckpointError(f"{shown(str(path))}: {why}. Name a directory.") from error
     for candidate in (path, path / "best", path / "last"):
-        # Looked at before it is followed.
+        # Checked before it is followed.
         is_link = candidate != path and os.path.islink(candidate)
         # One of the two files is enough; the error then names the other.
         place = None if is_link else locate(candidate, (CONFIG, WEIGHTS))
         found = place or candidate
         if is_link or (found != path and os.path.islink(found)):
-            # A link that a person names is theirs; one inside came with the run.
+            # The user chose a link given as `path`, but one inside came with the run.
             raise CheckpointError(
                 f"{found}: refused (a symbolic link, which may lead out of the run). Name "
                 "the checkpoint that it points to."
@@ -221,14 +226,6 @@ def _what_is_wrong(path: Path) -> str:
     return f"no {CONFIG} in it" if os.path.isdir(path) else "a file, not a directory"
 
 
-def _config_json(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {
-        "format_version": FORMAT_VERSION,
-        "model": asdict(checkpoint.model),
-        "facts": dict(checkpoint.facts),
-    }
-
-
 # --- writing -------------------------------------------------------------------
 
 
@@ -236,11 +233,11 @@ def _write_json(path: Path, data: Mapping[str, Any]) -> None:
     text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
     encoded = text.encode("utf-8")
     try:
-        # What could not be read again must not take the place of what can.
+        # A checkpoint that cannot be read must not replace one that can.
         check_json(encoded, MAX_BYTES[path.name])
     except ValueError as error:
         raise CheckpointError(
-            f"{path.name} would be too much for a checkpoint ({error}). Use fewer or "
+            f"{path.name} is too large for a checkpoint ({error}). Use fewer or "
             "shorter labels, or a larger --eval-every."
         ) from error
     write_flushed(path, encoded)
@@ -286,11 +283,11 @@ def _read_facts(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     text = facts.get("text", {})
     kinds = option_choices(TextConfig, "documents")
     if "documents" in text and text["documents"] not in kinds:
-        why = f"documents {shown(text['documents'])} is none of {', '.join(kinds)}"
+        why = f"documents {shown(text['documents'])} must be one of {', '.join(kinds)}"
         raise CheckpointError(damaged(path, why))
     sources = text.get("sources", [])
     if not isinstance(sources, list) or not all(isinstance(s, str) for s in sources):
-        raise CheckpointError(damaged(path, "sources is no list of file names"))
+        raise CheckpointError(damaged(path, "sources must be a list of file names"))
     return facts
 
 
@@ -310,7 +307,7 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
         _check_names(path, set(layout), set(shapes))
         for name, shape in shapes.items():
             _check_layout(path, name, shape, layout[name])
-        # So the file is as large as the configuration says: now memory is taken.
+        # The file has the size that the configuration implies, so allocate memory for it.
         weights: dict[str, np.ndarray] = {}
         for layer in layers(model):
             weights |= _empty_arrays(layer)
@@ -319,7 +316,7 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise CheckpointError(
-                f"{path}: weight {name} holds numbers that are not finite. "
+                f"{path}: weight {name} contains numbers that are not finite. "
                 "Train again with a lower --learning-rate."
             )
     return weights
@@ -341,15 +338,15 @@ def _empty_arrays(layer: Layer) -> dict[str, np.ndarray]:
 def _check_num_layers(path: Path, num_weights: int, model: ModelConfig) -> None:
     if model.num_layers > num_weights:
         raise CheckpointError(
-            f"{path}: {num_weights} weights cannot be the {model.num_layers} layers that "
-            f"{CONFIG} says. The files belong to different models."
+            f"{path}: {num_weights} weights are too few for the {model.num_layers} layers "
+            f"in {CONFIG}. The files belong to different models."
         )
 
 
 def _check_names(path: Path, found: set[str], expected: set[str]) -> None:
     if found != expected:
         raise CheckpointError(
-            f"{path}: the weights do not fit {CONFIG}; missing: "
+            f"{path}: the weights do not match {CONFIG}; missing: "
             f"{_listed(expected - found)}; unexpected: {_listed(found - expected)}."
         )
 
@@ -362,7 +359,7 @@ def _check_layout(path: Path, name: str, expected: tuple[int, ...], found: Store
     if found.shape != expected or found.dtype != "F32":
         raise CheckpointError(
             f"{path}: weight {name} has shape {found.shape} and type {found.dtype}, but "
-            f"{CONFIG} says {expected} and F32."
+            f"{CONFIG} expects {expected} and F32."
         )
 
 
@@ -372,7 +369,7 @@ def _read_training_arrays(path: Path, weights_bytes: int) -> dict[str, np.ndarra
         for name, stored in layout.items():
             if stored.dtype not in TRAINING_TYPES:
                 raise ValueError(
-                    f"{name} is of type {stored.dtype}, which Keras does not keep"
+                    f"{name} has the type {stored.dtype}, which Keras does not use"
                 )
         arrays = {
             name: np.empty(stored.shape, TRAINING_TYPES[stored.dtype])
@@ -381,5 +378,5 @@ def _read_training_arrays(path: Path, weights_bytes: int) -> dict[str, np.ndarra
         for name, array in arrays.items():
             fill(file, layout[name], array.data)
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise ValueError(f"{name} holds numbers that are not finite")
+                raise ValueError(f"{name} contains numbers that are not finite")
     return arrays

@@ -20,7 +20,7 @@ from textgen.errors import CheckpointError, TextgenError
 
 Read = TypeVar("Read")
 
-# Reading takes milliseconds, and a training saves far less often than that.
+# Reading takes milliseconds; training saves far less often than that.
 READ_ATTEMPTS = 20
 ADVICE = "Free some space or choose another --out."
 
@@ -184,7 +184,7 @@ def locate(path: Path, names: tuple[str, ...]) -> Path | None:
     Returns:
         `path`; its old version during a replacement, or after a crash in one; or None.
     """
-    # A reader may ask by the temporary name of a version that has been renamed since.
+    # `path` may be the temporary name of a version that has been renamed since.
     remnant = re.fullmatch(r"\.(.+)\.old", path.name)
     original = path.with_name(remnant[1]) if remnant else path
     # A replacement can move the directory once during each round.
@@ -198,7 +198,7 @@ def locate(path: Path, names: tuple[str, ...]) -> Path | None:
 def read_consistent(find: Callable[[], Path], read: Callable[[Path], Read]) -> Read:
     """Read several files of one directory, all from the same version of it.
 
-    If a training replaces the directory meanwhile, it is read again.
+    If the directory is replaced in the meantime, it is read again.
 
     Args:
         find: returns the current place of the directory.
@@ -213,7 +213,7 @@ def read_consistent(find: Callable[[], Path], read: Callable[[Path], Read]) -> R
         try:
             found = read(place)
         except (TextgenError, OSError):
-            # A replacement explains missing or mismatched files: then try again.
+            # A replacement explains missing or mismatched files, so try again.
             # Between its two renames the identity is the same, but the place differs.
             if before is not None and (now := find()) == place and _identity(now) == before:
                 raise
@@ -221,8 +221,8 @@ def read_consistent(find: Callable[[], Path], read: Callable[[Path], Read]) -> R
             if _identity(place) == before:
                 return found
     raise CheckpointError(
-        f"{place}: replaced again and again while it was read. Try again, or stop the "
-        "training that writes it."
+        f"{place}: replaced repeatedly while it was being read. Try again, or stop "
+        "the training that writes it."
     )
 
 
@@ -243,7 +243,7 @@ def sibling(path: Path, suffix: str) -> Path:
 
 
 def remove_files(directory: Path, names: tuple[str, ...]) -> None:
-    """Delete files by name, and the directory if nothing else is left in it."""
+    """Delete files by name, and the directory if it is then empty."""
     for name in names:
         (directory / name).unlink(missing_ok=True)
     if not any(directory.iterdir()) and not directory.is_symlink():

@@ -1,8 +1,8 @@
 """One process at a time in a directory, through a lock that the operating system holds.
 
-The library `filelock` locks; this file adds who holds the lock, and leaves nothing behind.
-The lock belongs to an open file, so it ends with its process, even after `kill -9`. The
-file alone means nothing: one left by a crash locks nobody out.
+The library `filelock` does the locking; this module adds the name of the owner and removes
+the lock file. The lock belongs to an open file, so it ends with its process, even after
+`kill -9`. The file alone means nothing: one left by a crash locks nobody out.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def locked(directory: Path) -> Iterator[bool]:
     Traceback (most recent call last):
     textgen.errors.CheckpointError: ...run: another training is writing here ...
     """
-    # Absolute, since the working directory may change before the release.
+    # An absolute path, since the working directory may change before the release.
     place = Path(os.path.abspath(directory))
     created: list[Path] = []
     try:
@@ -68,7 +68,7 @@ def _acquire(directory: Path, shown: Path, created: list[Path]) -> BaseFileLock 
     from filelock import FileLock, Timeout  # late: it takes a tenth of a second
 
     path = directory / LOCK
-    # A process that ends removes its file, and a lock on a removed file is worthless.
+    # The previous owner removes its file, and a lock on a removed file protects nothing.
     for _ in range(100):
         created += make_directory(directory)
         lock = FileLock(path, timeout=0, thread_local=False, on_acquired=_write_owner)
@@ -93,9 +93,9 @@ def _acquire(directory: Path, shown: Path, created: list[Path]) -> BaseFileLock 
 
 def _write_owner(descriptor: int) -> None:
     """Name this process in the locked file, for the message that others get."""
-    # Windows lets nobody else read the first byte, which carries the lock.
+    # On Windows nobody else can read the first byte, which is locked.
     owner = f"\n{os.getpid()} {socket.gethostname()}"
-    with suppress(OSError):  # the lock holds on a full disk, too
+    with suppress(OSError):  # the lock also works on a full disk
         os.ftruncate(descriptor, 0)
         os.write(descriptor, owner.encode())
 
@@ -110,8 +110,8 @@ def _owner(path: Path) -> str:
 
 
 def _release(lock: BaseFileLock | None, path: Path) -> None:
-    # While the lock is held, so that the file of another process is never removed.
-    # Windows removes no open file; there `filelock` does it after the release.
+    # The lock is still held, so the file of another process is never removed.
+    # Windows cannot remove an open file; there `filelock` does it after the release.
     if os.name != "nt":
         with suppress(OSError):
             path.unlink()

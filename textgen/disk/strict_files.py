@@ -1,4 +1,4 @@
-"""Opening untrusted files: only regular ones, no links, none that are too large."""
+"""Opening untrusted files: only regular ones, no links, none that is too large."""
 
 from __future__ import annotations
 

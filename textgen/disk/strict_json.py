@@ -1,7 +1,7 @@
 """Parsing untrusted JSON: a subset of RFC 8259.
 
-No duplicate keys, no numbers beyond 64 bits, no lone surrogates, no deep nesting. All of
-this is checked before an object is allocated that is larger than the file.
+No duplicate names, no numbers beyond 64 bits, no lone surrogates, no deep nesting. All of
+this is checked before anything larger than the file is allocated.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _HALF_CHARACTER = re.compile(
 
 
 def read_json(path: Path, max_bytes: int) -> dict[str, Any]:
-    """Read a file that contains a JSON object.
+    """Read a file that contains a strict JSON object.
 
     Raises:
-        CheckpointError: as `opened`, or the file is not a strict JSON object.
+        CheckpointError: as `opened`, or the file contains something else.
     """
     with opened(path, max_bytes) as (file, size):
         data = parse_json(file.read(size))
@@ -50,7 +50,7 @@ def parse_json(data: bytes) -> Any:
     {'a': [1, 2.5, 'é']}
     >>> parse_json(b'{"a": 1, "a": 2}')
     Traceback (most recent call last):
-    ValueError: the name 'a' stands there twice
+    ValueError: the name 'a' occurs more than once
     """
     check_json(data)
     return json.loads(
@@ -97,7 +97,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(names) < len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice, _ = counts.most_common(1)[0]
-        raise ValueError(f"the name {shown(twice)} stands there twice")
+        raise ValueError(f"the name {shown(twice)} occurs more than once")
     return names
 
 
@@ -111,11 +111,11 @@ def _whole_number(text: str) -> int:
 def _real_number(text: str) -> float:
     if len(text) <= MAX_NUMBER_CHARS and math.isfinite(number := float(text)):
         return number
-    raise ValueError(f"{_short(text)} is no finite number")
+    raise ValueError(f"{_short(text)} is not a finite number")
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _short(digits: str) -> str:

@@ -41,9 +41,9 @@ def read_layout(file: BinaryIO, size: int) -> dict[str, Stored]:
         size: of the file, in bytes.
 
     Raises:
-        ValueError: the header is not strict JSON, or it does not describe just this
-            file: arrays that overlap, leave gaps, are of another size than their type
-            and shape say, or do not end where the file ends.
+        ValueError: the header is not strict JSON or does not match the file: arrays
+            overlap, leave gaps, have a size that does not match their type and shape,
+            or do not end where the file ends.
 
     >>> import io
     >>> header = b'{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
@@ -58,7 +58,7 @@ def read_layout(file: BinaryIO, size: int) -> dict[str, Stored]:
         raise ValueError(f"a header of {length:,} bytes")
     header = file.read(length)
     if not header.startswith(b"{"):
-        raise ValueError("its header is no JSON object")
+        raise ValueError("its header is not a JSON object")
     entries = parse_json(header)
     _check_metadata(entries.pop("__metadata__", {}))
     layout = {name: _stored(name, entry, 8 + length) for name, entry in entries.items()}
@@ -82,15 +82,15 @@ def _check_metadata(metadata: object) -> None:
     if not isinstance(metadata, dict) or not all(
         isinstance(value, str) for value in metadata.values()
     ):
-        raise ValueError("its __metadata__ is not made of strings")
+        raise ValueError("its __metadata__ must consist of strings")
 
 
 def _stored(name: str, entry: object, data_begin: int) -> Stored:
     # No path such as `..` or `/etc`, in case a name is ever used as a file name.
     if len(name) > 200 or not _PLAIN_NAME.fullmatch(name):
-        raise ValueError(f"{shown(name)} is no name of an array")
+        raise ValueError(f"{shown(name)} is not the name of an array")
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"{name} needs a dtype, a shape and data_offsets, and no more")
+        raise ValueError(f"{name} must have exactly a dtype, a shape and data_offsets")
     dtype, shape = entry["dtype"], entry["shape"]
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise ValueError(f"{name} has the unknown type {shown(dtype)}")
@@ -101,7 +101,7 @@ def _stored(name: str, entry: object, data_begin: int) -> Stored:
         raise ValueError(f"{name} has the impossible data_offsets {shown(offsets)}")
     begin, end = offsets
     if end - begin != math.prod(shape) * ITEM_BYTES[dtype]:
-        raise ValueError(f"{name} has {end - begin} bytes, which do not fit its shape")
+        raise ValueError(f"{name} has {end - begin} bytes, which does not match its shape")
     return Stored(dtype, tuple(shape), data_begin + begin, data_begin + end)
 
 
@@ -113,7 +113,7 @@ def _check_cover(layout: Mapping[str, Stored], begin: int, size: int) -> None:
     places = sorted((stored.begin, stored.end, name) for name, stored in layout.items())
     for start, end, name in places:
         if start != begin:
-            raise ValueError(f"before {name} arrays overlap or leave a gap")
+            raise ValueError(f"arrays before {name} overlap or leave a gap")
         begin = end
     if begin != size:
         raise ValueError(f"its arrays end at byte {begin:,} of {size:,}")
