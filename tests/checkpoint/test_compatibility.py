@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.generation.models import read_whole
 from textgen.__main__ import run as run_command
 from textgen.checkpoint.format import load_checkpoint
 from textgen.generation.generator import Generator
@@ -30,7 +31,7 @@ def test_the_logits_of_an_earlier_checkpoint_are_the_same(run: str, part: str) -
     checkpoint = load_checkpoint(DATA / run / "run" / part)
     network = Network(checkpoint.model, checkpoint.weights)
     for sample in expected(run):
-        logits, _ = network.read(sample["ids"], network.initial_state())
+        logits, _ = read_whole(network, sample["ids"], network.initial_state())
         np.testing.assert_allclose(logits[-1], sample["last_logits"], rtol=1e-6, atol=1e-6)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
+from textgen.generation.network.network import Network
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -51,3 +52,9 @@ def random_model(tokenizer: Tokenizer, scale: float = 0.8, **options: Any) -> Ge
         for name, shape in config.weight_shapes().items()
     }
     return Generator(config, weights, tokenizer)
+
+
+def read_whole(network: Network, ids: Any, state: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The logits `(time, vocab_size)` of a text, and the state after it."""
+    logits, states = zip(*network.read_chunks(ids, state), strict=True)
+    return np.concatenate(logits), states[-1]

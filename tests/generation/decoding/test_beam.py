@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.generation.models import ABC, LETTERS, random_model
+from tests.generation.models import ABC, LETTERS, random_model, read_whole
 from textgen.errors import ConfigError
 from textgen.generation.generator import Generator
 from textgen.generation.sampling.filters import log_softmax
@@ -22,8 +22,8 @@ def log_probability(generator: Generator, prompt: str, ids: list[int]) -> float:
     network, tokenizer = generator._network, generator.tokenizer
     begin = [0] if tokenizer.eod_id == 0 else []
     start = [*begin, *tokenizer.encode(prompt).tolist()]
-    logits, state = network.read(start, network.initial_state())
-    rows, _ = network.read(ids, state)
+    logits, state = read_whole(network, start, network.initial_state())
+    rows, _ = read_whole(network, ids, state)
     expected = log_softmax(np.vstack([logits[-1:], rows[:-1]]).astype(np.float64))
     return float(expected[np.arange(len(ids)), ids].sum())
 

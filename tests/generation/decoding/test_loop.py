@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.generation.models import ABC, LETTERS, chain_model, random_model, writes
+from tests.generation.models import (
+    ABC,
+    LETTERS,
+    chain_model,
+    random_model,
+    read_whole,
+    writes,
+)
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, ConfigError
 from textgen.generation.generator import Generator
@@ -198,8 +205,8 @@ def test_log_probabilities_are_those_of_the_model_alone() -> None:
         "ab", length=12, temperature=0.3, top_k=3, logprobs=2, seed=1
     )
     network, tokenizer = generator._network, generator.tokenizer
-    logits, state = network.read(tokenizer.encode("ab"), network.initial_state())
-    rows, _ = network.read(tokenizer.encode(sample.text), state)
+    logits, state = read_whole(network, tokenizer.encode("ab"), network.initial_state())
+    rows, _ = read_whole(network, tokenizer.encode(sample.text), state)
     expected = log_softmax(np.vstack([logits[-1:], rows[:-1]]).astype(np.float64))
     ids = tokenizer.encode(sample.text)
     assert [e["id"] for e in sample.logprobs] == ids.tolist()

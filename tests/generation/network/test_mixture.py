@@ -1,4 +1,4 @@
-"""Mixed models: their chances are averaged."""
+"""Mixed models: their probabilities are averaged."""
 
 from __future__ import annotations
 

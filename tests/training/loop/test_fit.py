@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import textgen
+from tests.generation.models import read_whole
 from textgen.checkpoint.format import (
     TrainingState,
     load_checkpoint,
@@ -608,7 +609,7 @@ def test_load_model_gives_the_trained_keras_model(
     nats = np.log(np.exp(shifted).sum(axis=1)) - shifted[:, 0]
     assert np.isfinite(nats).all()
     network = generator._network
-    expected, _ = network.read(ids, network.initial_state())
+    expected, _ = read_whole(network, ids, network.initial_state())
     np.testing.assert_allclose(logits, expected, atol=1e-4)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(ids[None, :-1], ids[None, 1:].astype("int32"), verbose=0)

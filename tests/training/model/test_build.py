@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.generation.models import read_whole
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
 from textgen.generation.network.layers import kinds as numpy_kinds
@@ -68,7 +69,7 @@ def test_numpy_network_equals_keras_model_over_200_characters(options: Any) -> N
     expected = np.asarray(model.predict_on_batch(ids[None]))[0]
 
     network = Network(config, weights)
-    read, _ = network.read(ids, network.initial_state())
+    read, _ = read_whole(network, ids, network.initial_state())
     np.testing.assert_allclose(read, expected, atol=1e-4)
 
     state = network.initial_state()
@@ -129,7 +130,7 @@ def test_both_halves_compute_the_same_for_any_sequence_of_layers(
         logits, state = network.step(ids[:, position], state)
         np.testing.assert_allclose(logits, expected[:, position], atol=1e-4)
     for row in range(2):
-        read, _ = network.read(ids[row], network.initial_state())
+        read, _ = read_whole(network, ids[row], network.initial_state())
         np.testing.assert_allclose(read, expected[row], atol=1e-4)
 
 
@@ -168,9 +169,11 @@ def read_once(
     """The output of layers that need not end in logits, in NumPy."""
     x: Any = ids
     outputs: Outputs = {}
-    for layer in make_layers(stack, weights, copy=True):
+    copies = {name: array.copy() for name, array in weights.items()}
+    for layer, names in make_layers(stack, copies):
         bound = layer.bind(np.zeros((1 + layer.num_vectors, 3), np.float32), outputs)
         x = bound.read(x)
+        outputs |= dict.fromkeys(names, x)
     return x
 
 

@@ -1,4 +1,4 @@
-"""Several models as one: their probabilities are averaged at every character."""
+"""Linear interpolation of several models."""
 
 from __future__ import annotations
 

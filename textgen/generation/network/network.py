@@ -1,49 +1,52 @@
 """The forward pass in NumPy: one character in, the logits of the next one out.
 
-The equations of every layer stand in plain sight in `layers` and `cells`. Four things
-make them fast without hiding them:
+The equations of every layer are in `layers` and `cells`. Four things make them fast:
 
-* An id selects a row of a table, in place of the first layer's product with its input
-  (`LookedUp`).
+* A table look-up replaces the first layer's product with its input (`LookedUp`).
 * One `tanh` serves all gates of a cell at once (`CellWeights`).
 * Each step works in place, in buffers that are allocated once; at batch size 1 they are
   plain vectors.
-* A layer's input and its own last output lie side by side, as do the matrices they are
-  multiplied by, so that one product takes the place of two (`joined`).
+* A layer's input and its last output are adjacent in memory, as are the matrices they are
+  multiplied by, so that one product replaces two (`joined`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from textgen.config.model import ModelConfig
-from textgen.generation.network.layers.base import Floats, Ids, Layer, Outputs, State
+from textgen.generation.network.layers.base import (
+    Floats,
+    Ids,
+    Layer,
+    Outputs,
+    State,
+    Weights,
+)
 from textgen.generation.network.layers.kinds import make_layers
 from textgen.model.architecture import layers
 
 CHUNK_CHARS = 512
-"""Characters that `Network.read_chunks` takes through a layer at once."""
+"""Characters that `Network.read_chunks` passes through a layer at once."""
 
 
 class Network:
     """A trained network, ready to predict.
 
-    The state is a value: a method reads the one it is given and returns a new one.
-    The old one stays valid, so several continuations can start from it. Several
-    threads may use one network.
+    The state is a value: a method returns a new one and leaves the old one as it is, so
+    several continuations can start from it. Several threads may use one network.
 
     Args:
         config: the architecture.
         weights: float32 arrays with the names and shapes of
             `config.weight_shapes()`.
-        copy: whether the arrays stay as they are. Without a copy they are scaled in
-            place, and if a layer's two kernels lie side by side in memory, as
-            `load_checkpoint` reads them, nothing is held twice.
+        copy: whether to copy the arrays. Without a copy they are scaled in place; if a
+            layer's two kernels are adjacent in memory, as `load_checkpoint` reads them,
+            nothing is held twice.
 
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
     >>> shapes = config.weight_shapes().items()
@@ -58,13 +61,13 @@ class Network:
     [512, 88]
     """
 
-    def __init__(
-        self, config: ModelConfig, weights: Mapping[str, Floats], *, copy: bool = True
-    ) -> None:
+    def __init__(self, config: ModelConfig, weights: Weights, *, copy: bool = True) -> None:
         self.config = config
-        self._layers = make_layers(layers(config), weights, copy=copy)
+        if copy:
+            weights = {name: array.copy() for name, array in weights.items()}
+        self._layers = make_layers(layers(config), weights)
         # Every layer that carries a state has the same number of vectors.
-        counts = [layer.num_vectors for layer in self._layers if layer.num_vectors]
+        counts = [layer.num_vectors for layer, _ in self._layers if layer.num_vectors]
         self._num_states, self._num_vectors = len(counts), max(counts)
         # NumPy lets other threads run during a product: each has its own buffers.
         self._buffers = threading.local()
@@ -90,46 +93,36 @@ class Network:
         batch_size = len(ids)
         work = self._workspace(state, batch_size)
         x: Any = ids[0] if batch_size == 1 else np.asarray(ids)
-        for step in work.steps:
+        for step, names in work.steps:
             x = step(x)
+            for name in names:
+                work.outputs[name] = x
         return (x[np.newaxis] if batch_size == 1 else x), work.state()
 
-    def read(self, ids: Ids, state: State) -> tuple[Floats, State]:
-        """Read one text, much faster than with as many calls of `step`.
+    def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
+        """Read one text of any length in bounded memory, much faster than with `step`.
 
         Args:
             ids: `(time,)` integers below `vocab_size`.
             state: `(num_layers, vectors, 1, units)`; left as it is.
 
-        Returns:
-            Logits `(time, vocab_size)`; row t predicts what follows `ids[t]`. And
-            the state after the last character.
+        Yields:
+            For at most `CHUNK_CHARS` characters at a time: logits `(time, vocab_size)`,
+            of which row t predicts the character after `ids[t]`, and the state after the
+            last character.
 
         Raises:
             ValueError: the state is for a batch size other than 1.
         """
-        parts = [np.empty((0, self.config.vocab_size), np.float32)]
-        for logits, after in self.read_chunks(ids, state):
-            parts.append(logits)
-            state = after
-        return np.concatenate(parts), state.copy()
-
-    def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
-        """Read one text of any length in bounded memory.
-
-        Yields what `read` returns, for at most `CHUNK_CHARS` characters at a time.
-        """
         ids = np.asarray(ids)
         for start in range(0, len(ids), CHUNK_CHARS):
-            logits, state = self._read_chunk(ids[start : start + CHUNK_CHARS], state)
-            yield logits, state
-
-    def _read_chunk(self, ids: NDArray[Any], state: State) -> tuple[Floats, State]:
-        work = self._workspace(state, batch_size=1)
-        x: Any = ids
-        for layer in work.layers:
-            x = layer.read(x)
-        return x, work.state()
+            work = self._workspace(state, batch_size=1)
+            x: Any = ids[start : start + CHUNK_CHARS]
+            for read, names in work.reads:
+                x = read(x)
+                work.outputs.update(dict.fromkeys(names, x))
+            state = work.state()
+            yield x, state
 
     def _workspace(self, state: State, batch_size: int) -> _Workspace:
         """This thread's buffers, with `state` in them."""
@@ -154,22 +147,25 @@ class _Workspace:
         shape: of the state, `(num_layers, vectors, batch, units)`.
     """
 
-    def __init__(self, layers: Sequence[Layer], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, layers: Sequence[tuple[Layer, list[str]]], shape: tuple[int, ...]
+    ) -> None:
         num_layers, num_vectors, batch_size, units = shape
-        # In front of each layer's vectors lies its input.
+        # Each layer's input precedes its vectors.
         memory = np.zeros((num_layers, batch_size, 1 + num_vectors, units), np.float32)
-        # The same in the order of a state.
+        # A view in the order of a state.
         self.vectors = np.moveaxis(memory[:, :, 1:], 2, 1)
         # Products of plain vectors cost less than those of matrices with one row.
         parts = iter(memory[:, 0] if batch_size == 1 else memory)
         none = np.zeros(0, np.float32)
-        outputs: Outputs = {}
-        self.layers = [
-            layer.bind(next(parts) if layer.num_vectors else none, outputs)
-            for layer in layers
+        self.outputs: Outputs = {}
+        bound = [
+            (layer.bind(next(parts) if layer.num_vectors else none, self.outputs), names)
+            for layer, names in layers
         ]
-        self.steps = [layer.step for layer in self.layers]
+        self.steps = [(layer.step, names) for layer, names in bound]
+        self.reads = [(layer.read, names) for layer, names in bound]
 
     def state(self) -> State:
-        """What the layers remember now, as a value."""
+        """A copy of the layers' current state."""
         return self.vectors.copy()

@@ -1,4 +1,4 @@
-"""What a recurrent layer asks of a cell, and the weights that it hands to it."""
+"""The interface of a recurrent cell, and the weights it works with."""
 
 from __future__ import annotations
 
@@ -16,25 +16,20 @@ class CellWeights:
     the sigmoid gates, and one `tanh` then serves all gates at once.
 
     Args:
-        own: `kernel`, `recurrent_kernel` and `bias`.
-        gate_scales: for each gate 1/2 where a sigmoid follows, 1 where a tanh follows.
-        copy: whether to copy the weights; otherwise they are scaled in place.
+        own: `kernel`, `recurrent_kernel` and `bias`; scaled in place.
+        gate_scales: for each gate 1/2 if a sigmoid follows, 1 if a tanh follows.
     """
 
-    def __init__(
-        self, own: dict[str, Floats], gate_scales: tuple[float, ...], *, copy: bool
-    ) -> None:
-        kernel, recurrent_kernel = own["kernel"], own["recurrent_kernel"]
+    def __init__(self, own: dict[str, Floats], gate_scales: tuple[float, ...]) -> None:
+        kernel, recurrent_kernel, bias = own["kernel"], own["recurrent_kernel"], own["bias"]
         self.scales = np.repeat(np.array(gate_scales, np.float32), len(recurrent_kernel))
-
-        def scaled(weight: Floats) -> Floats:
-            return np.multiply(weight, self.scales, out=None if copy else weight)
-
-        self.both_kernels = scaled(_stacked(kernel, recurrent_kernel))
+        self.both_kernels = _stacked(kernel, recurrent_kernel)
+        self.both_kernels *= self.scales
         # Views: nothing is held twice.
         self.kernel, self.recurrent_kernel = np.split(self.both_kernels, [len(kernel)])
+        bias *= self.scales
         # A GRU has a second bias, which its cell adds.
-        biases = np.atleast_2d(scaled(own["bias"]))
+        biases = np.atleast_2d(bias)
         self.bias, self.recurrent_bias = biases[0], biases[-1]
 
     def project(self, x: Floats) -> Floats:
@@ -49,14 +44,11 @@ def _stacked(kernel: Floats, recurrent_kernel: Floats) -> Floats:
     whole, rows = kernel.base, len(kernel)
     if whole is not None and whole is recurrent_kernel.base:
         upper, lower = whole[:rows], whole[rows:]
-        if _are_same(kernel, upper) and _are_same(recurrent_kernel, lower):
+        pairs = (kernel, upper), (recurrent_kernel, lower)
+        # The same numbers in the same memory.
+        if all(a.__array_interface__ == b.__array_interface__ for a, b in pairs):
             return whole
     return np.concatenate([kernel, recurrent_kernel])
-
-
-def _are_same(one: Floats, other: Floats) -> bool:
-    """Whether two arrays are the same numbers in the same memory."""
-    return one.__array_interface__ == other.__array_interface__
 
 
 class Cell(Protocol):

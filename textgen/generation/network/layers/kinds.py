@@ -1,58 +1,63 @@
-"""The table from layer descriptions to what computes them in NumPy."""
+"""The table from layer descriptions to their NumPy implementations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from textgen.generation.network.layers.base import Floats, Layer
-from textgen.generation.network.layers.dense import Output, Projection
-from textgen.generation.network.layers.embedding import Embedding
-from textgen.generation.network.layers.normalization import Normalization
+from textgen.generation.network.layers.base import Layer, Weights
 from textgen.generation.network.layers.recurrent import LookedUp, Recurrent
-from textgen.generation.network.layers.residual import Kept, Residual
+from textgen.generation.network.layers.stateless import (
+    Residual,
+    embedding,
+    normalization,
+    output,
+    projection,
+)
 from textgen.model import layers
 
-KINDS: dict[type[layers.Layer], Callable[..., Layer] | None] = {
-    layers.Embedding: Embedding,
+KINDS: dict[type[layers.Layer], Callable[[Any, Weights], Layer] | None] = {
+    layers.Embedding: embedding,
     layers.Recurrent: Recurrent,
-    layers.Normalization: Normalization,
+    layers.Normalization: normalization,
     layers.Dropout: None,
     layers.Residual: Residual,
-    layers.Projection: Projection,
-    layers.Output: Output,
+    layers.Projection: projection,
+    layers.Output: output,
 }
-"""None for what does nothing when a network predicts."""
+"""None for layers that only training needs."""
 
 
 def make_layers(
-    descriptions: Sequence[layers.Layer], weights: Mapping[str, Floats], *, copy: bool
-) -> list[Layer]:
+    descriptions: Sequence[layers.Layer], weights: Weights
+) -> list[tuple[Layer, list[str]]]:
     """The layers of a network, ready to be bound to buffers.
 
     Args:
-        weights: of the whole network, by their names in a checkpoint.
-        copy: whether to leave the arrays as they are.
+        weights: may be modified, and are used by the layers from now on.
+
+    Returns:
+        Each layer, and the names under which later layers read its output.
     """
-    made: list[tuple[Any, set[str]]] = []
+    sources = {source for each in descriptions for source in each.sources}
+    made: list[tuple[layers.Layer, Layer, list[str]]] = []
     for description in descriptions:
-        make = KINDS[type(description)]
-        if make is not None:
-            made.append((make(description, weights, copy=copy), set()))
-        # A layer that does nothing has the output of the layer before.
-        made[-1][1].add(description.name)
-    sources = {source for description in descriptions for source in description.sources}
-    return _with_table([(layer, names & sources) for layer, names in made])
+        if make := KINDS[type(description)]:
+            made.append((description, make(description, weights), []))
+        # The output of a layer that does nothing is that of the layer before it.
+        if description.name in sources:
+            made[-1][2].append(description.name)
+    return _with_table(made, weights)
 
 
-def _with_table(made: Sequence[tuple[Any, set[str]]]) -> list[Layer]:
-    """Wrap the layers whose outputs are kept; make a table of the first two if possible."""
-    kept = [Kept(layer, names) if names else layer for layer, names in made]
-    (first, names), (second, _) = made[:2]
-    if not (isinstance(first, Embedding) and isinstance(second, Recurrent)):
-        return kept
-    if not LookedUp.is_worthwhile(first.matrix, second):
-        return kept
-    beside = [Kept(first, names, passes_on=False)] if names else []
-    table = LookedUp(first.matrix, second)
-    return [*beside, Kept(table, made[1][1]) if made[1][1] else table, *kept[2:]]
+def _with_table(
+    made: Sequence[tuple[layers.Layer, Layer, list[str]]], weights: Weights
+) -> list[tuple[Layer, list[str]]]:
+    """Replace an embedding and the recurrent layer after it by one table, if possible."""
+    every = [(layer, names) for _, layer, names in made]
+    (first, _, kept), (_, second, names) = made[:2]
+    if isinstance(first, layers.Embedding) and isinstance(second, Recurrent):
+        matrix = first.own(weights)["embedding"]
+        if LookedUp.is_worthwhile(matrix, second):
+            return [(LookedUp(matrix, second, kept), names), *every[2:]]
+    return every

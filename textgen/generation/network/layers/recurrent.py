@@ -1,8 +1,8 @@
-"""Recurrent layers, whatever their cell."""
+"""Recurrent layers with any cell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from textgen.generation.network.cells.base import Cell, CellWeights
 from textgen.generation.network.cells.gru import GRU
 from textgen.generation.network.cells.lstm import LSTM
 from textgen.generation.network.cells.rnn import RNN
-from textgen.generation.network.layers.base import BoundLayer, Floats, Outputs
+from textgen.generation.network.layers.base import BoundLayer, Floats, Outputs, Weights
 from textgen.model import layers
 
 CELLS: dict[str, type[Cell]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
@@ -24,57 +24,37 @@ MAX_TABLE_BYTES = 32 * 2**20
 class Recurrent:
     """A recurrent layer."""
 
-    def __init__(
-        self, description: layers.Recurrent, weights: Mapping[str, Floats], *, copy: bool
-    ) -> None:
-        self.cell = CELLS[description.cell]
+    def __init__(self, layer: layers.Recurrent, weights: Weights) -> None:
+        self.cell = CELLS[layer.cell]
         self.num_vectors = self.cell.num_vectors
-        self.units = description.units
-        self.weights = CellWeights(
-            description.own(weights), self.cell.gate_scales, copy=copy
-        )
+        self.weights = CellWeights(layer.own(weights), self.cell.gate_scales)
 
-    def bind(self, memory: Floats, outputs: Outputs) -> BoundRecurrent:
+    def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Let the cell work in `memory`."""
-        return BoundRecurrent(self, memory)
-
-
-class BoundRecurrent:
-    """A recurrent layer at work."""
-
-    def __init__(self, layer: Recurrent, memory: Floats) -> None:
-        self.cell = layer.cell(layer.weights, memory)
-        self.project, self.units = layer.weights.project, layer.units
+        cell, project = self.cell(self.weights, memory), self.weights.project
         # The slot for the input is as wide as the state.
-        fits = len(layer.weights.kernel) == layer.units
-        self.step = self.cell.step_from if fits else self._step
-
-    def _step(self, x: Any) -> Any:
-        return self.cell.step(self.project(x))
-
-    def read(self, x: Any) -> Any:
-        """All products with the input at once, then step by step."""
-        return self.read_projected(self.project(x))
-
-    def read_projected(self, projected: Floats) -> Floats:
-        """The same from `project(x)`."""
-        outputs = np.empty((len(projected), self.units), np.float32)
-        for time, row in enumerate(projected):
-            outputs[time] = self.cell.step(row)
-        return outputs
+        fits = len(self.weights.kernel) == memory.shape[-1]
+        return BoundLayer(
+            step=cell.step_from if fits else lambda x: cell.step(project(x)),
+            # All products with the input at once, then step by step.
+            read=lambda x: _read(cell, project(x), memory.shape[-1]),
+        )
 
 
 class LookedUp:
-    """An embedding and the recurrent layer behind it, as one.
+    """An embedding and the recurrent layer after it as one layer.
 
     An id selects a row of `embedding @ kernel + bias`, so the product with the input is a
     table look-up.
+
+    Args:
+        kept: names under which later layers read the output of the embedding.
     """
 
-    def __init__(self, matrix: Floats, recurrent: Recurrent) -> None:
+    def __init__(self, matrix: Floats, recurrent: Recurrent, kept: Sequence[str]) -> None:
+        self.matrix, self.recurrent, self.kept = matrix, recurrent, kept
         self.table = recurrent.weights.project(matrix)
-        self.recurrent = recurrent
-        self.num_vectors, self.units = recurrent.num_vectors, recurrent.units
+        self.num_vectors = recurrent.num_vectors
 
     @staticmethod
     def is_worthwhile(matrix: Floats, recurrent: Recurrent) -> bool:
@@ -83,16 +63,25 @@ class LookedUp:
 
     def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Let the cell work in `memory`."""
-        return _BoundLookedUp(self.table, self.recurrent.bind(memory, outputs))
+        cell = self.recurrent.cell(self.recurrent.weights, memory)
+        cell_step, table = cell.step, self.table
+
+        def look_up(ids: Any) -> Any:
+            for name in self.kept:
+                outputs[name] = self.matrix[ids]
+            return table[ids]
+
+        return BoundLayer(
+            step=(lambda ids: cell_step(look_up(ids)))
+            if self.kept
+            else (lambda ids: cell_step(table[ids])),
+            read=lambda ids: _read(cell, look_up(ids), memory.shape[-1]),
+        )
 
 
-class _BoundLookedUp:
-    def __init__(self, table: Floats, recurrent: BoundRecurrent) -> None:
-        self.table, self.recurrent = table, recurrent
-        self.cell_step = recurrent.cell.step
-
-    def step(self, x: Any) -> Any:
-        return self.cell_step(self.table[x])
-
-    def read(self, x: Any) -> Any:
-        return self.recurrent.read_projected(self.table[x])
+def _read(cell: Cell, projected: Floats, units: int) -> Floats:
+    """Step through `(time, gates * units)`, the input's part of the gates."""
+    outputs = np.empty((len(projected), units), np.float32)
+    for time, row in enumerate(projected):
+        outputs[time] = cell.step(row)
+    return outputs
