@@ -1,4 +1,4 @@
-"""A trained model that writes: a prompt in, a stream of text out."""
+"""A trained model that writes text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Generator:
         config: the architecture.
         weights: float32 arrays as `config.weight_shapes()` describes them.
         tokenizer: the one the model was trained with.
-        documents: what a document was in training, see `TextConfig`.
+        documents: what counted as a document in training, see `TextConfig`.
         copy: whether to copy `weights`. Without a copy they are modified, and memory
             holds them once.
 
@@ -112,7 +112,7 @@ class Generator:
 
     @classmethod
     def mix(cls, generators: Sequence[Generator], shares: Sequence[float]) -> Generator:
-        """Several models that write together: their probabilities are averaged.
+        """A generator that averages the probabilities of several models.
 
         Args:
             generators: trained with the same tokenizer.
@@ -148,7 +148,7 @@ class Generator:
 
     @property
     def documents(self) -> str:
-        """What a document was in training, for example "whole" or "lines"."""
+        """What counted as a document in training, for example "whole" or "lines"."""
         return self._documents
 
     def stream(
@@ -164,7 +164,7 @@ class Generator:
     ) -> Iterator[str]:
         """Write text and yield each character as soon as it is known.
 
-        A model of many documents starts a new one with the prompt and ends with it.
+        A model of many documents starts a new one with the prompt and stops at its end.
 
         Args:
             prompt: the text to continue, of any length; it does not count towards
@@ -234,7 +234,7 @@ class Generator:
             num_samples: texts for each prompt; with `beam_width`, that many of the best.
             seed: text number `n`, counted over all prompts, has the random stream
                 `(seed, n)`; `generate(seed=seed)` is number 0. None draws a seed, which
-                the samples name.
+                each sample holds.
             logprobs: record the log-probability of the text, and of this many of the
                 most likely characters at each place; None records nothing.
             batch_size: texts that are written side by side.
@@ -330,7 +330,7 @@ class Generator:
         num_logprobs: int | None = None,
         batch_size: int = 1,
     ) -> Iterator[Batch]:
-        """Check everything now; the prompts are read when a batch is asked for."""
+        """Check everything now; the model reads the prompts batch by batch."""
         plan = make_plan(self._tokenizer, config, num_logprobs)
         encoded = encode_prompts(self._tokenizer, prompts, unknown, label)
         return batches(self._network, plan, encoded, resolve_seed(seed), batch_size)

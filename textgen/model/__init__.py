@@ -1,1 +1,1 @@
-"""The network as data."""
+"""The architecture of a network, as data."""

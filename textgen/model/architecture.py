@@ -1,4 +1,4 @@
-"""From a `ModelConfig` to the sequence of layers that it stands for."""
+"""The sequence of layers that a `ModelConfig` describes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def layers(config: ModelConfig) -> list[Layer]:
-    """Every layer of a network, in the order in which data passes them.
+    """Every layer of a network, in the order of the forward pass.
 
     >>> from textgen.config.model import ModelConfig
     >>> config = ModelConfig(vocab_size=65, num_layers=1, dropout=0.1, layer_norm=True)

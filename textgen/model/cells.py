@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """What the weights of a recurrent cell look like.
+    """The layout of a recurrent cell's weights.
 
     Args:
         gates: names of the blocks of `units` columns in a kernel, left to right, in the

@@ -1,8 +1,8 @@
-"""Descriptions of layers: what each kind is made of, and its weights' names and shapes.
+"""Descriptions of layers: their settings, and the names and shapes of their weights.
 
-A description holds no arrays and computes nothing. Each half of the package has one table
-from the classes here to what it does with them: `textgen.training.model.layers.kinds`
-builds Keras layers, `textgen.generation.network.layers.kinds` computes in NumPy.
+A description holds no arrays and computes nothing. Two tables map the classes here to their
+implementations: `textgen.training.model.layers.kinds` for Keras and
+`textgen.generation.network.layers.kinds` for NumPy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Layer:
     sources: tuple[str, ...] = field(default=(), kw_only=True)
 
     stacked: ClassVar[tuple[str, ...]] = ()
-    """Weights to keep in one array, one below the other: generation multiplies by both."""
+    """Weights to store in one array, one below the other: one product serves both."""
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -78,7 +78,7 @@ class Recurrent(Layer):
 
     Args:
         cell: a key of `CELLS`.
-        inputs: width of what it reads.
+        inputs: width of the input.
         units: width of its state and output.
         dropout: share of the state dropped between time steps, in training only.
     """
@@ -134,7 +134,7 @@ class Normalization(Layer):
     """Layer normalisation (Ba, Kiros & Hinton 2016) over the units.
 
     Args:
-        epsilon: added to the variance; keeps the result finite when all units agree.
+        epsilon: added to the variance; keeps the result finite if all units are equal.
     """
 
     units: int

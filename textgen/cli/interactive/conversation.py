@@ -166,7 +166,7 @@ class _Conversation:
         from textgen.generation.generator import resolve_seed
 
         seed = resolve_seed(self._values["seed"])
-        # Python shows a warning once; whoever types the prompt again sees it again.
+        # Python shows a warning only once; it is needed whenever the prompt is typed.
         pieces = self._stream(prompt, seed, "always")
         self._prompt = self._text = prompt
         self._seed, self._num_continued = seed, 0

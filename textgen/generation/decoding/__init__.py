@@ -1,1 +1,1 @@
-"""The decoding loop: which text is written, when it ends, and how it becomes visible."""
+"""Decoding: prompts, the sampling loop, beam search and stopping criteria."""

@@ -1,4 +1,4 @@
-"""Prompts to finished texts, one batch after the other."""
+"""Decodes prompts to finished texts, batch by batch."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ class Batch:
 def batches(
     model: Model, plan: Plan, prompts: Sequence[Prompt], seed: int, batch_size: int
 ) -> Iterator[Batch]:
-    """Batches of texts whose prompts have been read; text `n` continues prompt `n`."""
+    """Read the prompts of one batch after the other; text `n` continues prompt `n`."""
     for first in range(0, len(prompts), batch_size):
         yield Batch(model, plan, prompts[first : first + batch_size], seed, first)

@@ -1,4 +1,4 @@
-"""The decoding loop: texts side by side, each with its own random stream.
+"""The sampling loop: texts side by side, each with its own random stream.
 
 One step predicts the next character of every text with one matrix product. A text depends
 on its seed and its number alone, not on the texts beside it, except for rounding: products
@@ -22,7 +22,7 @@ from textgen.generation.sampling.filters import Logits, log_softmax
 
 @dataclass
 class _Unfinished:
-    """The texts not finished yet, and the model's prediction for each: row i is text i."""
+    """The unfinished texts and the model's prediction for each; row i is text i."""
 
     texts: list[Text]
     logits: Floats

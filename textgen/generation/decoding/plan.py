@@ -1,4 +1,4 @@
-"""Everything fixed before the first character: the sampling settings, compiled."""
+"""The sampling settings, compiled before the first character."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from textgen.text.unicode.normal_form import normalize_text
 
 
 class Model(Protocol):
-    """What decoding needs of a network or a mixture of networks."""
+    """The interface of a network or a mixture of networks."""
 
     def initial_state(self, batch_size: int = 1) -> State:
         """The state of a model that has read nothing."""

@@ -51,7 +51,7 @@ def encode_prompts(
     if unknown not in ("skip", "error"):
         raise ConfigError(f"unknown={unknown!r} must be one of skip, error.")
     missing: dict[str, None] = {}
-    # Many texts may begin with one prompt, which is encoded once.
+    # A prompt of many texts is encoded once.
     ids = {t: _encoded(tokenizer, t, unknown, missing) for t in dict.fromkeys(texts)}
     if missing:
         message = (
@@ -113,7 +113,7 @@ class _Read(NamedTuple):
 
 
 class _PromptReader:
-    """Reads what comes before a text; remembers what it has read."""
+    """Reads the ids before a text, equal ones only once."""
 
     def __init__(self, model: Model, tokenizer: Tokenizer) -> None:
         self._model = model

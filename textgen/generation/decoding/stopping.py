@@ -31,7 +31,7 @@ CONTEXT = 32
 
 
 class StoppingCriteria:
-    """Passes on a text piece by piece, as far as no criterion can cut it off any more.
+    """Passes on a text piece by piece, up to where a criterion may still cut it off.
 
     Only characters that may turn out to be the start of a stop text, or of a blank line
     that ends a unit, are held back.

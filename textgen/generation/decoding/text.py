@@ -34,7 +34,7 @@ class Text:
     """One text while it is generated.
 
     Args:
-        prompt: the text before it; decides where a unit that it began ends.
+        prompt: the text before it; the text may finish a unit that the prompt began.
         prompt_ids: the ids the model has read.
         seed: the random seed, together with `number`.
         rng: seeded with both.

@@ -1,4 +1,4 @@
-"""Which ids may follow, so that the text can still match within its length.
+"""Which ids may follow such that the text can still match within its length.
 
 A `Dfa` reads characters; here it is combined with the spelling of characters in ids and
 with the `Horizon`, into one mask of logits per place in the text.

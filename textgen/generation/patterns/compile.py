@@ -1,4 +1,4 @@
-r"""Hard constraints: text that always matches, in permitted characters, of a given length.
+r"""Hard constraints: the text always matches, within its length, in permitted characters.
 
 A regular expression becomes a table over characters (`regex`, `dfa`). Before each
 character, the table tells which characters may follow such that the text can still reach
@@ -86,7 +86,7 @@ def _automaton(
     expression = _ANY_TEXT
     if pattern is not None:
         expression = _in_normal_form(pattern, tokenizer.normalize)
-    # Imported here, so that a text without a pattern does not wait for it.
+    # Imported here: text without a pattern does not need it.
     from textgen.generation.patterns.regex import compile_regex
 
     dfa = compile_regex(expression, characters_of(codes))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgen.errors import ConfigError
+from textgen.generation.patterns.characters import quoted
 
 MAX_NODES = 50_000
 MAX_VISITS = 1_500_000
@@ -42,7 +43,7 @@ class Dfa:
 
     Args:
         class_of: `(num_characters,)`, the class of each character of the alphabet.
-        next_state: `(num_states, num_classes)`, -1 where nothing can match any more.
+        next_state: `(num_states, num_classes)`, -1 where no match is possible any more.
         is_final: `(num_states,)`, whether the text read so far matches.
         unmatched: parts of the expression that match no character of the alphabet.
 
@@ -60,10 +61,9 @@ class Dfa:
 
 def too_large(pattern: str) -> ConfigError:
     """The error for a pattern that would need too much memory or time."""
-    shown = pattern if len(pattern) <= 60 else pattern[:60] + "..."
     return ConfigError(
-        f"pattern={shown!r} is too large. Lower the numbers in its braces, or use fewer "
-        "parts that match the same characters."
+        f"pattern={quoted(pattern)} is too large. Lower the numbers in its braces, or use "
+        "fewer parts that match the same characters."
     )
 
 

@@ -101,7 +101,7 @@ def shortest_match(dfa: Dfa) -> int | None:
 
 
 def longest_match(dfa: Dfa) -> int | None:
-    """Characters of the longest match, or None: unlimited, or too expensive to find."""
+    """Characters of the longest match, or None if unlimited or too expensive to find."""
     if len(dfa.is_final) * dfa.next_state.size > MAX_HORIZON_STEPS:
         return None
     longest = 0

@@ -88,28 +88,14 @@ def _compiled(pattern: str, alphabet: str) -> Dfa:
     return Dfa(class_of, next_state, is_final, tuple(unmatched))
 
 
-def _is_start(before: int, after: int) -> bool:
-    return before == EDGE
-
-
-def _is_line_start(before: int, after: int) -> bool:
-    return before in (EDGE, NEWLINE)
-
-
-def _is_end(before: int, after: int) -> bool:
-    return after == EDGE
-
-
-def _is_line_end(before: int, after: int) -> bool:
-    return after in (EDGE, NEWLINE)
-
-
-def _is_boundary(before: int, after: int) -> bool:
-    return (before in LETTERS) != (after in LETTERS)
-
-
-def _is_ascii_boundary(before: int, after: int) -> bool:
-    return (before == ASCII_LETTER) != (after == ASCII_LETTER)
+_CHECKS: dict[str, Check] = {
+    r"\A": lambda before, after: before == EDGE,
+    r"\Z": lambda before, after: after == EDGE,
+    "(?m)^": lambda before, after: before in (EDGE, NEWLINE),
+    "(?m)$": lambda before, after: after in (EDGE, NEWLINE),
+    r"\b": lambda before, after: (before in LETTERS) != (after in LETTERS),
+    r"(?a)\b": lambda before, after: (before == ASCII_LETTER) != (after == ASCII_LETTER),
+}
 
 
 def _unless(check: Check) -> Check:
@@ -231,10 +217,8 @@ class _Parser:
         if found := self._take(_SET):
             return self._atom(found[0], flags)
         self._at += 1
-        if character == "^":
-            return self._line_check(_is_start, _is_line_start, flags)
-        if character == "$":
-            return self._line_check(_is_end, _is_line_end, flags)
+        if character in "^$":
+            return self._line_check(character, flags)
         return self._atom("." if character == "." else re.escape(character), flags)
 
     def _group(self, flags: int) -> Emit:
@@ -254,23 +238,23 @@ class _Parser:
         assert found, "`re` accepted a backslash at the end"
         name = found[0][1:]
         if name in ("A", "Z", "z"):
-            return _place(_is_start if name == "A" else _is_end)
+            return _place(_CHECKS[r"\A" if name == "A" else r"\Z"])
         if name in ("b", "B"):
             return self._boundary(name, flags)
         if re.fullmatch("[1-9][0-9]?", name):
             raise self._refusal("a backreference", found[0])
         return self._atom(found[0], flags)
 
-    def _line_check(self, check: Check, in_lines: Check, flags: int) -> Emit:
+    def _line_check(self, character: str, flags: int) -> Emit:
         if not flags & re.MULTILINE:
-            return _place(check)
+            return _place(_CHECKS[r"\A" if character == "^" else r"\Z"])
         self._number(NEWLINES)
-        return _place(in_lines)
+        return _place(_CHECKS[f"(?m){character}"])
 
     def _boundary(self, name: str, flags: int) -> Emit:
         self._number(WORDS)
         self._number(ASCII_WORDS)
-        check = _is_ascii_boundary if flags & re.ASCII else _is_boundary
+        check = _CHECKS[r"(?a)\b" if flags & re.ASCII else r"\b"]
         return _place(check if name == "b" else _unless(check))
 
     def _atom(self, source: str, flags: int) -> Emit:

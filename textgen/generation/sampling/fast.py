@@ -25,7 +25,7 @@ from textgen.generation.sampling.filters import (
 
 
 class Sampler:
-    """Samples the next id of one text as a configuration asks for.
+    """Samples the next id of one text with the settings of a configuration.
 
     Args:
         temperature: one of those in `config`.

@@ -5,15 +5,15 @@ shape; minus infinity removes an id. Filters never modify their input and know n
 of text or models. They run in the order of Hugging Face `transformers`, each on the
 output of those before it:
 
-1. ids that must not be written, ever or here: `textgen.generation.patterns.compile`
+1. ids that must not follow, here or anywhere: `textgen.generation.patterns.compile`
 2. penalties that look back at the text: `textgen.generation.sampling.penalties`
    (`repetition_penalty`, `frequency_penalty` and `presence_penalty`, DRY,
    `no_repeat_ngram_size`)
 3. `Temperature`, `TopK`, `TopP`, `MinP`, `TypicalP`
 
-A filter that was not asked for is left out. Names, meanings and the treatment of ties
-are those of `transformers`, so that settings carry over. `SamplingConfig` checks the
-settings; `textgen.generation.sampling.fast` is the fast twin for a single text.
+A filter without a setting is left out. Names, meanings and the treatment of ties are
+those of `transformers`, so that settings carry over. `SamplingConfig` checks the settings;
+`textgen.generation.sampling.fast` is the fast twin for a single text.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ROUNDING = 1e-12
 class Temperature:
     """Divide all logits: below 1 sharpens the distribution, above 1 flattens it.
 
-    At 0, the limit, only the most likely id is kept (the first among equals).
+    At 0, the limit, only the most likely id is kept (the first of several).
 
     >>> logits = np.array([1.0, 3.0, 2.0])
     >>> Temperature(0.5)(logits).tolist()
@@ -144,7 +144,7 @@ class MinP:
 
 @dataclass(frozen=True)
 class TypicalP:
-    """Keep ids of about the expected surprise, up to `mass` (Meister et al. 2022).
+    """Keep ids with close to the expected surprise, up to `mass` (Meister et al. 2022).
 
     The expected surprise is the entropy. Ids are kept in order of the distance of their
     surprise from it until their probabilities reach `mass`, and ties with the last one.
@@ -175,7 +175,7 @@ class TypicalP:
 
 
 def make_filters(config: SamplingConfig, temperature: float) -> tuple[Filter, ...]:
-    """Build the filters of step 3 that a configuration asks for, in their order.
+    """Build the filters of step 3 that a configuration enables, in order.
 
     Args:
         temperature: one of those in `config`, which alternate.

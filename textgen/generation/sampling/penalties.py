@@ -1,8 +1,8 @@
-"""Filters that look back at the text: what was written becomes less likely, or removed.
+"""Filters that look back at the text: repeated ids become less likely or are removed.
 
 A penalty is a frozen object that holds the settings; its `start` returns the state of one
-text. The state is a filter of logits, as in `textgen.generation.sampling.filters`, and is
-told each id that is written.
+text. The state is a filter of logits, as in `textgen.generation.sampling.filters`;
+`append` updates it with each id that is written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_COMPARED = 1000
 
 
 class PenaltyState(Protocol):
-    """What a penalty knows about one text."""
+    """The state of a penalty for one text."""
 
     def __call__(self, logits: Logits) -> Logits:
         """Filter float64 logits `(vocab,)`."""
@@ -256,7 +256,7 @@ class _RepeatedSequences:
 def make_penalties(
     config: SamplingConfig, breakers: frozenset[int] = frozenset()
 ) -> tuple[Penalty, ...]:
-    """Build the penalties that a configuration asks for, in the order they are applied.
+    """Build the penalties that a configuration enables, in the order they are applied.
 
     Args:
         breakers: the ids of `config.dry_breakers`.

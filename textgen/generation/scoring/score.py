@@ -1,4 +1,4 @@
-"""How well a model predicts a text: bits per character and its relatives.
+"""How well a model predicts a text: bits per character and related measures.
 
 There are two protocols. *Continuous*: the model reads the whole text once, carrying its
 state, and predicts each character from all characters before it. *Windowed*, for
@@ -40,15 +40,15 @@ MAX_WINDOWED_CHARS = 1 << 17
 
 @dataclass(frozen=True)
 class Score:
-    """How well a model predicts a text; sums first, so that each mean divides once.
+    """How well a model predicts a text; holds sums, from which the means follow.
 
     Args:
         nats: total surprise, in units of 1/ln(2) bits.
         num_chars: characters predicted, even if the model reads bytes; the end of a
             document counts as one.
         num_bytes: size of the same text in UTF-8.
-        num_unknown: characters that the model has never seen. They were predicted as
-            the unknown token if there is one, and otherwise left out of all counts.
+        num_unknown: characters that the model has never seen: predicted as the unknown
+            token if there is one, and otherwise left out of all counts.
         protocol: "continuous": the state was carried through the whole text;
             "windowed": a cold start every `window` characters; "dynamic": the model
             learned while it read.
@@ -82,7 +82,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """The number of equally likely characters the model seems to choose from.
+        """The number of equally likely characters that would surprise the model as much.
 
         >>> round(Score(nats=math.log(8), num_chars=1, num_bytes=1).perplexity, 6)
         8.0
@@ -99,17 +99,9 @@ class Score:
         ['bits_per_byte', 'bits_per_char', 'nats_per_char', 'num_bytes', 'num_chars',
          'num_unknown', 'perplexity', 'protocol', 'window']
         """
-        return {
-            "bits_per_char": self.bits_per_char,
-            "bits_per_byte": self.bits_per_byte,
-            "nats_per_char": self.nats_per_char,
-            "perplexity": self.perplexity,
-            "num_chars": self.num_chars,
-            "num_bytes": self.num_bytes,
-            "num_unknown": self.num_unknown,
-            "protocol": self.protocol,
-            "window": self.window,
-        }
+        means = ("bits_per_char", "bits_per_byte", "nats_per_char", "perplexity")
+        counts = ("num_chars", "num_bytes", "num_unknown", "protocol", "window")
+        return {name: getattr(self, name) for name in (*means, *counts)}
 
 
 class Surprise(NamedTuple):
@@ -190,7 +182,7 @@ def surprises(
     """The surprise of each character of a text, in order.
 
     The bits add up to those of `score`, which takes the same arguments and raises the
-    same errors; that nothing could be predicted is raised only at the end.
+    same errors; an error for a text without predictable characters comes at the end.
 
     Args:
         total: accumulates the score of the characters yielded.

@@ -133,7 +133,7 @@ def _coded(
         if piece.ends and tokenizer.eod_id is not None:
             yield _mark(END)
         begins = piece.ends
-    # The rest of a last document that has no end.
+    # The rest of a last document without an end.
     yield code_bytes(normalizer.flush())
 
 
@@ -179,7 +179,7 @@ def _cut(coded: Iterable[bytes], size: int) -> Iterator[NDArray[Any]]:
 
 
 class _CodeTable:
-    """The ids of every code met so far: the tokenizer is asked for each only once.
+    """The ids of every code seen so far; each is looked up only once.
 
     An `Encoder` gives the ids of a text, but not which of them belong to which character.
     Tables do both with a few NumPy calls per segment, for one long document and for many
@@ -188,7 +188,7 @@ class _CodeTable:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        # The row of each code in the tables; -1 for a code not met yet.
+        # The row of each code in the tables; -1 for a code not seen yet.
         self._rows = np.full(FIRST_LABEL + len(tokenizer.labels), -1, np.int32)
         self._ids: list[NDArray[Any]] = []
         self._tables: tuple[NDArray[Any], ...] = ()

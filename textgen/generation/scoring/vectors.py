@@ -65,7 +65,7 @@ def encode(
 
 
 def similarity(a: ArrayLike, b: ArrayLike) -> float:
-    """The cosine similarity of two vectors: 1 same direction, -1 opposite.
+    """The cosine similarity of two vectors: 1 for the same direction, -1 for opposite ones.
 
     Args:
         a: `(units,)`.
