@@ -204,7 +204,7 @@ def test_encoding_and_glob_of_the_training_hold_until_others_are_given(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a", "b", "c"], "Several paths of a corpus need --corpus before each"),
+        (["a", "b", "c"], "Put --corpus before each path of a corpus"),
         (["-", "--corpus", "-"], "TEXT and --corpus cannot both be stdin"),
         (
             ["a", "--pieces", "10;20"],

@@ -213,17 +213,20 @@ def test_a_label_is_chosen_by_name(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prompt", "a", "--prompts", "f"], "--prompt and --prompts contradict"),
+        (
+            ["--prompt", "a", "--prompts", "f"],
+            "--prompt and --prompts cannot be used together",
+        ),
         (
             ["--prompt-file", "a", "--prompts", "f"],
-            "--prompt-file and --prompts contradict",
+            "--prompt-file and --prompts cannot be used together",
         ),
         (["--logprobs", "2"], "--logprobs needs --jsonl"),
-        (["--interactive", "--jsonl"], "--jsonl and --interactive contradict"),
-        (["--interactive", "-n", "2"], "-n and --interactive contradict"),
-        (["--interactive", "--prompt", "a"], "--prompt and --interactive contradict"),
+        (["--interactive", "--jsonl"], "--jsonl and --interactive cannot"),
+        (["--interactive", "-n", "2"], "-n and --interactive cannot"),
+        (["--interactive", "--prompt", "a"], "--prompt and --interactive cannot"),
         (["--mix", "1,2"], "--mix needs at least two checkpoints"),
-        (["other"], "write together only with --mix, for example --mix 1,1"),
+        (["other"], "several checkpoints need --mix, for example --mix 1,1"),
         (["--temperature", "hot"], "'hot' is neither a number nor a list"),
         (["--stop", ""], "an empty one would end every text at once"),
         (["--allow", "é"], "allow"),

@@ -172,7 +172,9 @@ def test_unknown_characters_are_counted_and_warned_of(
     assert run(["score", str(model), str(tmp_path / "a.txt")]) == 0
     shown = capsys.readouterr()
     assert "4 characters, 2 unknown" in shown.out
-    assert shown.err.startswith("Warning: 2 characters of this text are unknown to the")
+    assert shown.err.startswith(
+        "Warning: the model does not know 2 characters of this text;"
+    )
 
 
 class Terminal(io.StringIO):
@@ -239,7 +241,7 @@ def test_characters_are_json_lines_on_a_pipe(
     figures = figures_of(capsys, model, tmp_path / "a.txt")
     known = [row["bits"] for row in rows if row["bits"] is not None]
     assert sum(known) / len(known) == pytest.approx(figures["bits_per_char"])
-    assert "2 characters of this text are unknown" in shown.err
+    assert "does not know 2 characters of this text" in shown.err
     assert "bits per character (continuous)" in shown.err
 
 
@@ -351,7 +353,7 @@ def test_dynamic_contradicts_what_has_no_meaning_for_it(
     other: list[str], model: Path, story: Path, capsys: Output
 ) -> None:
     shown = errors_of(capsys, 2, model, story, "--dynamic", *other)
-    assert f"--dynamic and {other[0]} contradict each other" in shown
+    assert f"--dynamic and {other[0]} cannot be used together" in shown
 
 
 # --- what a person can do wrong ---

@@ -48,7 +48,13 @@ def list_corpora() -> None:
 
 @corpus.command("fetch")
 @click.argument("name")
-@click.option("--to", "folder", default="corpora", metavar="DIR", show_default=True)
+@click.option(
+    "--to",
+    "folder",
+    default="corpora",
+    metavar="DIR",
+    help="Directory.  [default: corpora]",
+)
 def fetch_corpus(name: str, folder: str) -> None:
     """Download the corpus NAME, verify its SHA-256, and print its path."""
     from textgen.corpora.download import fetch
@@ -72,7 +78,7 @@ def _size_flags(command: Any) -> Any:
     "--size",
     type=click.Choice(["auto", *SIZES]),
     default="auto",
-    help="Size of the model to train, as for train.",
+    help="Size of the model, as for train.  [default: auto]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: Any) -> int:

@@ -13,7 +13,12 @@ from textgen.wording import say
 
 
 @click.command()
-@click.option("--out", default="checkpoints/demo", metavar="DIR", show_default=True)
+@click.option(
+    "--out",
+    default="checkpoints/demo",
+    metavar="DIR",
+    help="Directory of the run.  [default: checkpoints/demo]",
+)
 def demo(out: str) -> None:
     """Train on a small book that comes with the package, and generate a page.
 

@@ -61,10 +61,10 @@ def novelty(
     """Measure how much of TEXT is copied, to the character, from a corpus.
 
     TEXT is a file, or - for stdin; of a .csv, .tsv, .jsonl or .ndjson file (such as the
-    output of textgen sample --jsonl) the text of each record is used. Shown are the
-    longest overlap with its places, and the share of all pieces of 10, 20 and 40
-    characters that occur in the corpus. Text and corpus are brought into the normal form
-    of CHECKPOINT, by default the newest one under checkpoints/.
+    output of textgen sample --jsonl) the text of each record is used. Prints the longest
+    overlap with its positions, and the share of all pieces of 10, 20 and 40 characters
+    that occur in the corpus. Text and corpus are brought into the normal form of
+    CHECKPOINT, by default the newest one under checkpoints/.
 
     \b
     Examples:
@@ -74,8 +74,8 @@ def novelty(
     """
     if len(arguments) > 2:
         raise click.UsageError(
-            "expected [CHECKPOINT] TEXT, found more arguments. Several paths of a corpus "
-            "need --corpus before each."
+            "too many arguments: expected [CHECKPOINT] TEXT. Put --corpus before each path "
+            "of a corpus."
         )
     *named, file = arguments
     if file == "-" and "-" in paths:
@@ -139,7 +139,7 @@ def _trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
     elif len(names) != trained_on.get("num_files"):
         why = f"it names {len(names)} of {trained_on.get('num_files', 'its')} files"
     else:
-        return [str(name) for name in names]
+        return list(names)
     raise CorpusError(
         f"{path}: the text it was trained on cannot be found: {why}. Name it with --corpus."
     )

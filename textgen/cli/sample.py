@@ -55,7 +55,7 @@ class _Request:
     metavar="FILE",
     help="Many prompts, one per line; an empty line is an empty prompt.",
 )
-@click.option("--encoding", help="Encoding of these files.  [default: utf-8]")
+@click.option("--encoding", help="Encoding of the prompt file.  [default: utf-8]")
 @click.option("--label", help="A label of the training text, for a model of labelled text.")
 @click.option("--seed", type=int, help="Random seed; the same seed repeats a text.")
 @click.option(
@@ -63,7 +63,7 @@ class _Request:
     "--num-samples",
     type=click.IntRange(min=1),
     default=1,
-    help="Number of texts for each prompt.",
+    help="Number of texts for each prompt.  [default: 1]",
 )
 @click.option(
     "--mix", type=NUMBERS, help="Weights of several checkpoints, for example 0.7,0.3."
@@ -83,19 +83,19 @@ class _Request:
 @click.option(
     "--logprobs",
     type=click.IntRange(min=0),
-    help="With --jsonl: also this many of the most likely characters at each place. "
+    help="With --jsonl: also this many of the most likely characters at each position. "
     "Log-probabilities are in nats, of the model alone, before temperature and filters.",
 )
 @click.option(
     "--interactive",
     is_flag=True,
-    help="Type prompts and settings; /help lists the commands.",
+    help="Type prompts and change settings; /help lists the commands.",
 )
 def sample(**options: Any) -> None:
-    """Write text with CHECKPOINT: a directory, or a name under checkpoints/.
+    """Generate text with CHECKPOINT, a directory or a name under checkpoints/.
 
-    Without CHECKPOINT the newest one under checkpoints/ is used. Several write
-    together with --mix.
+    Without CHECKPOINT, the newest one under checkpoints/ is used. With --mix, the
+    probabilities of several are averaged.
 
     \b
     Examples:
@@ -129,17 +129,17 @@ def _check_usage(request: _Request) -> None:
     }
     named = [flag for flag, value in sources.items() if value]
     if len(named) > 1:
-        raise click.UsageError(f"{named[0]} and {named[1]} contradict each other.")
+        raise click.UsageError(f"{named[0]} and {named[1]} cannot be used together.")
     if request.logprobs is not None and not request.jsonl:
         raise click.UsageError("--logprobs needs --jsonl.")
     if request.interactive:
         others = {"--jsonl": request.jsonl, "-n": request.num_samples > 1}
         for flag in (*named, *(flag for flag, is_given in others.items() if is_given)):
-            raise click.UsageError(f"{flag} and --interactive contradict each other.")
+            raise click.UsageError(f"{flag} and --interactive cannot be used together.")
     num_checkpoints = len(request.checkpoints)
     if num_checkpoints > 1 and request.mix is None:
         raise click.UsageError(
-            "several checkpoints write together only with --mix, for example "
+            "several checkpoints need --mix, for example "
             f"--mix {','.join(['1'] * num_checkpoints)}."
         )
     if num_checkpoints < 2 and request.mix is not None:

@@ -13,7 +13,7 @@ import click
 from textgen.cli.common import find, fit_to_show, write_text
 from textgen.cli.per_char import coloured, colours_wanted, json_lines, legend
 from textgen.config.text import TextConfig
-from textgen.wording import say
+from textgen.wording import count_of, say
 
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
@@ -86,11 +86,11 @@ def score(
       textgen score chapter.txt --dynamic
     """
     if len(arguments) > 2:
-        raise click.UsageError("expected [CHECKPOINT] FILE, found more arguments.")
+        raise click.UsageError("too many arguments: expected [CHECKPOINT] FILE.")
     if dynamic and (window or per_char):
         other = "--window" if window else "--per-char"
         raise click.UsageError(
-            f"--dynamic and {other} contradict each other: a model that learns while it "
+            f"--dynamic and {other} cannot be used together: a model that learns while it "
             "reads gives one score for the whole text."
         )
     *checkpoint, file = arguments
@@ -223,15 +223,15 @@ def _show_dynamic(text: _Text, as_json: bool) -> None:
     gain = static.bits_per_char - dynamic.bits_per_char
     # With a vocabulary of one character there is no surprise.
     share = 100 * gain / static.bits_per_char if static.bits_per_char else 0.0
-    click.echo(f"gain: {gain:.4f} bits per character ({share:.1f} %)")
+    click.echo(f"gain: {gain:.4f} bits per character ({share:.1f}%)")
     click.echo(f"{static.num_chars:,} characters, {static.num_unknown:,} unknown")
 
 
 def _warn_of_unknown(result: Score) -> None:
     if result.num_unknown:
         say(
-            f"Warning: {result.num_unknown:,} characters of this text are unknown to "
-            "the model; they are left out unless it has a token for them."
+            f"Warning: the model does not know {count_of(result.num_unknown, 'character')} "
+            "of this text; they are left out unless it has an unknown token."
         )
 
 

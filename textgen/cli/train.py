@@ -22,8 +22,8 @@ from textgen.wording import say
     "--size",
     type=click.Choice(["auto", *SIZES]),
     default="auto",
-    help="Sets layers, units and dropout, by default from the amount of text; their own "
-    "flags take precedence.",
+    help="Size of the model; auto chooses by the amount of text. --num-layers, --units and "
+    "--dropout take precedence.  [default: auto]",
 )
 @click.option(
     "--resume",

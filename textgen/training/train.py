@@ -101,7 +101,7 @@ def train(
 
 def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> None:
     if overwrite:
-        raise ConfigError("resume and overwrite contradict each other. Choose one.")
+        raise ConfigError("resume and overwrite cannot be used together. Choose one.")
     if size != "auto":
         raise ConfigError("a resumed run keeps its size. Leave out --size.")
     if init_from is not None:

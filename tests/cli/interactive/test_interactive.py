@@ -141,7 +141,7 @@ def test_again_writes_another_text_unless_there_is_a_seed(script: Script) -> Non
 
 def test_again_before_the_first_prompt_is_a_mistake(script: Script) -> None:
     answer = script("/again\n")
-    assert answer == Answer(1, "", "Error: there is no prompt to use again. Type one.\n")
+    assert answer == Answer(1, "", "Error: there is no earlier prompt. Type one.\n")
 
 
 def test_the_seed_of_a_text_that_was_written_without_one_can_be_had(
@@ -588,7 +588,7 @@ def test_a_conversation_on_a_terminal_from_first_to_last_line(
     on_terminal: Any, generator: Generator
 ) -> None:
     terminal = on_terminal("--length", "30", "--seed", "7", "--forbid", "\n")
-    terminal.expect("Type the start of a text.*Ctrl-D ends")
+    terminal.expect("Type a prompt.*Ctrl-D: quit")
     terminal.type("/temperature 0.5")
     terminal.expect(r"\n/temperature 0\.5\r\n")
     terminal.type("/temperature warm")
@@ -658,7 +658,7 @@ def test_ctrl_c_clears_the_line_and_on_an_empty_one_says_how_to_end(
     assert "Error" not in shown
     terminal.expect(">")
     terminal.send("\x03")
-    terminal.expect("Ctrl-D or /quit ends.")
+    terminal.expect("Quit with Ctrl-D or /quit.")
     terminal.type("/quit")
     assert terminal.close() == 0
 

@@ -623,7 +623,7 @@ def test_load_model_gives_the_trained_keras_model(
         ({"vocab_size": 9}, r"vocab_size comes from the text"),
         ({"size": "small", "resume": True}, r"keeps its size"),
         ({"size": "huge"}, r"size='huge' must be one of auto, tiny"),
-        ({"resume": True, "overwrite": True}, r"contradict"),
+        ({"resume": True, "overwrite": True}, r"cannot be used together"),
         ({"batch_size": 500}, r"--batch-size, --seq-length or --val-fraction"),
     ],
 )

@@ -40,11 +40,11 @@ ACTIONS = {
     "again": "Use the last prompt again.",
     "settings": "Show the settings that differ from their defaults, as commands.",
     "help": "Show this list.",
-    "quit": "End, like Ctrl-D.",
+    "quit": "Quit, like Ctrl-D.",
 }
 
 HOW_TO: list[tuple[str, str]] = [
-    ("TEXT", "A prompt to continue. Spaces at its end count."),
+    ("TEXT", "A prompt to continue. Trailing spaces count."),
     ("an empty line", "Continue the text so far."),
     ("//TEXT", "A prompt that begins with a slash."),
     ("/NAME VALUE", "Change a setting. In double quotes, \\n is a line feed."),

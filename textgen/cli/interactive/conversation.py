@@ -68,7 +68,7 @@ def converse(
     conversation = _Conversation(generator, values, unknown, echo)
     terminal = find_terminal()
     if terminal is not None:
-        say("Type the start of a text; an empty line continues, /help lists, Ctrl-D ends.")
+        say("Type a prompt. Empty line: continue. /help: list commands. Ctrl-D: quit.")
         read = typed_lines(terminal, completer(generator.tokenizer.labels))
         _answer_all(conversation, read, is_typed=True)
     elif not _answer_all(conversation, piped_lines(), is_typed=False):
@@ -159,7 +159,7 @@ class _Conversation:
 
     def _again(self) -> None:
         if self._prompt is None:
-            raise ConfigError("there is no prompt to use again. Type one.")
+            raise ConfigError("there is no earlier prompt. Type one.")
         self._begin(self._prompt)
 
     def _begin(self, prompt: str) -> None:

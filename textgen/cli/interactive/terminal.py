@@ -66,7 +66,7 @@ def typed_lines(terminal: Any, names: Completer) -> Reader:
                 return session.prompt(PROMPT_SIGN)
             except KeyboardInterrupt:
                 if not session.default_buffer.text:
-                    say("Ctrl-D or /quit ends.")
+                    say("Quit with Ctrl-D or /quit.")
 
     return read
 
