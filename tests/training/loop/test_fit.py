@@ -620,7 +620,7 @@ def test_load_model_gives_the_trained_keras_model(
     [
         ({"unit": 3}, r"unknown option 'unit'.*'units'"),
         ({"units": 0}, r"units=0 must be at least 1"),
-        ({"vocab_size": 9}, r"vocab_size comes from the text"),
+        ({"vocab_size": 9}, r"vocab_size is decided by the text"),
         ({"size": "small", "resume": True}, r"keeps its size"),
         ({"size": "huge"}, r"size='huge' must be one of auto, tiny"),
         ({"resume": True, "overwrite": True}, r"cannot be used together"),
