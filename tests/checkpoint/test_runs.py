@@ -99,7 +99,7 @@ def test_a_file_is_refused(tmp_path: Path, overwrite: bool) -> None:
 def test_a_place_that_cannot_be_made_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("mine")
     message = refusal(RunDirectory(tmp_path / name))
-    assert message.startswith(f"{tmp_path / name}: cannot be written (")
+    assert message.startswith(f"{tmp_path / name}: cannot use this directory (")
     assert message.endswith("). Choose another --out.")
 
 
@@ -110,7 +110,9 @@ def test_a_place_that_cannot_be_looked_into_is_an_error(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(CheckpointError, match=r"cannot be written \(Permission denied\)"):
+    with pytest.raises(
+        CheckpointError, match=r"cannot use this directory \(Permission denied\)"
+    ):
         RunDirectory(tmp_path).check()
 
 

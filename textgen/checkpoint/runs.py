@@ -14,11 +14,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from textgen.checkpoint.format import CONFIG, FILES, TRAIN_FIRST, checkpoint_directory
-from textgen.disk.atomic import make_directory, remove_files
+from textgen.disk.atomic import make_directory, remove_files, writing_errors
 from textgen.disk.lock import LOCK, locked
 from textgen.errors import CheckpointError
 from textgen.text.reading.sources import Paths, decompressed_name
@@ -139,15 +139,8 @@ class RunDirectory:
         for file in self.logs.glob("*/events.out.tfevents.*"):
             file.unlink()
 
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            why = error.strerror or error
-            raise CheckpointError(
-                f"{self.path}: cannot be written ({why}). Choose another --out."
-            ) from error
+    def _errors_named(self) -> AbstractContextManager[None]:
+        return writing_errors(self.path, "use this directory", "Choose another --out.")
 
 
 def default_out(paths: Paths) -> Path:

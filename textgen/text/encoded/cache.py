@@ -124,7 +124,7 @@ class Cache:
         with ExitStack() as stack:
             if any(map(is_single_use, sources)):
                 with cache_errors(self.ready()):
-                    # Left behind by a process that was killed.
+                    # Remove what a killed process has left.
                     self._remove([f for f in self._folders() if f.name[:5] == SPOOL[:5]])
                     key = SPOOL.format(secrets.token_hex(8))
                     self._try_lock(key, stack)
@@ -135,7 +135,7 @@ class Cache:
             yield list(sources)
 
     def entries(self) -> list[CacheEntry]:
-        """All entries, the most recently used first; incomplete ones are listed as well."""
+        """All entries, complete or not, the most recently used first."""
         folders = [path for path in self._folders() if path.suffix != LOCKED]
         return sorted(map(_entry, folders), key=lambda entry: -entry.used_at)
 
@@ -166,7 +166,7 @@ class Cache:
         return True
 
     def _folders(self) -> list[Path]:
-        # The folder may hold files of the user, which are left alone.
+        # The user may keep other files here, which are left alone.
         found = self.folder.iterdir() if self.folder.is_dir() else ()
         return [path for path in found if _OURS.fullmatch(path.name) and path.is_dir()]
 

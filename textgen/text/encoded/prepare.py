@@ -109,12 +109,12 @@ def prepare_corpus(
     Args:
         sources: files in reading order, as `corpus_sources` gives them; standard input
             must be spooled.
-        text: how they are read, cut and split.
+        text: how to read, cut and split them.
         seed: of the random choice of documents that are held out.
-        rule: how the tokenizer is made.
+        rule: how to make the tokenizer.
         check: called with the statistics before anything is encoded; it may raise.
         cache: where ids are stored; None takes the default place.
-        progress: whether long passes show a bar on stderr.
+        progress: whether to show progress bars on stderr.
 
     Raises:
         CorpusError: as for `read_corpus` and `split`; the cache cannot be written; or
@@ -180,7 +180,7 @@ def _encode(
     check(stats)
     route = router(lengths, text.documents, text, seed)
     tokenizer = rule.tokenizer(stats, text)
-    # Text that is in its normal form already need not be normalised again.
+    # Text that is already in its normal form need not be normalised again.
     again = replace(text, normalize="none") if reader.is_normal else text
     with reading_bar(sources, "Encoding", wanted=progress) as on_bytes:
         routed = route(CorpusReader(sources, again, on_bytes))
@@ -197,7 +197,7 @@ def _fresh_entry(place: Path) -> Iterator[Path]:
     fresh.mkdir(mode=0o700)
     try:
         yield fresh
-        # An entry that is there is damaged, or it would have been used.
+        # An existing entry is damaged, or it would have been used.
         shutil.rmtree(place, ignore_errors=True)
         os.rename(fresh, place)
         flush_directory(place.parent)

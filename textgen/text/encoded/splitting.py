@@ -97,11 +97,9 @@ def router(
     Args:
         lengths: of all documents of the corpus.
         kind: what counts as one document.
-        config: `val_fraction` and `test_fraction`, of the characters.
-        seed: of the random draw.
 
     Raises:
-        CorpusError: too little text for every part to have some.
+        CorpusError: too little text, or too few documents, for every part to have some.
     """
     if kind == "whole":
         return partial(_cut_at, part_ends(lengths.num_chars, config))
@@ -144,10 +142,6 @@ def _by_document(
 def part_ends(num_chars: int, config: TextConfig) -> tuple[int, int, int]:
     """Where the parts of one whole text end; the end of the text is held out.
 
-    Args:
-        num_chars: characters of the text.
-        config: `val_fraction` and `test_fraction`.
-
     Raises:
         CorpusError: too little text for every part to have some.
 
@@ -162,7 +156,7 @@ def part_ends(num_chars: int, config: TextConfig) -> tuple[int, int, int]:
         fractions = "--val-fraction" + " and --test-fraction" * (needed == 3)
         raise CorpusError(
             f"{num_chars} characters are too few to cut into {needed} parts, of which each "
-            f"has at least one. Add text, or raise {fractions}."
+            f"must have at least one. Add text, or raise {fractions}."
         )
     return ends
 
@@ -173,8 +167,6 @@ def parts_of(lengths: np.ndarray, kind: str, config: TextConfig, seed: int) -> n
     Args:
         lengths: `(num_documents,)` characters of each.
         kind: what counts as one document, for messages.
-        config: `val_fraction` and `test_fraction`.
-        seed: of the random draw.
 
     Returns:
         `(num_documents,)` uint8.

@@ -1,4 +1,4 @@
-"""The vocabulary for a corpus: learned from it, given, or extended by it."""
+"""The vocabulary for a corpus: learned from it, given, or extended with it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from textgen.text.unicode.code_points import characters_of, code_bytes, code_poi
 
 @dataclass(frozen=True)
 class VocabularyRule:
-    """How the tokenizer for a corpus is made.
+    """How to make the tokenizer for a corpus.
 
     Args:
         base: None to learn the vocabulary from the corpus alone.
-        grows: whether the new characters and labels of the corpus are added to `base`;
-            otherwise it is used unchanged.
+        grows: whether new characters and labels of the corpus are added to `base`, or
+            it is used unchanged.
     """
 
     base: Tokenizer | None = None
@@ -68,7 +68,7 @@ def learned(stats: CorpusStats, text: TextConfig) -> Tokenizer:
 
 
 def grown(base: Tokenizer, stats: CorpusStats, text: TextConfig) -> Tokenizer:
-    """`base` with the new characters and labels of a text.
+    """Extend a tokenizer with the new characters and labels of a text.
 
     New characters follow the old ones, in the order of their code points; those that
     occur less often than `min_count` become the unknown token. Ids may change, since

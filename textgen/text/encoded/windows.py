@@ -1,4 +1,4 @@
-"""One long array of ids, cut into lanes that are read in parallel.
+"""Cut one long array of ids into lanes that are read in parallel.
 
 A recurrent network reads text in order. To fill a batch, the text is cut into
 `batch_size` contiguous lanes; window k + 1 of a lane begins where window k ends, so a
@@ -80,7 +80,7 @@ def release_pages(ids: np.ndarray) -> None:
     base = ids.base
     while isinstance(base, np.ndarray):
         base = base.base
-    # The operating system Windows has no such advice.
+    # The operating system Windows has no `madvise`.
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
 
@@ -170,8 +170,8 @@ class EvaluationWindows:
         return Window(x, self._at(target), counted.astype(np.float32))
 
     def _at(self, positions: np.ndarray) -> np.ndarray:
-        # Positions outside the text have weight 0; those before it index the context
-        # from its end.
+        # Positions after the text have weight 0; those before it index the context from
+        # its end.
         positions = np.clip(positions, -len(self.context), len(self.ids) - 1)
         before = self.context[np.minimum(positions, -1)]
         inside = self.ids[np.maximum(positions, 0)].astype(np.int32)

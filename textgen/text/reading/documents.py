@@ -53,16 +53,11 @@ def cut_pieces(texts: Iterable[Iterable[str]], kind: str) -> Iterator[Piece]:
     return chain.from_iterable(map(cutters[kind], texts))
 
 
-def batches(
-    pieces: Iterable[Piece], batch_chars: int = BATCH_CHARS
-) -> Iterator[list[Piece]]:
+def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     """Group pieces, so that each group can be processed with a few NumPy calls.
 
-    Args:
-        batch_chars: a batch ends with the piece that brings it to this many characters.
-
-    >>> [len(batch) for batch in batches([Piece("ab"), Piece("c"), Piece("d")], 3)]
-    [1, 2]
+    >>> [len(batch) for batch in batches([Piece("ab"), Piece("c")])]
+    [2]
     """
     held: list[Piece] = []
     num_chars = 0
@@ -70,7 +65,7 @@ def batches(
         held.append(piece)
         # An empty piece takes memory, as well.
         num_chars += len(piece.text) + 1
-        if num_chars >= batch_chars:
+        if num_chars >= BATCH_CHARS:
             yield held
             held, num_chars = [], 0
     if held:

@@ -16,7 +16,7 @@ from textgen.wording import did_you_mean, few, few_characters, named, shown
 # Unicode 17 assigns 297,334 characters; no text contains all of them.
 MAX_CHARACTERS = 500_000
 MAX_LABELS = 10_000
-# A label is a word or a phrase; normalising endless combining marks would take minutes.
+# A label is a word or a phrase. Normalising a million combining marks takes minutes.
 MAX_LABEL_CHARS = 1000
 
 
@@ -73,7 +73,12 @@ def check_characters(characters: object) -> None:
         )
     if not characters:
         raise TokenizerError("the vocabulary is empty; it needs at least one character.")
-    check_num_characters(len(characters))
+    if len(characters) > MAX_CHARACTERS:
+        raise TokenizerError(
+            f"a vocabulary of {len(characters):,} characters is more than "
+            f"{MAX_CHARACTERS:,}, and more than Unicode assigns. Check that the input is "
+            "text."
+        )
     if len(set(characters)) < len(characters):
         repeated, _ = Counter(characters).most_common(1)[0]
         raise TokenizerError(
@@ -142,21 +147,7 @@ def check_num_labels(number: int) -> None:
     if number > MAX_LABELS:
         raise TokenizerError(
             f"{number:,} different labels are more than {MAX_LABELS:,}. A label names a "
-            "kind of text that many documents share; leave it out if yours does not."
-        )
-
-
-def check_num_characters(number: int) -> None:
-    """Refuse more characters than Unicode assigns.
-
-    >>> check_num_characters(1_000_000)
-    Traceback (most recent call last):
-    textgen.errors.TokenizerError: a vocabulary of 1,000,000 characters is more than ...
-    """
-    if number > MAX_CHARACTERS:
-        raise TokenizerError(
-            f"a vocabulary of {number:,} characters is more than {MAX_CHARACTERS:,}, and "
-            "more than Unicode assigns. Check that the input is text."
+            "kind of text that many documents share; leave the labels out if yours do not."
         )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from textgen.errors import TokenizerError
 from textgen.text.tokenizers.base import FORMAT_VERSION
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
-from textgen.text.tokenizers.checks import check_num_characters, check_num_labels
 from textgen.wording import is_whole_number, newer_format, shown
 
 Tokenizer: TypeAlias = CharTokenizer | ByteTokenizer
@@ -39,11 +38,10 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     else:
         raise _damaged(f"kind={shown(kind)} must be 'char' or 'byte'")
     options = {k: v for k, v in data.items() if k not in ("format_version", "kind")}
-    options["labels"] = tuple(_strings("labels", data["labels"], check_num_labels))
+    options["labels"] = tuple(_strings("labels", data["labels"]))
     if kind == "byte":
         return ByteTokenizer(**options)
-    stored = options.pop("characters")
-    characters = _strings("characters", stored, check_num_characters, of_one=True)
+    characters = _strings("characters", options.pop("characters"), of_one=True)
     return CharTokenizer("".join(characters), **options)
 
 
@@ -63,13 +61,10 @@ def _check_keys(data: Mapping[str, Any], template: Mapping[str, Any]) -> None:
             raise _damaged(f"{name!r} is missing")
 
 
-def _strings(
-    name: str, values: object, check_number: Callable[[int], None], *, of_one: bool = False
-) -> list[str]:
+def _strings(name: str, values: object, *, of_one: bool = False) -> list[str]:
     """Check the list `name`, whose strings have one character each if `of_one`."""
     if not isinstance(values, list):
         raise _damaged(f"{name} must be a list of strings, not {type(values).__name__}")
-    check_number(len(values))
     for position, value in enumerate(values):
         if not isinstance(value, str) or (of_one and len(value) != 1):
             what = "one character" if of_one else "a string"
