@@ -252,8 +252,12 @@ class Generator:
         if logprobs is not None:
             check_setting("logprobs", logprobs)
         config = _sampling_config(sampling, settings)
-        if config.beam_width is not None:
-            _check_beam_width(config.beam_width, num_samples)
+        if (width := config.beam_width) is not None:
+            if num_samples > width:
+                raise ConfigError(
+                    f"beam_width={width} keeps no more than {width} texts, but "
+                    f"num_samples={num_samples}. Raise --beam-width."
+                )
             batch_size = num_samples
         prompts = [prompts] if isinstance(prompts, str) else prompts
         copies = [prompt for prompt in prompts for _ in range(num_samples)]
@@ -272,7 +276,7 @@ class Generator:
 
         Args:
             text: one text; several documents, which are not cut any further; or pieces
-                as of `textgen.text.reading.documents`, for texts larger than memory.
+                (see `textgen.text.reading.documents`), for texts larger than memory.
             documents: how one text is cut into documents: "whole", "lines",
                 "paragraphs", "files" or "records" (the last two do not cut it); by
                 default, like the training text.
@@ -362,14 +366,6 @@ def _sampling_config(
             "well. Use dataclasses.replace to change one of them."
         )
     return sampling
-
-
-def _check_beam_width(width: int, num_samples: int) -> None:
-    if num_samples > width:
-        raise ConfigError(
-            f"beam_width={width} keeps no more than {width} texts, but "
-            f"num_samples={num_samples}. Raise --beam-width."
-        )
 
 
 def _check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:

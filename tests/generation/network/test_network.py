@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.generation.models import read_whole
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
-from textgen.generation.network.layers import recurrent
+from textgen.generation.network.layers import kinds
 from textgen.generation.network.network import CHUNK_CHARS, Network
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -239,7 +239,7 @@ def test_a_vocabulary_too_large_for_a_table_gives_the_same(
     cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_table = make(cell=cell)
-    monkeypatch.setattr(recurrent, "MAX_TABLE_BYTES", 0)
+    monkeypatch.setattr(kinds, "MAX_TABLE_BYTES", 0)
     without = make(cell=cell)
     ids = [1, 2, 3]
     expected, _ = read_whole(with_table, ids, with_table.initial_state())

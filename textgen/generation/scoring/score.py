@@ -136,21 +136,13 @@ def score(
     read but not counted.
 
     Args:
-        network: a network or a mixture.
-        documents: one text; several that follow each other; or pieces of them as of
-            `textgen.text.reading.documents`, for texts larger than memory.
-        window: None to read from start to end, or the number of characters after which
-            the model restarts, with the one character before as its only context. It
-            counts characters even if the model reads bytes.
-        label: read before every document, for a model that has labels; by default each
-            document has its own.
+        documents: one text; several that follow each other; or pieces of them.
+        window: as for `Generator.score`; counts characters even if the model reads bytes.
+        label: read before every document; by default each document has its own.
 
     Raises:
-        ConfigError: `window` is not a whole number of at least 1; the model has labels,
-            but a document has none.
-        TokenizerError: an unknown label.
-        CorpusError: there is no character to predict.
         CheckpointError: the predictions are not finite.
+        ConfigError, CorpusError, TokenizerError: as for `Generator.score`.
 
     >>> from textgen.config.model import ModelConfig
     >>> from textgen.generation.network.network import Network
@@ -221,7 +213,12 @@ class ScoreAccumulator:
             CheckpointError: `nats` is not finite.
         """
         predicted = segment.codes[segment.is_predicted]
-        self._nats += _checked(nats)
+        if not math.isfinite(nats):
+            raise CheckpointError(
+                f"the model's predictions add up to {nats} nats. Its weights are damaged; "
+                "use an earlier checkpoint."
+            )
+        self._nats += nats
         self._num_chars += len(predicted)
         self._num_bytes += int(_num_bytes(predicted).sum())
         self._num_unknown += int(segment.unknown.sum())
@@ -249,15 +246,6 @@ class ScoreAccumulator:
             protocol or ("continuous" if window is None else "windowed"),
             window,
         )
-
-
-def _checked(nats: float) -> float:
-    if not math.isfinite(nats):
-        raise CheckpointError(
-            f"the model's predictions add up to {nats} nats. Its weights are damaged; "
-            "use an earlier checkpoint."
-        )
-    return nats
 
 
 def _nothing_to_score(num_unknown: int) -> CorpusError:

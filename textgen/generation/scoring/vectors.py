@@ -28,14 +28,11 @@ def encode(
     empty text has a vector. Unknown characters are read as the unknown token if there is
     one, and left out otherwise.
 
-    Args:
-        texts: several, of any length; texts of similar length are read side by side.
-
     Returns:
         `(num_texts, units)`, in the order of `texts`.
 
     Raises:
-        ConfigError: `texts` is one text instead of several; or `network` is a mixture.
+        ConfigError: as for `Generator.encode`.
 
     >>> from textgen.config.model import ModelConfig
     >>> from textgen.text.tokenizers.char import CharTokenizer

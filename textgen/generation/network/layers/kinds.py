@@ -27,6 +27,9 @@ KINDS: dict[type[layers.Layer], Callable[[Any, Weights], Layer] | None] = {
 }
 """None for layers that only training needs."""
 
+MAX_TABLE_BYTES = 32 * 2**20
+"""Size up to which the products of the first layer's input are computed in advance."""
+
 
 def make_layers(
     descriptions: Sequence[layers.Layer], weights: Weights
@@ -58,6 +61,6 @@ def _with_table(
     (first, _, kept), (_, second, names) = made[:2]
     if isinstance(first, layers.Embedding) and isinstance(second, Recurrent):
         matrix = first.own(weights)["embedding"]
-        if LookedUp.is_worthwhile(matrix, second):
+        if len(matrix) * second.weights.bias.nbytes <= MAX_TABLE_BYTES:
             return [(LookedUp(matrix, second, kept), names), *every[2:]]
     return every

@@ -17,9 +17,6 @@ from textgen.model import layers
 CELLS: dict[str, type[Cell]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 """The equations of every cell of `textgen.model.cells`."""
 
-MAX_TABLE_BYTES = 32 * 2**20
-"""Size up to which the products of the first layer's input are computed in advance."""
-
 
 class Recurrent:
     """A recurrent layer."""
@@ -56,25 +53,18 @@ class LookedUp:
         self.table = recurrent.weights.project(matrix)
         self.num_vectors = recurrent.num_vectors
 
-    @staticmethod
-    def is_worthwhile(matrix: Floats, recurrent: Recurrent) -> bool:
-        """Whether the table is small enough; a very large vocabulary costs too much."""
-        return len(matrix) * recurrent.weights.bias.nbytes <= MAX_TABLE_BYTES
-
     def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Let the cell work in `memory`."""
         cell = self.recurrent.cell(self.recurrent.weights, memory)
-        cell_step, table = cell.step, self.table
+        cell_step, table, matrix, kept = cell.step, self.table, self.matrix, self.kept
 
         def look_up(ids: Any) -> Any:
-            for name in self.kept:
-                outputs[name] = self.matrix[ids]
+            for name in kept:
+                outputs[name] = matrix[ids]
             return table[ids]
 
         return BoundLayer(
-            step=(lambda ids: cell_step(look_up(ids)))
-            if self.kept
-            else (lambda ids: cell_step(table[ids])),
+            step=lambda ids: cell_step(look_up(ids)),
             read=lambda ids: _read(cell, look_up(ids), memory.shape[-1]),
         )
 
