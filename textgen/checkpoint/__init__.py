@@ -1,1 +1,1 @@
-"""Trained models on disk: their format, runs, and what a checkpoint says of itself."""
+"""Trained models on disk: their format, runs, and descriptions."""

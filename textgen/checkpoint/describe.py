@@ -1,4 +1,4 @@
-"""What a checkpoint is, as data and as a page of text."""
+"""Describe a checkpoint, as data and as a page of text."""
 
 from __future__ import annotations
 
@@ -20,9 +20,6 @@ MOST_LABELS = 20
 
 def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     """Everything known about a checkpoint, as JSON data.
-
-    Args:
-        path: where it lies.
 
     Returns:
         `path`, `model` (the configuration), `num_parameters`, `layers`, `tokenizer`,
@@ -90,8 +87,8 @@ def as_text(description: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-# Facts are what a checkpoint says of itself: any may be missing, or be nonsense, or try
-# to control the terminal.
+# Facts come from the file and are not trusted: any may be missing or nonsense, or contain
+# terminal control sequences.
 
 
 def _score_lines(score: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Run directories: where the files of a training run are, and what may be overwritten.
+"""Run directories: the files of a training run, and what may be overwritten.
 
 checkpoints/my_book/
     best/           the checkpoint with the best validation score
@@ -6,7 +6,7 @@ checkpoints/my_book/
     history.csv     one row per evaluation
     history.png     the same as a plot (extra `plot`)
     logs/           for TensorBoard (`--tensorboard`)
-    .lock           while a training runs: keeps a second one out
+    .lock           exists during training; keeps a second process out
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RUNS = Path("checkpoints")
 COMPLETE = ("best", ".best.old", "last", ".last.old")
 """Complete checkpoints; a crash during a save leaves the previous one as `.old`."""
 INCOMPLETE = (".best.new", ".last.new")
-"""What a crash during a save leaves unfinished."""
+"""Incomplete checkpoints, left by a crash during a save."""
 
 
 class RunDirectory:
@@ -43,7 +43,7 @@ class RunDirectory:
         self.logs = self.path / "logs"
 
     def holds_run(self) -> bool:
-        """Whether a training has saved a checkpoint here."""
+        """Whether the directory contains a checkpoint."""
         return any(
             os.path.exists(self.path / name / file) for name in COMPLETE for file in FILES
         )
@@ -78,19 +78,19 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Keep other trainings out while this one reads and writes here.
+        """Keep other training processes out of the directory.
 
         The directory is created if it is missing, and removed again if it stays empty.
 
         Yields:
-            whether the lock is held: some network file systems have no locks.
+            whether the lock is held; some network file systems do not support locks.
 
         Raises:
             CheckpointError: another training holds the lock, or the directory cannot be
                 written or holds files that are not from textgen.
         """
         if not self.holds_run():
-            self.check()  # so that no lock file is put beside the files of others
+            self.check()  # so that no lock file is written next to unrelated files
         with ExitStack() as stack:
             with self._errors_named():
                 is_locked = stack.enter_context(locked(self.path))
@@ -114,7 +114,7 @@ class RunDirectory:
             self._remove_history()
 
     def remove_leftovers(self) -> None:
-        """Remove checkpoints that a killed training has left incomplete.
+        """Remove incomplete checkpoints of a killed training process.
 
         Raises:
             CheckpointError: the directory cannot be written.
@@ -125,7 +125,7 @@ class RunDirectory:
                     remove_files(self.path / name, FILES)
 
     def _foreign_entries(self) -> list[str]:
-        """Names in the directory that no training has left there."""
+        """Names in the directory that do not come from textgen."""
         with self._errors_named():
             entries = os.listdir(self.path) if os.path.isdir(self.path) else []
             empty = {n for n in COMPLETE if _is_empty(self.path / n)}
@@ -135,7 +135,7 @@ class RunDirectory:
         for file in (self.history_csv, self.history_png):
             file.unlink(missing_ok=True)
             file.with_name(f".{file.name}.new").unlink(missing_ok=True)
-        # TensorBoard would join the curves of both runs into one.
+        # TensorBoard would merge the curves of both runs.
         for file in self.logs.glob("*/events.out.tfevents.*"):
             file.unlink()
 
@@ -144,7 +144,7 @@ class RunDirectory:
 
 
 def default_out(paths: Paths) -> Path:
-    """The directory of a run on these files, if no other is given.
+    """The default directory of a run on these files.
 
     >>> default_out("texts/my_book.txt").as_posix()
     'checkpoints/my_book'
@@ -153,7 +153,7 @@ def default_out(paths: Paths) -> Path:
     if first == "-":
         return RUNS / "stdin"
     path = Path(first).resolve()
-    # "texts/**/*.md" names the run `texts`; a file may have a name like a glob, too.
+    # "texts/**/*.md" names the run `texts`, but a file name may contain glob characters.
     while set("*?[") & set(path.name) and not path.exists():
         path = path.parent
     path = Path(decompressed_name(str(path)))
@@ -179,7 +179,7 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
     try:
         return checkpoint_directory(path)
     except CheckpointError as error:
-        # A folder `poems` may hold the text that the run `poems` was trained on.
+        # The directory `poems` may contain the text that the run `poems` was trained on.
         if os.path.exists(RUNS / path):
             return checkpoint_directory(RUNS / path)
         hint = did_you_mean(str(path), _run_names(RUNS), otherwise=TRAIN_FIRST)
@@ -207,7 +207,7 @@ def _run_names(runs: Path) -> list[str]:
 
 def _is_empty(path: Path) -> bool:
     if not os.path.isdir(path):
-        # The target of the link has been removed.
+        # A link whose target has been removed.
         return os.path.islink(path) and not os.path.exists(path)
     return not os.listdir(path)
 
@@ -216,5 +216,5 @@ def _written_at(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:
-        # A running training has just replaced it.
+        # It has just been replaced by running training.
         return time.time()

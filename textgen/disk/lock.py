@@ -35,7 +35,7 @@ def locked(directory: Path) -> Iterator[bool]:
     Directories created here are removed again if they are still empty at the end.
 
     Yields:
-        whether the lock is held: some network file systems have no locks.
+        whether the lock is held; some network file systems do not support locks.
 
     Raises:
         CheckpointError: another process holds the lock.

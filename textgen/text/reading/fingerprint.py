@@ -47,7 +47,7 @@ class TextDigest:
             for text, is_end in zip(texts, ends, strict=True)
             for part in (text.encode("utf-8", "surrogatepass"), b"\xff" * is_end)
         )
-        # Many short texts are joined first, since the calls would take most of the time.
+        # Many short texts are joined first, since calls would dominate the time.
         for part in encoded if len(texts) < _FEW_TEXTS else [b"".join(encoded)]:
             self._text.update(part)
         for label in labels:

@@ -210,7 +210,7 @@ def _names_in(folder: str) -> list[str]:
 
 
 def without_repeats(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
-    """Each source once, and notes: text read twice would leak into validation.
+    """Remove repeated sources, whose text would leak into validation, and note them.
 
     >>> without_repeats([Source("a.txt"), Source("./a.txt")])
     ([Source(name='a.txt', spool=None)], ['a.txt: named more than once, but read once.'])
@@ -298,7 +298,7 @@ def reading_errors(source: Source) -> Iterator[None]:
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise _broken_archive(source.shown, error) from error
     except OSError as error:
-        # Errors of the operating system have a number; those that bz2 raises have none.
+        # Errors of the operating system have a number; those of bz2 have none.
         if error.errno is None:
             raise _broken_archive(source.shown, error) from error
         raise _unreadable(source.shown, error) from error

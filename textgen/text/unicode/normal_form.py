@@ -142,8 +142,8 @@ class PieceNormalizer:
         return done
 
     def _last_start(self, text: str) -> int | None:
-        places = range(len(text) - 1, -1, -1)
-        return next((i for i in places if is_boundary(text[i], self.form)), None)
+        positions = range(len(text) - 1, -1, -1)
+        return next((i for i in positions if is_boundary(text[i], self.form)), None)
 
 
 @cache
