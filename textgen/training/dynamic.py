@@ -32,11 +32,9 @@ from textgen.errors import CheckpointError, ConfigError, TrainingError
 from textgen.generation.scoring.score import Score, ScoreAccumulator
 from textgen.generation.scoring.segments import Documents, Segment, segments
 from textgen.text.encoded.windows import Window
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 from textgen.training.model.build import build_model, set_weights
 from textgen.wording import is_whole_number
-
-keras = load_keras()
 
 SEQ_LENGTH = 32
 

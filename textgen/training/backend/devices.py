@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 from textgen.training.backend.process import num_shares
-
-keras = load_keras()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Import Keras with a supported backend, and without its log messages.
 
 Keras chooses its backend at import, so all other modules of the training half get Keras
-from here.
+from `textgen.training.backend.loaded`.
 """
 
 from __future__ import annotations

@@ -10,20 +10,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from textgen.errors import CheckpointError, TrainingError
-from textgen.training.backend.keras import load_keras, sync
+from textgen.training.backend.keras import sync
+from textgen.training.backend.loaded import keras
 from textgen.training.loop.progress import Budget, Progress
 from textgen.training.loop.schedule import WarmupCosine
 from textgen.training.model.recurrent import carried_states, to_numpy
-
-if TYPE_CHECKING:
-    import keras  # mypy accepts base classes from a module, not from a variable
-else:
-    keras = load_keras()
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error

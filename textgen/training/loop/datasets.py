@@ -8,17 +8,12 @@ datasets are built here, without autotuning.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from textgen.text.encoded.windows import EvaluationWindows, Windows
-from textgen.training.backend.keras import load_keras
-
-if TYPE_CHECKING:
-    import keras  # mypy accepts base classes from a module, not from a variable
-else:
-    keras = load_keras()
+from textgen.training.backend.loaded import keras
 
 
 def endless(windows: Windows, start: int) -> Any:

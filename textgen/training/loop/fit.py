@@ -14,7 +14,8 @@ from textgen.checkpoint.format import load_checkpoint
 from textgen.generation.generator import Generator
 from textgen.text.encoded.windows import evaluation_windows
 from textgen.training.backend.devices import data_parallel
-from textgen.training.backend.keras import load_keras, quiet_import
+from textgen.training.backend.keras import quiet_import
+from textgen.training.backend.loaded import keras
 from textgen.training.loop.callbacks import (
     Clock,
     LearningRate,
@@ -38,8 +39,6 @@ from textgen.training.model.compiling import compile_model
 from textgen.training.model.precision import choose_dtype
 from textgen.training.task.task import Task
 from textgen.wording import say
-
-keras = load_keras()
 
 
 def fit(task: Task, *, quiet: bool = False) -> Path:

@@ -9,16 +9,11 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 from textgen.training.loop.progress import Budget, Progress
 from textgen.wording import clock_time, say, visible
-
-if TYPE_CHECKING:
-    import keras  # mypy accepts base classes from a module, not from a variable
-else:
-    keras = load_keras()
 
 
 class Report(keras.callbacks.Callback):

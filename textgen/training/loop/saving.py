@@ -20,15 +20,14 @@ from textgen.checkpoint.format import (
 )
 from textgen.disk.atomic import ADVICE, locate, write_file
 from textgen.errors import CheckpointError, TrainingError
-from textgen.training.backend.keras import load_keras, sync
+from textgen.training.backend.keras import sync
+from textgen.training.backend.loaded import keras
 from textgen.training.loop.plot import can_plot, history_png
 from textgen.training.loop.progress import Progress
 from textgen.training.model.build import get_weights, set_weights
 from textgen.training.model.recurrent import to_numpy
 from textgen.training.task.task import Task
 from textgen.version import __version__
-
-keras = load_keras()
 
 
 def stored_progress(task: Task) -> Progress:

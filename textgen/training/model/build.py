@@ -15,12 +15,10 @@ from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
 from textgen.model.architecture import layers
 from textgen.model.layers import Layer
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 from textgen.training.model.layers.base import Building
 from textgen.training.model.layers.kinds import KINDS
 from textgen.training.model.recurrent import to_numpy
-
-keras = load_keras()
 
 
 def build_model(

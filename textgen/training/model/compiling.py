@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
-from textgen.training.backend.keras import load_keras
-
-if TYPE_CHECKING:
-    import keras  # mypy accepts base classes from a module, not from a variable
-else:
-    keras = load_keras()
+from textgen.training.backend.loaded import keras
 
 
 def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:

@@ -15,11 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 from textgen.training.model.kernels import is_worthwhile, whole_sequence
 from textgen.training.model.kernels.equations import Equations
-
-keras = load_keras()
 
 
 class CarriedState:

@@ -25,9 +25,9 @@ layer's steps, for timing: `rows` lanes, gates `width` wide.
 
 from __future__ import annotations
 
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 
-if load_keras().backend.backend() == "jax":
+if keras.backend.backend() == "jax":
     from textgen.training.model.kernels.jax import (
         has_device,
         is_worthwhile,

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 
-ops = load_keras().ops
+ops = keras.ops
 
 States = tuple[Any, ...]
 

@@ -10,11 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 from textgen.training.model.kernels.equations import Equations, States, shift_right
 from textgen.training.model.kernels.layout import Layout
-
-keras = load_keras()
 
 
 def has_device() -> bool:

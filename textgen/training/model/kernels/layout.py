@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 
-ops = load_keras().ops
+ops = keras.ops
 
 # Numbers in the widest vector registers.
 VECTOR_WIDTH = 16

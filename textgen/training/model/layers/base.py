@@ -1,4 +1,4 @@
-"""What building a model asks of a kind of layer."""
+"""What the layers of a Keras model share, and what each kind of them provides."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from textgen.training.backend.keras import load_keras
-
-keras = load_keras()
+from textgen.training.backend.loaded import keras
 
 
 @dataclass
@@ -20,8 +18,8 @@ class Building:
         l1: strength of the penalty on matrices; 0 for none.
         stateful: whether recurrent layers carry their state from call to call.
         compute_dtype: see `build_model`.
-        outputs: tensor that each layer has put out, by the layer's name.
-        embeddings: Keras layers that an output may be tied to, by name.
+        outputs: output tensors of the layers so far, by layer name.
+        embeddings: Keras layers that an output may be tied to, by layer name.
     """
 
     seeds: Iterator[int]
@@ -36,7 +34,7 @@ class Building:
         return keras.regularizers.L1(self.l1) if self.l1 else None
 
     def glorot(self) -> Any:
-        """First values of a matrix (Glorot & Bengio 2010), from the next seed."""
+        """Initial values of a matrix (Glorot & Bengio 2010), from the next seed."""
         return keras.initializers.GlorotUniform(next(self.seeds))
 
 

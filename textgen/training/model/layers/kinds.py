@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from textgen.model import layers
 from textgen.training.model.layers.base import Kind
-from textgen.training.model.layers.dense import OUTPUT, PROJECTION
-from textgen.training.model.layers.dropout import DROPOUT
-from textgen.training.model.layers.embedding import EMBEDDING
-from textgen.training.model.layers.normalization import NORMALIZATION
-from textgen.training.model.layers.recurrent import RECURRENT
-from textgen.training.model.layers.residual import RESIDUAL
+from textgen.training.model.layers.recurrent import recurrent
+from textgen.training.model.layers.stateless import (
+    dropout,
+    embedding,
+    normalization,
+    output,
+    projection,
+    residual,
+)
 
 KINDS: dict[type[layers.Layer], Kind] = {
-    layers.Embedding: EMBEDDING,
-    layers.Recurrent: RECURRENT,
-    layers.Normalization: NORMALIZATION,
-    layers.Dropout: DROPOUT,
-    layers.Residual: RESIDUAL,
-    layers.Projection: PROJECTION,
-    layers.Output: OUTPUT,
+    layers.Embedding: Kind(embedding, {"embedding": "embeddings"}),
+    layers.Recurrent: Kind(
+        recurrent,
+        {
+            "kernel": "cell.kernel",
+            "recurrent_kernel": "cell.recurrent_kernel",
+            "bias": "cell.bias",
+        },
+    ),
+    layers.Normalization: Kind(
+        normalization, {"norm_scale": "gamma", "norm_offset": "beta"}
+    ),
+    layers.Dropout: Kind(dropout),
+    layers.Residual: Kind(residual),
+    layers.Projection: Kind(projection, {"kernel": "kernel"}),
+    layers.Output: Kind(output, {"kernel": "kernel", "bias": "bias"}),
 }

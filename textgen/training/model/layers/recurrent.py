@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from textgen.model import layers
-from textgen.training.backend.keras import load_keras
+from textgen.training.backend.loaded import keras
 from textgen.training.model.cells.gru import GRU
 from textgen.training.model.cells.lstm import LSTM
 from textgen.training.model.cells.rnn import SimpleRNN
-from textgen.training.model.layers.base import Building, Kind
-
-keras = load_keras()
+from textgen.training.model.layers.base import Building
 
 CELLS: dict[str, Any] = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
 """The Keras layer of every cell of `textgen.model.cells`."""
 
 
-def build(layer: layers.Recurrent, x: Any, building: Building) -> Any:
+def recurrent(layer: layers.Recurrent, x: Any, building: Building) -> Any:
     """Run the cell over the sequence."""
-    # Without a kernel of ours there are no products to round.
+    # Only the kernels of this package round the factors of products.
     rounded = {"product_dtype": building.compute_dtype} if layer.has_kernel else {}
     return CELLS[layer.cell](
         layer.units,
@@ -34,13 +32,3 @@ def build(layer: layers.Recurrent, x: Any, building: Building) -> Any:
         name=layer.name,
         **rounded,
     )(x)
-
-
-RECURRENT = Kind(
-    build,
-    {
-        "kernel": "cell.kernel",
-        "recurrent_kernel": "cell.recurrent_kernel",
-        "bias": "cell.bias",
-    },
-)
