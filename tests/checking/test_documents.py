@@ -1,0 +1,80 @@
+"""Equal files, documents and lines are found, and very long ones."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from tests.checking.helpers import STORY, Write, check, found, topics
+
+# --- files ---
+
+
+def test_files_and_documents_that_are_equal_are_found(write: Write, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write(f"{name} " + STORY * 200, f"many/{name}.txt")
+    write("b " + STORY * 200, "many/d.txt")
+    write(gzip.compress(("a " + STORY * 200).encode()), "many/e.txt.gz")
+    for kind in ("whole", "files"):
+        finding = found(check(tmp_path / "many", documents=kind), "repeated documents")
+        assert finding.severity == "warning"
+        assert finding.data["count"] == 2
+        example = finding.what.partition("of the text: ")[2].split()
+        assert example[0].endswith("e.txt.gz")
+        assert example[2].endswith("a.txt.")
+
+
+def test_blank_files_repeat_nothing(write: Write, tmp_path: Path) -> None:
+    for name, text in (
+        ("a", ""),
+        ("b", ""),
+        ("c", STORY * 200),
+        ("d", " \n"),
+        ("e", " \n"),
+    ):
+        write(text, f"many/{name}.txt")
+    assert "repeated documents" not in topics(check(tmp_path / "many"))
+    write(STORY * 200, "many/f.txt")
+    finding = found(check(tmp_path / "many"), "repeated documents")
+    assert finding.what.startswith("1 of 2 files is equal to an earlier one")
+    example = finding.what.partition("of the text: ")[2].split()
+    assert [name[-6:] for name in example[:3:2]] == ["/f.txt", "c.txt."]
+
+
+def test_equal_lines_are_named_by_their_lines(write: Write) -> None:
+    lines = [f"line number {n} of a list\n" for n in range(900)]
+    lines[700] = lines[20]
+    finding = found(check(write("".join(lines)), documents="lines"), "repeated documents")
+    assert "1 of 900 documents is equal to an earlier one" in finding.what
+    assert "line 701 repeats line 21" in finding.what
+    assert "awk '!seen[$0]++'" in finding.advice
+    report = check(write("\n".join(lines)), documents="paragraphs")
+    assert "paragraph 701 repeats paragraph 21" in found(report, "repeated documents").what
+
+
+def test_documents_are_named_rightly_behind_a_broken_file(
+    write: Write, tmp_path: Path
+) -> None:
+    write("one line\nanother\n" + "\0", "many/a.txt")
+    write(
+        "".join(f"line {n} of a list\n" for n in range(900)) + "line 3 of a list\n",
+        "many/b.txt",
+    )
+    finding = found(check(tmp_path / "many", documents="lines"), "repeated documents")
+    assert "b.txt, line 901 repeats" in finding.what
+    assert "b.txt, line 4." in finding.what
+
+
+# --- size ---
+
+
+def test_one_giant_document_and_a_long_line_are_told(write: Write) -> None:
+    text = STORY.replace("\n", " ") * 500
+    lines = "".join(f"line {n}\n" for n in range(900))
+    report = check(write(text + "\n" + lines), documents="lines")
+    assert (
+        "one of 901 documents has 24,000 characters"
+        in found(report, "one giant document").what
+    )
+    finding = found(check(write("\n" + text)), "long lines")
+    assert "24,000 characters (line 2)" in finding.what
