@@ -129,7 +129,9 @@ class Generator:
         networks: list[Network] = []
         for generator in generators:
             if not isinstance(generator._network, Network):
-                raise ConfigError("a mixture cannot be mixed again. Mix all at once.")
+                raise ConfigError(
+                    "a mixture cannot be mixed again. Mix all models in one call."
+                )
             networks.append(generator._network)
         mixture = Mixture(networks, shares)
         mixed = copy.copy(generators[0])
@@ -225,9 +227,8 @@ class Generator:
     ) -> Iterator[Sample]:
         """Write many texts at once, each with its own random stream.
 
-        A text depends on `seed` and its number, not on the texts beside it; but the last
-        bits of a matrix product may depend on its number of rows, and so, very rarely, a
-        character.
+        A text depends on `seed` and its number, not on the rest of its batch. Very rarely
+        a character differs, since rounding depends on the number of rows of a product.
 
         Args:
             prompts: one or several.
@@ -237,7 +238,7 @@ class Generator:
                 each sample holds.
             logprobs: record the log-probability of the text, and of this many of the
                 most likely characters at each place; None records nothing.
-            batch_size: texts that are written side by side.
+            batch_size: texts that are generated in parallel.
             unknown, label, sampling, settings: as for `stream`.
 
         Returns:

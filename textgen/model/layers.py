@@ -97,7 +97,7 @@ class Recurrent(Layer):
 
     @property
     def gate_width(self) -> int:
-        """Columns of a kernel: all gates side by side."""
+        """Columns of a kernel, which holds all gates."""
         return len(self.gates) * self.units
 
     @property

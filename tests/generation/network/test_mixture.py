@@ -96,7 +96,7 @@ def test_shares_that_do_not_fit_are_refused(shares: list[float], message: str) -
 
 def test_a_mixture_is_not_mixed_again_and_nothing_is_not_mixed() -> None:
     mixed = Generator.mix([random_model(ABC), other_model()], [1, 1])
-    with pytest.raises(ConfigError, match="Mix all at once"):
+    with pytest.raises(ConfigError, match="Mix all models in one call"):
         Generator.mix([mixed, mixed], [1, 1])
     with pytest.raises(ConfigError, match="no model to mix"):
         Generator.mix([], [])

@@ -46,7 +46,7 @@ def characters(tokenizer: Tokenizer, constraint: Constraint) -> str:
 
 
 def after(tokenizer: Tokenizer, text: str, **options: Any) -> Constraint:
-    constraint = automaton(tokenizer, **options).start()
+    constraint = Constraint(automaton(tokenizer, **options))
     for each in tokenizer.encode(text).tolist():
         assert each in choices(constraint)
         constraint.advance(each)
@@ -57,7 +57,7 @@ def walk(
     made: Automaton, tokenizer: Tokenizer, rng: np.random.Generator, length: int
 ) -> str:
     """Draw evenly among what is left, to the end of document or of the possibilities."""
-    constraint, ids = made.start(), []
+    constraint, ids = Constraint(made), []
     while left := choices(constraint):
         drawn = int(rng.choice(left))
         if drawn == tokenizer.eod_id:
@@ -158,7 +158,7 @@ def assert_exact(
     made = automaton(tokenizer, length=high, min_length=low, **options)
     texts = matches(options["pattern"], alphabet, low, high)
     spelled = {tuple(tokenizer.encode(text).tolist()) for text in texts}
-    waiting: list[tuple[tuple[int, ...], Constraint]] = [((), made.start())]
+    waiting: list[tuple[tuple[int, ...], Constraint]] = [((), Constraint(made))]
     for begun, constraint in waiting:
         ids = possible_ids(spelled, begun)
         assert constraint.can_end == (begun in spelled), begun
@@ -209,7 +209,7 @@ def test_bytes_are_banned_just_where_no_permitted_character_has_them(
 
 def test_a_way_that_leads_to_a_character_outside_the_vocabulary_is_closed() -> None:
     # "a" can be written, but the "x" that would have to follow cannot.
-    constraint = automaton(CharTokenizer("aby"), pattern="ax|by").start()
+    constraint = Constraint(automaton(CharTokenizer("aby"), pattern="ax|by"))
     assert characters(CharTokenizer("aby"), constraint) == "b"
 
 
@@ -231,7 +231,7 @@ def test_all_is_banned_after_a_match_that_cannot_go_on() -> None:
 
 def test_the_end_of_a_document_may_come_just_where_the_text_can_end() -> None:
     tokenizer = CharTokenizer("ab", end_of_document=True)
-    constraint = automaton(tokenizer, pattern="a+b?", min_length=2, length=3).start()
+    constraint = Constraint(automaton(tokenizer, pattern="a+b?", min_length=2, length=3))
     seen = []
     for text in "aab":
         seen.append((characters(tokenizer, constraint), 0 in choices(constraint)))
@@ -249,7 +249,7 @@ def test_to_go_on_with_the_end_of_a_document_changes_nothing() -> None:
 
 
 def test_a_text_cannot_end_within_a_character() -> None:
-    constraint = automaton(BYTES, pattern="é*", length=2).start()
+    constraint = Constraint(automaton(BYTES, pattern="é*", length=2))
     assert constraint.can_end
     constraint.advance(0xC3)
     assert not constraint.can_end
@@ -257,7 +257,7 @@ def test_a_text_cannot_end_within_a_character() -> None:
 
 
 def test_a_text_of_no_characters_matches_where_the_pattern_does() -> None:
-    constraint = automaton(ENGLISH, pattern="a*", length=0).start()
+    constraint = Constraint(automaton(ENGLISH, pattern="a*", length=0))
     assert constraint.can_end
     assert choices(constraint) == []
 
@@ -265,7 +265,7 @@ def test_a_text_of_no_characters_matches_where_the_pattern_does() -> None:
 @pytest.mark.parametrize("tokenizer", [ENGLISH, BYTES])
 def test_a_thousand_million_characters_may_be_asked_for(tokenizer: Tokenizer) -> None:
     made = automaton(tokenizer, pattern="(?:ab|cd)*", min_length=10**9, length=10**9)
-    assert characters(tokenizer, made.start()) == "ac"
+    assert characters(tokenizer, Constraint(made)) == "ac"
     with pytest.raises(ConfigError, match="has from 999999999 to 999999999 characters"):
         automaton(tokenizer, pattern="(?:ab|cd)*", min_length=10**9 - 1, length=10**9 - 1)
 
@@ -281,7 +281,7 @@ def test_a_thousand_million_characters_may_be_asked_for(tokenizer: Tokenizer) ->
     ],
 )
 def test_unknown_token_and_labels_are_never_written(tokenizer: Tokenizer) -> None:
-    constraint = automaton(tokenizer, pattern="(?s).+").start()
+    constraint = Constraint(automaton(tokenizer, pattern="(?s).+"))
     never = {tokenizer.unknown_id, *tokenizer.label_ids} - {None}
     assert len(never) >= 2
     assert not never & set(choices(constraint))
@@ -320,7 +320,7 @@ def test_every_character_can_be_spelled_in_bytes(code: str) -> None:
 )
 def test_bytes_that_are_no_utf8_are_banned(broken: str) -> None:
     *begun, last = bytes.fromhex(broken)
-    constraint = automaton(BYTES, pattern="(?s).+", length=1).start()
+    constraint = Constraint(automaton(BYTES, pattern="(?s).+", length=1))
     for each in begun:
         constraint.advance(each)
     assert last not in choices(constraint)
@@ -349,14 +349,14 @@ def test_a_character_model_needs_no_automaton_for_allow_and_forbid() -> None:
 
 def test_a_byte_model_keeps_to_allowed_characters_by_an_automaton() -> None:
     assert permitted_ids(BYTES, "é", None).all()
-    constraint = automaton(BYTES, allow="aé").start()
+    constraint = Constraint(automaton(BYTES, allow="aé"))
     assert choices(constraint) == [ord("a"), 0xC3]
     constraint.advance(0xC3)
     assert choices(constraint) == [0xA9]
 
 
 def test_a_byte_model_never_writes_a_forbidden_character() -> None:
-    constraint = automaton(BYTES, forbid="é\n").start()
+    constraint = Constraint(automaton(BYTES, forbid="é\n"))
     assert ord("\n") not in choices(constraint)
     constraint.advance(0xC3)
     assert choices(constraint) == [byte for byte in range(0x80, 0xC0) if byte != 0xA9]
@@ -401,7 +401,7 @@ def test_to_forbid_a_ligature_does_not_forbid_its_letters() -> None:
 
 def test_the_pattern_is_brought_into_the_normal_form_of_the_model() -> None:
     made = automaton(EUROPEAN, pattern="e\u0301+", length=3)
-    assert characters(EUROPEAN, made.start()) == "é"
+    assert characters(EUROPEAN, Constraint(made)) == "é"
 
 
 def test_a_full_width_sign_means_itself_where_its_normal_form_is_a_quantifier() -> None:
@@ -413,7 +413,7 @@ def test_a_full_width_sign_means_itself_where_its_normal_form_is_a_quantifier() 
 def test_without_a_normal_form_the_pattern_stays_as_it_is() -> None:
     tokenizer = CharTokenizer("e\u0301é", normalize="none")
     made = automaton(tokenizer, pattern="e\u0301", length=2)
-    assert characters(tokenizer, made.start()) == "e"
+    assert characters(tokenizer, Constraint(made)) == "e"
 
 
 # --- what cannot be ---
@@ -484,7 +484,7 @@ def test_a_pattern_too_large_for_its_length_is_refused(
 
 def test_texts_of_one_automaton_do_not_disturb_each_other() -> None:
     made = automaton(CharTokenizer("abc"), pattern="abc|ba", length=3)
-    one, two = made.start(), made.start()
+    one, two = Constraint(made), Constraint(made)
     one.advance(0)
     two.advance(1)
     twin = copy.copy(one)
@@ -495,7 +495,7 @@ def test_texts_of_one_automaton_do_not_disturb_each_other() -> None:
 
 def test_bans_are_kept_and_cannot_be_changed_by_mistake() -> None:
     made = automaton(ENGLISH, pattern="[ab]*", length=100)
-    first, second = made.start(), made.start()
+    first, second = Constraint(made), Constraint(made)
     first.advance(int(ENGLISH.encode("a")[0]))
     first.advance(int(ENGLISH.encode("b")[0]))
     assert first.mask is first.mask

@@ -12,7 +12,7 @@ from textgen.generation.decoding.sample import Sample
 
 
 class Batch:
-    """Texts that are decoded side by side.
+    """Texts that are decoded in parallel.
 
     Args:
         prompts: one for each text. A beam search continues only the first of them.

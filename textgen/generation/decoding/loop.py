@@ -1,9 +1,9 @@
-"""The sampling loop: texts side by side, each with its own random stream.
+"""The sampling loop: a batch of texts, each with its own random stream.
 
 One step predicts the next character of every text with one matrix product. A text depends
-on its seed and its number alone, not on the texts beside it, except for rounding: products
-with another number of rows may differ in the last bit, which can change the choice between
-two almost equally likely characters.
+on its seed and its number alone, not on the rest of the batch, except for rounding:
+products with another number of rows may differ in the last bit, which can change the choice
+between two almost equally likely characters.
 """
 
 from __future__ import annotations

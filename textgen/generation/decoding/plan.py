@@ -25,7 +25,7 @@ class Model(Protocol):
     """The interface of a network or a mixture of networks."""
 
     def initial_state(self, batch_size: int = 1) -> State:
-        """The state of a model that has read nothing."""
+        """The state before the first character: zeros."""
 
     def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Read one character in each row of a batch."""
@@ -94,7 +94,7 @@ def make_plan(
 
 def _mask(tokenizer: Tokenizer, config: SamplingConfig) -> Logits:
     permitted = permitted_ids(tokenizer, config.allow, config.forbid)
-    # The unknown token and labels stand for no character.
+    # The unknown token and labels have no character.
     special = (tokenizer.unknown_id, *tokenizer.label_ids)
     permitted[[each for each in special if each is not None]] = False
     return np.where(permitted, 0.0, -np.inf)

@@ -25,7 +25,7 @@ class UnknownCharacterWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt, its ids, and the label asked for, as ids: one or none."""
+    """A prompt, its ids, and the id of the requested label, if any."""
 
     text: str
     ids: tuple[int, ...]
@@ -129,7 +129,7 @@ class _PromptReader:
         return self._known[ids]
 
     def context(self, prompt: Prompt, rng: np.random.Generator) -> tuple[int, ...]:
-        """The ids before the prompt; the model draws a label if none was asked for."""
+        """The ids before the prompt; the model draws a label if none was requested."""
         tokenizer = self._tokenizer
         if tokenizer.eod_id is None:
             return () if prompt.ids else (tokenizer.start_id,)

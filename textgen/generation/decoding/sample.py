@@ -1,4 +1,4 @@
-"""A generated text and what is known about it."""
+"""The result of generating one text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sample:
-    """A generated text and what is known about it.
+    """A generated text, why it ended and, on request, its log-probabilities.
 
     Args:
         text: the new text, without the prompt.
@@ -19,10 +19,10 @@ class Sample:
             "no_choice" (`no_repeat_ngram_size` left no character).
         logprob: log-probability in nats of the text, including the end of its document
             if written, under the model alone, before temperature and filters. NaN
-            unless asked for.
+            if not requested.
         logprobs: one entry for each id of the text: `id`, `symbol`, `logprob`, and
-            `top`, the most likely symbols with theirs. Empty unless asked for.
-        label: the label of its document, asked for or drawn; None for a model without
+            `top`, the most likely symbols with theirs. Empty if not requested.
+        label: the label of its document, requested or drawn; None for a model without
             labels.
     """
 
@@ -36,7 +36,7 @@ class Sample:
     label: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The sample for JSON, without what was not asked for.
+        """The sample for JSON, without values that were not requested.
 
         >>> Sample(0, 7, "a", "bc", "length").to_dict()["finish_reason"]
         'length'

@@ -33,8 +33,8 @@ CONTEXT = 32
 class StoppingCriteria:
     """Passes on a text piece by piece, up to where a criterion may still cut it off.
 
-    Only characters that may turn out to be the start of a stop text, or of a blank line
-    that ends a unit, are held back.
+    Only characters that may be the start of a stop text, or of a blank line that ends a
+    unit, are buffered.
 
     Args:
         stops: the first to be complete ends the text and is not shown.
@@ -68,7 +68,7 @@ class StoppingCriteria:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there are no criteria: nothing is ever held back or cut off."""
+        """Whether there are no criteria: nothing is ever buffered or cut off."""
         return not self._stops and self._unit is None
 
     def feed(self, piece: str) -> str:
@@ -91,7 +91,7 @@ class StoppingCriteria:
         return self._show(len(self._held) - self._num_suspect())
 
     def flush(self) -> str:
-        """The characters held back so far, at the end of the text."""
+        """The characters still buffered, at the end of the text."""
         return "" if self.reason is not None else self._show(len(self._held))
 
     def _is_plain(self, character: str) -> bool:

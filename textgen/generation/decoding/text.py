@@ -13,6 +13,7 @@ import numpy as np
 from textgen.generation.decoding.plan import Plan
 from textgen.generation.decoding.sample import Sample
 from textgen.generation.decoding.stopping import StoppingCriteria
+from textgen.generation.patterns.automaton import Constraint
 from textgen.generation.sampling.filters import Logits
 
 NUM_UNIFORMS = 256
@@ -64,7 +65,7 @@ class Text:
         self._never_stops = self._stopping.is_idle
         vocab_size = len(plan.mask)
         self._penalties = [p.start(vocab_size, self.prompt_ids) for p in plan.penalties]
-        self._constraint = None if plan.automaton is None else plan.automaton.start()
+        self._constraint = None if plan.automaton is None else Constraint(plan.automaton)
         if self._num_left == 0:
             self.finish_reason = "length"
 
@@ -94,7 +95,7 @@ class Text:
         return logits
 
     def end_without_choice(self) -> str:
-        """End because no id may follow. Returns characters held back so far.
+        """End because no id may follow. Returns the characters still buffered.
 
         The bytes of an unfinished character are dropped.
         """
@@ -105,7 +106,7 @@ class Text:
 
     @property
     def written(self) -> str:
-        """The new text so far, without characters held back."""
+        """The new text so far, without buffered characters."""
         return "".join(self._shown)
 
     def append(self, id: int) -> str:
@@ -182,7 +183,7 @@ class Text:
         return shown
 
     def _symbol(self, id: int) -> str:
-        """The character, or the name of an id that stands for none."""
+        """The character, or the name of an id without a character."""
         tokenizer = self.plan.tokenizer
         text = tokenizer.decode([id])
         return text if text and text != "\ufffd" else tokenizer.symbol(id)

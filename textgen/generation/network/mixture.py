@@ -16,7 +16,7 @@ class Mixture:
     """A weighted mean of the probabilities of several networks, as one network.
 
     Linear interpolation (Jelinek & Mercer 1980): `p = sum(share * p_of_the_network)`.
-    The state holds the states of all networks side by side, as `(1, 1, batch, width)`.
+    The states of all networks are concatenated to one, `(1, 1, batch, width)`.
 
     Args:
         networks: all with the same vocabulary.
@@ -37,7 +37,7 @@ class Mixture:
         self._ends = np.cumsum(widths)[:-1].tolist()
 
     def initial_state(self, batch_size: int = 1) -> State:
-        """The state of networks that have read nothing: zeros."""
+        """The state before the first character: zeros."""
         return _joined([n.initial_state(batch_size) for n in self._networks])
 
     def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
@@ -86,7 +86,7 @@ def _joined(states: Sequence[State]) -> State:
 
 def _check(networks: Sequence[Network], shares: Sequence[float]) -> None:
     if not networks:
-        raise ConfigError("there is no model to mix. Name at least one.")
+        raise ConfigError("there is no model to mix. Pass at least one.")
     if len(shares) != len(networks):
         raise ConfigError(
             f"{len(shares)} shares for {len(networks)} models. Give each model one, for "

@@ -1,4 +1,4 @@
-"""The forward pass in NumPy: one character in, the logits of the next one out.
+"""The forward pass in NumPy: from one character to the logits of the next.
 
 The equations of every layer are in `layers` and `cells`. Four things make them fast:
 
@@ -73,7 +73,7 @@ class Network:
         self._buffers = threading.local()
 
     def initial_state(self, batch_size: int = 1) -> State:
-        """The state of a network that has read nothing: zeros."""
+        """The state before the first character: zeros."""
         shape = (self._num_states, self._num_vectors, batch_size, self.config.units)
         return np.zeros(shape, np.float32)
 

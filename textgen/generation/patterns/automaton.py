@@ -51,10 +51,6 @@ class Automaton:
         self._known: dict[tuple[int, int, int, bool], Mask] = {}
         self._different: dict[tuple[int, bool, bytes], Mask] = {}
 
-    def start(self) -> Constraint:
-        """The constraint on a new text."""
-        return Constraint(self)
-
     def mask(self, state: int, row: int, horizon: int, can_end: bool) -> Mask:
         """The mask of one place; cached, as most texts visit the same places again."""
         place = state, row, horizon, can_end
@@ -87,7 +83,7 @@ class Automaton:
 
 
 class Constraint:
-    """The constraint on one text, updated with every id.
+    """The constraint on a new text, updated with every id.
 
     `copy.copy` gives an independent copy.
 
@@ -96,7 +92,7 @@ class Constraint:
     >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> config = SamplingConfig(pattern="ab*", length=3)
     >>> automaton = make_automaton(CharTokenizer("ab"), config)
-    >>> constraint = automaton.start()
+    >>> constraint = Constraint(automaton)
     >>> constraint.mask.tolist(), constraint.can_end
     ([0.0, -inf], False)
     >>> constraint.advance(0)

@@ -32,7 +32,7 @@ def permitted_ids(
         forbid: characters that are never written; None forbids none.
 
     Returns:
-        `(vocab,)`; ids that stand for no character are permitted.
+        `(vocab,)`; ids without a character are permitted.
 
     Raises:
         ConfigError: a character is in both, or no character is left.

@@ -81,7 +81,7 @@ ASCII_WORDS = Atom(r"\w", int(re.ASCII))
 
 
 def kind_of(character: str, atoms: Iterable[Atom]) -> int:
-    """The kind of a character, as far as the expression distinguishes it."""
+    """The kind of a character, if the expression distinguishes it from others."""
     for atom, kind in (
         (NEWLINES, NEWLINE),
         (ASCII_WORDS, ASCII_LETTER),

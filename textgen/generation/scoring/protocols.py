@@ -17,7 +17,7 @@ Nats: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Network | Mixture
 
 NUM_ROWS = 64
-"""Windows that are read side by side."""
+"""Windows per batch."""
 
 
 def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> Nats:
@@ -57,7 +57,7 @@ class Continuous:
 class Windowed:
     """Predicts with a cold start every `window` characters.
 
-    Windows that lie entirely within a segment are read side by side, as rows of one matrix
+    Windows that lie entirely within a segment are read in parallel, as rows of one matrix
     product. A window that spans segments is read part by part, and its state is carried
     over.
     """
@@ -127,7 +127,7 @@ def _read(network: Model, x: NDArray[Any], y: NDArray[Any], state: Any) -> tuple
 def _read_rows(
     network: Model, xs: Sequence[NDArray[Any]], ys: Sequence[NDArray[Any]]
 ) -> list[Nats]:
-    """The same for several texts side by side, each from a cold start."""
+    """The same for a batch of texts, each from a cold start."""
     longest = max(map(len, xs))
     # Time comes first, so that the ids of a step are contiguous; padding is ignored.
     x = np.zeros((longest, len(xs)), xs[0].dtype)

@@ -35,7 +35,7 @@ from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import is_whole_number
 
 MAX_WINDOWED_CHARS = 1 << 17
-"""The most characters that the windows read side by side hold together."""
+"""The most characters in all windows of a batch."""
 
 
 @dataclass(frozen=True)

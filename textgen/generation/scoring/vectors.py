@@ -16,7 +16,7 @@ from textgen.generation.network.network import Network
 from textgen.text.tokenizers.serialization import Tokenizer
 
 NUM_ROWS = 64
-"""Texts that are read side by side."""
+"""Texts per batch."""
 
 
 def encode(

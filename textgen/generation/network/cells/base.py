@@ -71,7 +71,7 @@ class Cell(Protocol):
 
 
 def joined(memory: Floats) -> Floats:
-    """A layer's input and its h side by side: a view `(..., 2 * units)` of its memory.
+    """A layer's input and its h, concatenated: a view `(..., 2 * units)` of its memory.
 
     One product with `CellWeights.both_kernels` then takes the place of two.
     """
