@@ -75,14 +75,14 @@ def train(
     """
     if resume:
         _check_resume(size, init_from, overwrite)
-    # An unknown backend is an error before anything is read.
+    # Before anything is read, which may take minutes.
     check_backend(wanted_backend())
     settings = ReadSettings(cache_dir, progress=not quiet)
     run = RunDirectory(out or default_out(paths))
-    # Locked before anything is read, since another training could be writing it.
+    # Locked before anything is read: another process may be training there.
     with signals_as_ctrl_c(), run.locked() as is_locked:
         if not is_locked and not quiet:
-            say(f"{run.path} cannot be locked: do not start a second training there.")
+            say(f"{run.path} cannot be locked: do not start a second run there.")
         if resume:
             task = resumed_task(paths, run, options, settings)
         else:
@@ -118,7 +118,7 @@ def _fit(task: Task, quiet: bool, tune: bool) -> Path:
         say(note)
     if tune:
         _tune(task)
-    # An interrupt while a library loads would leave it half loaded.
+    # An interrupt during an import would leave the library half loaded.
     with stop_requests(quiet=True, patient=True) as wants_stop:
         from textgen.training.loop.fit import fit
     if wants_stop():
@@ -128,13 +128,13 @@ def _fit(task: Task, quiet: bool, tune: bool) -> Path:
 
 @contextmanager
 def _resume_command_on_ctrl_c(paths: Paths, task: Task, quiet: bool) -> Iterator[None]:
-    """Print the command that continues the run, if it was interrupted after a save."""
+    """If the run is interrupted after a save, print the command that continues it."""
     run = task.run
     saved_before = run.saved_at()
     try:
         yield
     except KeyboardInterrupt:
-        # An overwritten run is still the old one before the first save.
+        # Until the first save, a run to be overwritten is still the old one.
         is_begun = task.resumed is not None or run.saved_at() != saved_before
         if not quiet and is_begun and run.holds_run():
             files = [paths] if isinstance(paths, str | Path) else paths

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from textgen.training.backend.keras import wanted_backend
 
-# Options of glibc's mallopt, and an advice of Linux' madvise; see the C headers.
+# Options of glibc's mallopt, and an advice value of Linux's madvise; see the C headers.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 MADV_HUGEPAGE = 14
 

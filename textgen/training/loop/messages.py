@@ -1,4 +1,4 @@
-"""Sentences about a run: what begins, why nothing is left to do, what came out."""
+"""Messages printed at the beginning and at the end of a run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from textgen.wording import clock_time
 
 
 def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> str:
-    """What is trained on what; it also promises what Ctrl-C does.
+    """Describe the model, the text and the backend, and say what Ctrl-C does.
 
     Args:
         framework: name of the Keras backend.
-        dtype: of the factors of matrix products in the kernels.
+        dtype: of the factors of matrix products in the recurrent layers.
     """
     wanted = task.train.compute_dtype
     if dtype != wanted:
@@ -33,7 +33,7 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
 
 
 def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
-    """Why a resumed run has ended already, or None if it goes on."""
+    """Why a resumed run has already ended, or None if it has not."""
     if budget.share_used(progress) >= 1:
         return (
             f"Nothing left to do after {progress.step:,} steps and "
@@ -48,7 +48,7 @@ def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
 
 
 def conclusion(task: Task, progress: Progress) -> str:
-    """Why the run ended, if early, and its best score."""
+    """The best score of a run, after the reason if it ended early."""
     patience = task.train.patience
     early = (
         f"Stopped early: {progress.evals_since_best} evaluations brought no better score "

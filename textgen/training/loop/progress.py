@@ -16,12 +16,12 @@ COLUMNS = (
 """The columns of the history; each evaluation adds a row."""
 
 STORED_NAMES = {"evals_since_best": "waits"}
-"""Fields that `training.json` stores under another name."""
+"""Names in `training.json` of the fields that differ from those in code."""
 
 
 @dataclass
 class Progress:
-    """How far a run has come: what `training.json` stores beside the options.
+    """How far a run has come; stored in `training.json` next to the options.
 
     Args:
         step: optimizer steps done.
@@ -45,7 +45,7 @@ class Progress:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Progress:
-        """The progress that `to_dict` stored; every value is checked.
+        """Restore what `to_dict` returned, checking every value.
 
         Raises:
             CheckpointError: names are missing or unknown, or a value is out of its range.

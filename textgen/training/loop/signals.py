@@ -40,7 +40,7 @@ def stop_requests(
 
     Args:
         quiet: print nothing on stderr.
-        patient: a second signal only sets the flag, too.
+        patient: a second signal does not raise, either.
 
     Yields:
         a function that returns whether a stop was requested, also after the block.
@@ -73,7 +73,7 @@ def _handled(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[Non
                 os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
         handler(number, frame)
 
-    # `nohup` has SIGHUP ignored.
+    # Under `nohup`, SIGHUP is ignored and stays so.
     is_ignored = HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_IGN
     handled = [number for number in numbers if number != HANGUP or not is_ignored]
     before = {number: signal.signal(number, handle) for number in handled}

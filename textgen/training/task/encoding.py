@@ -18,16 +18,16 @@ from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.sources import STDIN, Paths, storable_name
 
 MAX_LABELS = 100
-"""How many labels the facts name, most frequent first: a corpus may have 10,000."""
+"""Labels listed in a checkpoint, most frequent first: a corpus may have 10,000."""
 
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """Settings of reading that do not change what is learned.
+    """Settings for reading text that do not affect the trained model.
 
     Args:
-        cache_dir: where encoded text is stored; None takes the default place.
-        progress: whether long passes over the text show a bar on stderr.
+        cache_dir: where encoded text is stored; None selects the default directory.
+        progress: whether long passes over the text show a progress bar on stderr.
     """
 
     cache_dir: str | Path | None = None
@@ -42,10 +42,10 @@ def encode_text(
     settings: ReadSettings,
     check: Callable[[CorpusStats], None] = lambda stats: None,
 ) -> PreparedText:
-    """Encode the text of a training, or take it from the cache.
+    """Encode the text to train on, or load it from the cache.
 
     Args:
-        seed: decides which documents are held out.
+        seed: of the random choice of held-out documents.
         rules: how to build the vocabulary; as for `prepare_text`.
         check: called with the statistics of the corpus before it is encoded; may raise.
 
@@ -70,7 +70,7 @@ def encode_text(
 
 
 def _as_typed(paths: Paths, text: TextConfig) -> str:
-    """The paths, and the options of reading them, as words of a command line."""
+    """The paths and the text options, as command-line arguments."""
     named = [paths] if isinstance(paths, str | Path) else paths
     names = [str(path) for path in named]
     # Standard input cannot be read again, and many names are too long for one line.
@@ -102,7 +102,7 @@ def text_facts(text: TextConfig, prepared: PreparedText) -> dict[str, Any]:
 
 
 def _label_facts(stats: CorpusStats) -> dict[str, Any]:
-    """The number of labels, and of documents with each of the most frequent ones."""
+    """The number of labels, and the document counts of the most frequent ones."""
     if stats.labels is None:
         return {}
     counts = Counter(dict(sorted(stats.labels.items())))

@@ -17,46 +17,30 @@ from textgen.text.encoded.vocabulary_rule import corresponding_ids
 from textgen.text.tokenizers.serialization import Tokenizer
 
 INIT_FROM = "init_from"
-"""The fact that names the checkpoint which a run was fine-tuned from."""
+"""The key, among the facts about the text, that names the fine-tuned checkpoint."""
 
 MAY_CHANGE = {"dropout", "embedding_dropout", "recurrent_dropout", "weight_decay", "l1"}
-"""Options of the architecture that the shapes of weights do not depend on."""
+"""Model options that do not affect the shapes of weights."""
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """The checkpoint that a new run is fine-tuned from.
-
-    Args:
-        path: its directory.
-    """
+    """The checkpoint that a new run is fine-tuned from, and its directory."""
 
     path: Path
     checkpoint: Checkpoint
 
-    @property
-    def model(self) -> ModelConfig:
-        """The architecture, which the new run keeps."""
-        return self.checkpoint.model
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The vocabulary, which the new run extends."""
-        return self.checkpoint.tokenizer
-
     def text_options(self) -> dict[str, Any]:
-        """Options of `TextConfig` that the vocabulary determines."""
-        return {"tokenizer": self.tokenizer.kind, "normalize": self.tokenizer.normalize}
+        """The fields of `TextConfig` that the checkpoint's tokenizer determines."""
+        tokenizer = self.checkpoint.tokenizer
+        return {"tokenizer": tokenizer.kind, "normalize": tokenizer.normalize}
 
     def note(self, tokenizer: Tokenizer) -> str:
-        """A sentence about the vocabulary.
-
-        Args:
-            tokenizer: of the new run.
-        """
-        num_new = tokenizer.vocab_size - self.tokenizer.vocab_size
+        """A sentence about the vocabulary; `tokenizer` is that of the new run."""
+        num_old = self.checkpoint.tokenizer.vocab_size
+        num_new = tokenizer.vocab_size - num_old
         grown = f", {num_new:,} new in this text" if num_new else ""
-        return f"Fine-tuning {self.path}: {self.tokenizer.vocab_size:,} symbols{grown}."
+        return f"Fine-tuning {self.path}: {num_old:,} symbols{grown}."
 
     def weights(self, tokenizer: Tokenizer, model: ModelConfig) -> dict[str, np.ndarray]:
         """The initial weights of the new run.
@@ -65,13 +49,12 @@ class BaseModel:
         old ones.
 
         Args:
-            tokenizer: of the new run.
-            model: of the new run.
+            tokenizer, model: of the new run.
 
         Returns:
             float32 arrays, named and shaped as `model.weight_shapes()` says.
         """
-        old_ids = corresponding_ids(tokenizer, self.tokenizer)
+        old_ids = corresponding_ids(tokenizer, self.checkpoint.tokenizer)
         weights = dict(self.checkpoint.weights)
         for name, axis in (("embedding", 0), ("output.kernel", 1), ("output.bias", 0)):
             if name in weights:
@@ -92,10 +75,11 @@ def load_base(path: str | Path, size: str, values: Mapping[str, Any]) -> BaseMod
         CheckpointError: the checkpoint cannot be read.
         ConfigError: options differ from those of the checkpoint; the message names all.
     """
-    base = BaseModel(directory := find_checkpoint(path), load_checkpoint(directory))
+    directory = find_checkpoint(path)
+    base = BaseModel(directory, load_checkpoint(directory))
     if size != "auto":
         raise ConfigError("--init-from determines the size. Leave out --size.")
-    fixed = {**asdict(base.model), **base.text_options()}
+    fixed = {**asdict(base.checkpoint.model), **base.text_options()}
     differ = [
         f"{name}={value!r} (there {fixed[name]!r})"
         for name, value in values.items()

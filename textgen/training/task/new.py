@@ -1,9 +1,9 @@
-"""The task of a new run: options, text and vocabulary, from scratch or fine-tuned."""
+"""The task of a new run, trained from scratch or fine-tuned."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +19,6 @@ from textgen.text.reading.sources import Paths, storable_name
 from textgen.training.task.encoding import ReadSettings, encode_text
 from textgen.training.task.fine_tuning import INIT_FROM, load_base
 from textgen.training.task.task import Task, build_task
-
-
-@dataclass(frozen=True)
-class Options:
-    """The three configurations of a training, checked before the text is read.
-
-    Args:
-        model: with a `vocab_size` of 1; the text decides it.
-    """
-
-    text: TextConfig
-    model: ModelConfig
-    train: TrainConfig
-
-
-def parse_options(values: Mapping[str, Any]) -> Options:
-    """Sort options into the configurations that they belong to.
-
-    Raises:
-        ConfigError: an unknown name, or a value out of its range.
-
-    >>> parse_options({"dropout": 0.5}).model.dropout
-    0.5
-    """
-    check_option_names(values)
-    return Options(
-        TextConfig(**pick(TextConfig, values)),
-        ModelConfig(vocab_size=1, **pick(ModelConfig, values)),
-        TrainConfig(**pick(TrainConfig, values)),
-    )
 
 
 def check_option_names(values: Mapping[str, Any]) -> None:
@@ -82,26 +52,33 @@ def new_task(
             read.
         CorpusError: the text cannot be read, or is too short.
     """
-    options = parse_options(values)
+    check_option_names(values)
+    text = TextConfig(**pick(TextConfig, values))
+    # The text decides the size of the vocabulary.
+    model = ModelConfig(vocab_size=1, **pick(ModelConfig, values))
+    train = TrainConfig(**pick(TrainConfig, values))
     check_size(size)
     base = None if init_from is None else load_base(init_from, size, values)
-    text = options.text if base is None else replace(options.text, **base.text_options())
+    if base is not None:
+        text = replace(text, **base.text_options())
     run.check(overwrite=overwrite)
 
-    rule = VocabularyRule() if base is None else VocabularyRule(base.tokenizer, grows=True)
-    prepared = encode_text(
-        paths, text, options.train.seed, [rule], settings or ReadSettings()
+    rule = (
+        VocabularyRule()
+        if base is None
+        else VocabularyRule(base.checkpoint.tokenizer, grows=True)
     )
+    prepared = encode_text(paths, text, train.seed, [rule], settings or ReadSettings())
     tokenizer, given = prepared.corpus.tokenizer, pick(ModelConfig, values)
     if base is None:
         num_chars = prepared.corpus.train.num_chars
         sized, note = size_options(size, num_chars, given)
-        model = replace(options.model, **sized, vocab_size=tokenizer.vocab_size)
+        model = replace(model, **sized, vocab_size=tokenizer.vocab_size)
         notes, facts = [note] * bool(sized), {}
     else:
-        model = replace(base.model, **given, vocab_size=tokenizer.vocab_size)
+        model = replace(base.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
         notes, facts = [base.note(tokenizer)], {INIT_FROM: storable_name(str(base.path))}
-    task = build_task(run, text, model, options.train, prepared)
+    task = build_task(run, text, model, train, prepared)
     return replace(
         task,
         notes=(*task.notes, *notes),

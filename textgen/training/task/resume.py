@@ -1,4 +1,4 @@
-"""The task of a resumed run: the stored options, the same text."""
+"""The task of a resumed run, from its stored options and the same text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAY_CHANGE = {
     *("epochs", "max_minutes", "patience", "save_every", "save_minutes"),
     *("preview", "tensorboard"),
 }
-"""Options that a resumed run may change: its end, how often it saves, what it shows."""
+"""Options that may change on resumption: when to end, how often to save, what to show."""
 
 
 def resumed_task(
@@ -61,7 +61,7 @@ def resumed_task(
     facts = stored.facts.get("text", {})
     rules = [VocabularyRule(stored.tokenizer)]
     if INIT_FROM not in facts:
-        # A vocabulary learned from this text alone is in the cache under that rule.
+        # The cache stores a vocabulary learned from this text alone under this rule.
         rules.insert(0, VocabularyRule())
     check = partial(_check_same_text, run, facts)
     settings = settings or ReadSettings()
@@ -91,7 +91,7 @@ def _check_same_text(
         for what, (new, old) in numbers.items()
         if isinstance(old, int) and new != old
     ]
-    shown = ", ".join(differ) or "as many characters, but not the same ones"
+    shown = ", ".join(differ) or "the same number of characters, but different ones"
     raise CheckpointError(
         f"{run.path}: this run was trained on another text: {shown}. Resume with the same "
         "text, or fine-tune the run with --init-from and another --out."
@@ -99,7 +99,7 @@ def _check_same_text(
 
 
 def _check_same_options(values: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-    # What `auto` meant was decided when the run began; timed again, it could differ.
+    # `auto` was resolved when the run began; timing again could give another result.
     values = {k: v for k, v in values.items() if (k, v) != ("compute_dtype", "auto")}
     differ = [
         f"{name}={value!r} (was {stored[name]!r})"

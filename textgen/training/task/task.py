@@ -1,7 +1,7 @@
 """A training task: everything that `fit` needs before its first step.
 
-Nothing in this folder needs Keras, so every mistake of a user is found before the
-framework is loaded.
+Nothing in this folder needs Keras, so user errors are reported before the framework is
+loaded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Task:
         windows: the training text, cut into lanes.
         val_ids: `(num_ids,)` validation text.
         test_ids: `(num_ids,)` test text; may be empty.
-        ids_per_char: of the three texts; 1 unless a character has several ids (bytes).
+        ids_per_char: average over each of the three texts; above 1 if characters take
+            several bytes.
         facts: JSON data about the text, stored in the checkpoint.
         notes: sentences to print before training begins.
         resumed: the training state of an interrupted run, or None.
@@ -63,7 +64,7 @@ def build_task(
     train: TrainConfig,
     prepared: PreparedText,
 ) -> Task:
-    """Cut an encoded text into windows, and fill in what depends on its length.
+    """Cut an encoded text into windows, and resolve options that depend on its length.
 
     Raises:
         CorpusError: the training text is too short for one window.
@@ -92,8 +93,8 @@ def build_task(
 def _ids_per_char(tokenizer: Tokenizer, part: Part) -> float:
     """Predicted ids per character; the end of a document counts as a character.
 
-    A label does not count as one: it is predicted, so its surprise is part of the score,
-    but it is not part of the text.
+    A label does not: it is predicted, so its cost is part of the score, but it is not
+    part of the text.
     """
     num_chars, num_ids = part.num_chars, len(part.ids)
     if tokenizer.eod_id is not None:
