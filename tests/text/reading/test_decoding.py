@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.errors import CorpusError
+from tests.text.reading.helpers import message_of, write
+from textgen.config.text import TextConfig
+from textgen.errors import ConfigError, CorpusError
+from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.decoding import PieceDecoder, WrongByteError
+from textgen.text.unicode.normal_form import normalize_text
 
 ENCODINGS = (
     "utf-8",
@@ -168,3 +174,113 @@ def test_a_codec_with_a_name_of_its_own_is_named_as_it_was_asked_for() -> None:
         CorpusError, match=r"byte 0x5c at offset 3 \(line 2\) is not unicode"
     ):
         decode_all([b"ab\n\\xi"], "unicode_escape")
+
+
+def test_a_wrong_byte_is_named_with_its_offset_and_line(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": b"one\ntwo\ncaf\xe9 x"})
+    message = message_of(tmp_path / "a.txt")
+    assert "a.txt: byte 0xe9 at offset 11 (line 3) is not utf-8." in message
+    assert "--encoding latin-1, cp1252 or utf-16" in message
+
+
+def test_the_offset_counts_the_byte_order_mark(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": codecs.BOM_UTF8 + b"ab\xff"})
+    for encoding in ("utf-8", "utf-8-sig"):
+        assert "byte 0xff at offset 5" in message_of(tmp_path / "a.txt", encoding=encoding)
+
+
+def test_the_encoding_in_use_is_not_offered_again(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": b"ab\x81"})
+    message = message_of(tmp_path / "a.txt", encoding="windows-1252")
+    assert "byte 0x81 at offset 2 (line 1) is not windows-1252" in message
+    assert "--encoding utf-8, latin-1 or utf-16" in message
+
+
+def test_half_a_utf_16_character_is_a_wrong_byte(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": "a\nb".encode("utf-16") + b"x"})
+    message = message_of(tmp_path / "a.txt", encoding="utf-16")
+    assert "byte 0x78 at offset 8 (line 2)" in message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("used", ["utf-8", "latin-1"])
+def test_a_wide_file_read_as_utf_8_says_what_it_is(
+    tmp_path: Path, encoding: str, used: str
+) -> None:
+    write(tmp_path, {"a.txt": "hello".encode(encoding)})
+    message = message_of(tmp_path / "a.txt", encoding=used)
+    mark = encoding.upper()
+    assert f"starts with a {mark} byte order mark: try --encoding {encoding}." in message
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf_32_le"]
+)
+def test_wide_encodings_are_read(tmp_path: Path, encoding: str) -> None:
+    write(tmp_path, {"a.txt": "né\r\n€".encode(encoding)})
+    corpus = read_corpus(tmp_path / "a.txt", TextConfig(encoding=encoding))
+    assert corpus.documents == ("né\n€",)
+
+
+def test_nul_bytes_are_binary(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": b"ab\0cd"})
+    message = message_of(tmp_path / "a.txt")
+    assert "a.txt is binary, not text: it has a NUL byte at offset 2." in message
+    assert "--encoding utf-16" in message
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"{\\rtf1 hello}", "an RTF document"),
+        (b"PK\x03\x04....", "a docx, odt, epub"),
+        (gzip.compress(b"x", mtime=0), "gzip data. Give it a name that ends in .gz."),
+    ],
+)
+def test_well_known_formats_are_named(tmp_path: Path, data: bytes, what: str) -> None:
+    write(tmp_path, {"a.txt": data})
+    assert f"is not plain text: it looks like {what}" in message_of(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13"])
+def test_a_codec_that_gives_no_text_is_refused_at_once(encoding: str) -> None:
+    with pytest.raises(ConfigError, match=f"{encoding}.* is not a text encoding"):
+        TextConfig(encoding=encoding)
+
+
+def test_a_byte_order_mark_is_dropped_and_noted(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": codecs.BOM_UTF8 + b"a\n", "b.txt": codecs.BOM_UTF8 + b"b"})
+    corpus = read_corpus(tmp_path)
+    assert corpus.documents == ("a\nb",)
+    assert corpus.notes == ("2 files began with a byte order mark; it was dropped.",)
+
+
+def test_only_a_mark_at_the_start_is_dropped(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": "a\ufeffb"})
+    assert read_corpus(tmp_path).documents == ("a\ufeffb",)
+
+
+def test_line_endings_become_lf_and_are_noted_once(tmp_path: Path) -> None:
+    texts = ("1\r\n2\r\n", "3\r\n\r\n4\r\n", "5\r6", "7\n")
+    write(tmp_path, {f"{number}.txt": text for number, text in enumerate(texts)})
+    corpus = read_corpus(tmp_path)
+    assert corpus.documents == ("1\n2\n3\n\n4\n5\n6\n7\n",)
+    assert corpus.notes == (
+        "2 files had CRLF line endings; they were read as LF.",
+        "1 file had lone CR line endings; they were read as LF.",
+    )
+
+
+@given(st.text(st.sampled_from("ab\r\n\u2028\x0c"), max_size=30))
+def test_no_carriage_return_is_left_and_nothing_else_is_lost(text: str) -> None:
+    decoded = "".join(PieceDecoder("utf-8", "a.txt").decode([text.encode()]))
+    universal = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8", newline=None)
+    assert decoded == universal.read()
+
+
+def test_text_is_normalised(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": "e\u0301 ﬁ"})
+    for form, expected in (("nfc", "é ﬁ"), ("nfkc", "é fi"), ("none", "e\u0301 ﬁ")):
+        assert read_corpus(tmp_path, TextConfig(normalize=form)).documents == (expected,)
+        assert normalize_text("e\u0301 ﬁ", form) == expected

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.text.reading.helpers import cut
 from textgen.errors import ConfigError
 from textgen.text.reading.documents import Piece, cut_pieces, join_pieces
 
@@ -84,3 +85,24 @@ def test_long_blank_beginnings_wait_and_belong_to_their_line(kind: str) -> None:
 def test_another_kind_of_document_is_refused() -> None:
     with pytest.raises(ConfigError, match="documents='pages' must be one of whole, lines"):
         cut_pieces([], "pages")
+
+
+def test_lines_are_kept_as_they_are_and_blank_ones_left_out() -> None:
+    texts = ["Ada\n\n  Grace \n \nEdsger", "a\u2028b\x0cc\n"]
+    expected = ["Ada", "  Grace ", "Edsger", "a\u2028b\x0cc"]
+    assert cut(texts, "lines") == expected
+
+
+def test_paragraphs_end_at_blank_lines_and_keep_their_indentation() -> None:
+    text = "\n \n  one\ntwo\n\n\n\tthree\n   \nfour\n"
+    expected = ["  one\ntwo", "\tthree", "four"]
+    assert cut([text], "paragraphs") == expected
+
+
+def test_a_document_never_spans_two_files() -> None:
+    assert cut(["a", "b"], "lines") == ["a", "b"]
+    assert cut(["a", "b"], "paragraphs") == ["a", "b"]
+
+
+def test_files_stay_as_they_are() -> None:
+    assert cut(["a\n\n", " ", "b"], "files") == ["a\n\n", "b"]
