@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.checking import overlaps
+from textgen.checking import longest_match
 from textgen.checking.novelty import Novelty, Overlap, novelty, read_texts
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError, CorpusError
@@ -100,7 +100,7 @@ def test_the_longest_does_not_depend_on_the_lengths_that_are_counted(
 def test_blocks_of_the_corpus_leave_no_gap_between_them(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overlaps, "_BLOCK_CHARS", size)
+    monkeypatch.setattr(longest_match, "_BLOCK_CHARS", size)
     rng = random.Random(size)
     for _ in range(40):
         text = "".join(rng.choices("ab", k=30))
@@ -111,7 +111,7 @@ def test_blocks_of_the_corpus_leave_no_gap_between_them(
 def test_what_is_found_is_right_even_if_all_hashes_are_equal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(overlaps, "_MULTIPLIER", 0)
+    monkeypatch.setattr(longest_match, "_MULTIPLIER", 0)
     rng = random.Random(0)
     for _ in range(60):
         text = "".join(rng.choices("abcd", k=12))

@@ -6,7 +6,7 @@ import codecs
 import shlex
 from collections.abc import Iterator
 
-from textgen.checking.bytes import Fault
+from textgen.checking.encodings import Fault
 from textgen.checking.finding import Finding
 from textgen.checking.survey import Survey
 from textgen.text.reading.decoding import HAD_MARK

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from textgen.checking.overlaps import (
+from textgen.checking.longest_match import (
     JoinedFiles,
     Matches,
     Query,

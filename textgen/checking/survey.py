@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from textgen.checking.bytes import Fault, fault_of
+from textgen.checking.encodings import Fault, fault_of
 from textgen.checking.places import TextCounter
 from textgen.checking.repeats import LONG_CHARS, Repeats, TextHash
 from textgen.config.text import TextConfig

@@ -35,7 +35,7 @@ def cache() -> None:
 def list_entries(cache_dir: str | None) -> None:
     """List the entries: size, time of last use, and content."""
     from textgen.text.encoded.cache import Cache
-    from textgen.text.encoded.entry import describe_entry
+    from textgen.text.encoded.cache_entry import describe_entry
 
     found = Cache(cache_dir)
     entries = found.entries()

@@ -24,8 +24,8 @@ from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TokenizerError
 from textgen.text.encoded import prepare as preparing_module
 from textgen.text.encoded.cache import ENTRY, Cache
-from textgen.text.encoded.entry import EncodedCorpus, describe_entry
-from textgen.text.encoded.prepare import corpus_key, prepare_corpus
+from textgen.text.encoded.cache_entry import EncodedCorpus, corpus_key, describe_entry
+from textgen.text.encoded.prepare import prepare_corpus
 from textgen.text.encoded.splitting import PARTS, split
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.corpus import read_corpus

@@ -11,23 +11,21 @@ written to disk.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from textgen.config.text import TextConfig
 from textgen.disk.atomic import flush_directory
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.encoded.cache import Cache, cache_errors, mark_used
-from textgen.text.encoded.entry import (
-    FORMAT_VERSION,
+from textgen.text.encoded.cache_entry import (
     EncodedCorpus,
     PartWriter,
+    corpus_key,
     open_entry,
     part_path,
     read_entry,
@@ -142,27 +140,6 @@ def prepare_corpus(
             check(found.stats)
         mark_used(place)
     return found
-
-
-def corpus_key(content: str, text: TextConfig, seed: int, rule: VocabularyRule) -> str:
-    """The key of an encoded corpus in the cache: 64 hexadecimal digits.
-
-    Args:
-        content: the fingerprint of the files' bytes.
-        seed: part of the key only if documents are drawn.
-    """
-    # `content` says which files `glob` has found.
-    options = {name: value for name, value in asdict(text).items() if name != "glob"}
-    data = {
-        "version": FORMAT_VERSION,
-        # Another version may assign normal forms to more characters.
-        "unicode": unicodedata.unidata_version,
-        "content": content,
-        "text": options,
-        "seed": None if text.documents == "whole" else seed,
-        "rule": rule.to_dict(),
-    }
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _encode(

@@ -16,7 +16,7 @@ from textgen.checkpoint.runs import RunDirectory
 from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
-from textgen.text.encoded.entry import Part
+from textgen.text.encoded.cache_entry import Part
 from textgen.text.encoded.prepare import PreparedText
 from textgen.text.encoded.windows import Windows, windows
 from textgen.text.tokenizers.serialization import Tokenizer

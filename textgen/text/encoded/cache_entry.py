@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from textgen.config.text import TextConfig
 from textgen.disk.atomic import flush_directory, write_flushed
 from textgen.errors import CorpusError
 from textgen.text.encoded.cache import ENTRY
 from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.splitting import PARTS
+from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.documents import Piece
 from textgen.text.reading.file_stats import FileStats
 from textgen.text.tokenizers.base import Encoder
@@ -29,6 +33,27 @@ FORMAT_VERSION = 1
 _PIECE_BYTES = 1 << 20
 # What can be raised while a damaged entry is read.
 DAMAGE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
+
+
+def corpus_key(content: str, text: TextConfig, seed: int, rule: VocabularyRule) -> str:
+    """The key of an encoded corpus in the cache: 64 hexadecimal digits.
+
+    Args:
+        content: the fingerprint of the files' bytes.
+        seed: part of the key only if documents are drawn.
+    """
+    # `content` says which files `glob` has found.
+    options = {name: value for name, value in asdict(text).items() if name != "glob"}
+    data = {
+        "version": FORMAT_VERSION,
+        # Another version may assign normal forms to more characters.
+        "unicode": unicodedata.unidata_version,
+        "content": content,
+        "text": options,
+        "seed": None if text.documents == "whole" else seed,
+        "rule": rule.to_dict(),
+    }
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
