@@ -84,8 +84,8 @@ def dynamic_score(
     Raises:
         ConfigError: `seq_length` or `learning_rate` is out of range, or the model has
             labels and a document has none.
-        TokenizerError: the model does not have the label.
-        CorpusError: the text has no character to predict.
+        TokenizerError: the model does not know the label.
+        CorpusError: the text contains no character to predict.
         CheckpointError: a stored weight is NaN or infinite, or has the wrong shape.
         TrainingError: the loss becomes NaN or infinite.
 
@@ -151,8 +151,8 @@ def _learning_model(checkpoint: Checkpoint, learning_rate: float) -> Any:
     set_weights(model, config, checkpoint.weights)
     model.compile(
         # Without momentum Adam is RMSprop with an unbiased mean of squares from the first
-        # step on. Measured against SGD and Adam, it gains most, both on texts similar to
-        # the training text and on others.
+        # step on. Measured against SGD and Adam, it gains the most, on texts similar to
+        # the training text as well as on others.
         optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.0),
         # Mean nats per scored id.
         loss=keras.losses.SparseCategoricalCrossentropy(
@@ -164,7 +164,7 @@ def _learning_model(checkpoint: Checkpoint, learning_rate: float) -> Any:
 
 
 def _check_weights(checkpoint: Checkpoint) -> None:
-    # Before the first step: later it would look like a learning rate that is too high.
+    # Checked before the first step: later it would look like too high a learning rate.
     for name, array in checkpoint.weights.items():
         if not np.isfinite(array).all():
             raise CheckpointError(
@@ -208,9 +208,9 @@ def _windows(parts: Iterable[Segment], start_id: int, seq_length: int) -> Iterat
     """Consecutive windows of `(1, seq_length)` in which every id is predicted once.
 
     The last window is padded with ids of weight 0, so that all have the same shape and
-    nothing is compiled twice. Labels are read but not scored: they have weight 0, too.
+    nothing is compiled twice. Labels are read but not scored: they also have weight 0.
     """
-    # The first id to be predicted needs one before it.
+    # The first id to predict needs one before it.
     ids, weights = np.array([start_id], np.int32), np.zeros(0, np.float32)
     for part in parts:
         ids = np.append(ids, part.ids.astype(np.int32))

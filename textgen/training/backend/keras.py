@@ -23,7 +23,7 @@ DEFAULT = BACKENDS[0]
 
 
 def load_keras() -> Any:
-    """Import Keras without log messages, on TensorFlow or JAX.
+    """Import Keras on TensorFlow or JAX, without log messages.
 
     Returns:
         the `keras` module.
@@ -59,7 +59,7 @@ def wanted_backend() -> str:
 
 
 def check_backend(name: str) -> None:
-    """Refuse a backend that the recurrent layers do not support, or that is missing."""
+    """Reject a backend that textgen does not support or that is not installed."""
     if name not in BACKENDS:
         raise BackendError(
             f"Keras backend {name!r} is not supported: textgen trains on tensorflow "

@@ -27,11 +27,11 @@ class StopRequested(Exception):  # noqa: N818 - not an error
 
 
 class ResetCarriedState(keras.callbacks.Callback):
-    """Zero the carried state before each pass, and save it from evaluations.
+    """Zero the carried state before each pass, and preserve it across evaluations.
 
     Args:
         progress: counts the steps.
-        steps_per_pass: steps in which the lanes are read once.
+        steps_per_pass: steps to read the lanes once.
     """
 
     def __init__(self, progress: Progress, steps_per_pass: int) -> None:
@@ -105,7 +105,7 @@ class Clock(keras.callbacks.Callback):
         self._tick()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Begin no further round when the evaluation has used up the time."""
+        """Start no further round if the evaluation has used up the time."""
         self._tick()
 
     def _tick(self) -> None:
@@ -151,8 +151,8 @@ class PeriodicSave(keras.callbacks.Callback):
     """Save during a round, so that a crash loses little.
 
     Args:
-        every_steps: steps between two saves; None is off.
-        every_minutes: minutes of training between two saves; 0 is off.
+        every_steps: steps between saves; None disables them.
+        every_minutes: minutes of training between saves; 0 disables them.
         save: writes the current state of the run.
     """
 
@@ -172,7 +172,7 @@ class PeriodicSave(keras.callbacks.Callback):
         self._saved = progress.step, progress.seconds
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Save if it is time; at the end of a round, its evaluation saves."""
+        """Save if it is time, but not at the end of a round: its evaluation saves."""
         step, seconds = self._saved
         is_due = (
             self.progress.step - step >= self.every_steps
@@ -196,7 +196,7 @@ def _is_round_over(callback: Any, batch: int) -> bool:
 
 
 class RestoreMetrics(keras.callbacks.Callback):
-    """Restore the running means of a round that was stopped before its end.
+    """Restore the running means of a round that was interrupted.
 
     Keras resets them at each call of `fit`.
 
@@ -233,8 +233,8 @@ class RestoreMetrics(keras.callbacks.Callback):
 class StopOnNan(keras.callbacks.Callback):
     """End the run when the loss is NaN or infinite.
 
-    Reading the loss waits for the step to finish, so it is done every `every` steps only:
-    a weight that is NaN stays NaN.
+    Reading the loss waits for the step to finish, so it is read only every `every` steps:
+    once a weight is NaN, it stays NaN.
     """
 
     def __init__(self, progress: Progress, every: int = 10) -> None:
@@ -257,8 +257,9 @@ class StopOnNan(keras.callbacks.Callback):
         if not math.isfinite(loss):
             sync(self.model)
             raise TrainingError(
-                f"the loss is {loss} at step {self.progress.step:,}. The weights saved "
-                "last are kept. Lower --learning-rate, or set --clip-norm to 0.5 or less."
+                f"the loss is {loss} at step {self.progress.step:,}. The last "
+                "saved weights are kept. Lower --learning-rate, or set --clip-norm to "
+                "0.5 or less."
             )
 
 

@@ -1,7 +1,7 @@
 """The datasets that `fit` and `evaluate` read: windows of text.
 
 On TensorFlow, Keras wraps generators in a `tf.data.Dataset` with autotuning. Its tuning
-thread sleeps for up to a minute, and `fit` does not return before it wakes. So the
+thread sleeps for up to a minute, and `fit` does not return until it wakes. Therefore the
 datasets are built here, without autotuning.
 """
 
@@ -17,11 +17,11 @@ from textgen.training.backend.loaded import keras
 
 
 def endless(windows: Windows, start: int) -> Any:
-    """Training batches without end, pass after pass, for one call of `fit`.
+    """Endless training batches, pass after pass, for one call of `fit`.
 
     Args:
         windows: at least one.
-        start: the number of the first step.
+        start: number of the first step.
 
     Returns:
         an iterable of batches `(x, y)`, both `(batch_size, seq_length)` int32.
@@ -49,8 +49,8 @@ def held_out(lanes: EvaluationWindows) -> Any:
 class HeldOut(keras.utils.PyDataset):
     """Evaluation windows as a Keras dataset.
 
-    Not a generator: Keras reads ahead of it, so the next evaluation would not begin with
-    the first window.
+    Not a generator: Keras reads ahead, so the next evaluation would not start at the
+    first window.
     """
 
     def __init__(self, lanes: EvaluationWindows) -> None:

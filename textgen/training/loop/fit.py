@@ -1,4 +1,4 @@
-"""Train a task with `keras.Model.fit`, saving as training goes."""
+"""Train a task with `keras.Model.fit`, and save along the way."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from textgen.wording import say
 
 
 def fit(task: Task, *, quiet: bool = False) -> Path:
-    """Train, and write `best`, `last` and the history as training goes.
+    """Train, and write `best`, `last` and the history along the way.
 
     Args:
         quiet: print nothing on stderr.
@@ -64,7 +64,7 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
 
 
 class _Session:
-    """One session of a run: from the start, or a resumption, until it ends or stops."""
+    """One session of a run: from its start or a resumption until it ends or is stopped."""
 
     def __init__(self, task: Task, quiet: bool, dtype: str) -> None:
         self.task = task
@@ -82,7 +82,7 @@ class _Session:
         self.progress = stored_progress(task)
         self.saver = Saver(task, self.model, self.progress)
         self.metrics = self.saver.restore(task.resumed) if task.resumed else None
-        assert train.epochs is not None  # a task has resolved it
+        assert train.epochs is not None  # resolved by `build_task`
         self.budget = Budget(
             train.epochs * len(self.windows),
             train.max_minutes * 60 if train.max_minutes else None,
@@ -91,7 +91,7 @@ class _Session:
     def run(self) -> Path:
         """Train until the budget is used up, nothing improves, or the user stops it."""
         run = self.task.run
-        # A crash may have separated the last checkpoint from its row in the history.
+        # A crash may have come between the last checkpoint and its row in the history.
         self.saver.save_history()
         if reason := nothing_left(self.task, self.progress, self.budget):
             self.say(reason)
@@ -100,10 +100,10 @@ class _Session:
         if self.task.resumed is not None:
             run.remove_leftovers()
         else:
-            # Finds out at once whether the directory can be written.
+            # Fails at once if the directory cannot be written.
             run.begin(self.saver.save_last, overwrite=self.task.overwrite)
         with stop_requests(quiet=self.quiet) as wants_stop:
-            # Only now, since it promises what Ctrl-C does.
+            # Only now does Ctrl-C do what the introduction says.
             self._introduce()
             with self._saved_on_request():
                 self._fit(wants_stop)
@@ -122,7 +122,7 @@ class _Session:
 
     @contextmanager
     def _saved_on_request(self) -> Iterator[None]:
-        """Save when the user asks to stop, and say what is saved."""
+        """Save when the user asks to stop, and report what is saved."""
         try:
             try:
                 yield
@@ -145,11 +145,11 @@ class _Session:
     # --- the rounds of fit ---
 
     def _fit(self, wants_stop: Callable[[], bool]) -> None:
-        """Run fit, evaluating every `eval_every` steps, also if resumed during a round."""
+        """Train in rounds of `eval_every` steps; a resumed round is finished first."""
         report = self._report()
         callbacks = self._callbacks(report, wants_stop)
         every = self.task.train.eval_every
-        assert every is not None  # a task has resolved it
+        assert every is not None  # resolved by `build_task`
         rounds_done, steps_into_round = divmod(self.progress.step, every)
         try:
             if steps_into_round:
@@ -190,7 +190,7 @@ class _Session:
     def _callbacks(
         self, report: Report | None, wants_stop: Callable[[], bool]
     ) -> list[Any]:
-        """The callbacks, in the order in which Keras calls them at each event.
+        """The callbacks, in the order in which Keras calls them for each event.
 
         The order matters:
 
@@ -253,7 +253,7 @@ class _Session:
     # --- the test text ---
 
     def _score_test(self) -> None:
-        """Score the test text with the best weights, unless that is done already."""
+        """Score the test text with the best weights, unless it has been scored already."""
         if not len(self.task.test_ids) or self.progress.best_score is None:
             return
         best = load_checkpoint(self.task.run.best)
@@ -273,7 +273,7 @@ class _Session:
 
 def _tensorboard(logs: Path) -> Any:
     with quiet_import():
-        # Keras writes these logs with TensorFlow, also when it trains on JAX.
+        # Keras writes these logs with TensorFlow, even when it trains on JAX.
         import tensorflow as tf
 
         tf.constant(0)

@@ -39,7 +39,7 @@ def history_png(rows: Sequence[Mapping[str, float]]) -> bytes:
         (best["epoch"], best["val_bits_per_char"]),
         textcoords="offset points",
         xytext=(0, 10),
-        # Not beyond the right edge, where the best point of a short run is.
+        # Inside the right edge, where the best point of a short run is.
         ha="right",
     )
     axes.set(xlabel="epoch", ylabel="bits per character")

@@ -22,8 +22,8 @@ class Report(keras.callbacks.Callback):
     Args:
         window_chars: characters trained on per step, on average.
         ids_per_char: of the training text.
-        steps_per_pass: steps in which the training text is read once.
-        preview: samples a short text from the current model, or None.
+        steps_per_pass: steps to read the training text once.
+        preview: samples a short text from the current model; None for no previews.
     """
 
     def __init__(

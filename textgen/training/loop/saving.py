@@ -52,7 +52,7 @@ class Saver:
         progress: of the run; changes while it trains.
 
     Attributes:
-        saved_step: the step of the checkpoint in `last`, or None before the first save.
+        saved_step: step of the checkpoint in `last`; None before the first save.
         previous_backend: the backend that the run was trained on before.
     """
 
@@ -129,7 +129,7 @@ class Saver:
             if not np.isfinite(array).all():
                 raise TrainingError(
                     f"weight {name} is NaN or infinite at step {self.progress.step:,}. The "
-                    "weights saved last are kept. Lower --learning-rate, or set "
+                    "last saved weights are kept. Lower --learning-rate, or set "
                     "--clip-norm to 0.5 or less."
                 )
         return Checkpoint(self.task.model, self.task.tokenizer, weights, facts)
@@ -145,7 +145,7 @@ class Saver:
         return not step or bool(rows and rows[-1]["step"] == step)
 
     def _variables(self) -> dict[str, Any]:
-        """What training changes beside the weights: optimizer, carried state, seeds."""
+        """What training changes besides the weights: optimizer, carried state, seeds."""
         return {
             **_numbered("optimizer", self.model.optimizer.variables),
             **_numbered("model", self.model.non_trainable_variables),
@@ -160,7 +160,7 @@ class Saver:
             the running means of the metrics, if the run was stopped during a round.
 
         Raises:
-            CheckpointError: an array is missing or of another shape.
+            CheckpointError: an array is missing or has the wrong shape.
         """
         last = load_checkpoint(self.task.run.last)
         self.previous_backend = last.facts.get("backend")
@@ -168,7 +168,9 @@ class Saver:
         for name, variable in self._variables().items():
             variable.assign(self._stored(resumed, name, tuple(variable.shape)))
         if locate(self.task.run.best, (CONFIG,)) is None:
-            self.progress.best_score = None  # removed by hand: the next one becomes `best`
+            self.progress.best_score = (
+                None  # deleted by the user: the next score becomes the best
+            )
         num_metrics = sum(name.startswith("metrics.") for name in resumed.arrays)
         metrics = [self._stored(resumed, f"metrics.{n}", ()) for n in range(num_metrics)]
         return None if self._is_between_rounds() and not metrics else metrics
@@ -179,8 +181,8 @@ class Saver:
         array = resumed.arrays.get(name)
         if array is None or array.shape != shape or array.dtype.kind not in "fiu":
             raise CheckpointError(
-                f"{self.task.run.last}: {name} of the training state is missing or of "
-                "another shape. Begin a new run with another --out."
+                f"{self.task.run.last}: {name} of the training state is missing or has "
+                "the wrong shape. Begin a new run with another --out."
             )
         return array
 

@@ -1,4 +1,4 @@
-"""From a `ModelConfig` to an ordinary `keras.Model`, and its weights back by name."""
+"""Build an ordinary `keras.Model` from a `ModelConfig`, and access its weights by name."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def build_model(
     seed: int = 0,
     compute_dtype: str = "float32",
 ) -> Any:
-    """Make an untrained model from character ids to logits.
+    """Build an untrained model from character ids to logits.
 
     Args:
         config: the architecture.
-        batch_size: number of lanes. When given, the recurrent layers carry their
-            state from one call to the next and take no other batch size; when
-            None, every call begins with a zero state and any batch fits.
+        batch_size: number of lanes. If given, the recurrent layers carry their state from
+            one call to the next and accept no other batch size; if None, every call starts
+            with a zero state and accepts any batch size.
         seed: random seed for initial weights and dropout.
         compute_dtype: type that the factors of the recurrent layers' matrix products are
             rounded to on a CPU, `float32` or `bfloat16`; everything else is float32.
@@ -123,7 +123,7 @@ def load_model(path: str | Path | None = None) -> Any:
 
     Returns:
         A `keras.Model` from `(batch, time)` ids to `(batch, time, vocab_size)`
-        logits; each call begins with a zero state.
+        logits; each call starts with a zero state.
 
     Raises:
         CheckpointError: see `load_checkpoint`.

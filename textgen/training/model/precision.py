@@ -10,20 +10,20 @@ from textgen.model.architecture import recurrent_layers
 from textgen.training.backend.process import processor_flags
 from textgen.training.model.kernels import has_device, product_loop
 
-# Instruction sets with bfloat16 products: x86's vectors and tiles, Arm's.
+# Instruction sets with bfloat16 products: vectors and tiles of x86, and Arm.
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16"}
 
-# Large enough to be worth the lost digits, and not to be noise of a busy machine.
+# Enough to be worth the lost precision, and above the noise of a busy machine.
 MIN_SPEEDUP = 1.5
 
 
 def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
     """The type that `compute_dtype` means on this machine, `float32` or `bfloat16`.
 
-    float32 wherever the kernels do not run, even if bfloat16 is requested: on a GPU, for
-    the plain cell, with recurrent dropout. Otherwise, for `auto`, the products of the
-    recurrent loop are timed in both types if the processor has bfloat16 instructions;
-    this takes about a second.
+    It is float32 wherever the kernels do not run, even if bfloat16 is requested: on a
+    GPU, for the plain cell, with recurrent dropout. Otherwise, for `auto`, the products
+    of the recurrent loop are timed in both types if the processor has bfloat16
+    instructions; this takes about a second.
 
     >>> model = ModelConfig(vocab_size=2, cell="rnn")
     >>> choose_dtype(model, TrainConfig(compute_dtype="bfloat16"))

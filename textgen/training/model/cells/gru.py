@@ -38,7 +38,7 @@ class GRUEquations:
     def outputs(
         self, saved: tuple[Any, ...], first: States, axis: int
     ) -> tuple[Any, tuple[Any, ...]]:
-        """Replaces each `h` by that of the step before."""
+        """Replace each `h` by that of the step before."""
         *gates, h = saved
         return h, (*gates, shift_right(first[0], h))
 
@@ -57,6 +57,6 @@ class GRUEquations:
 
 @keras.saving.register_keras_serializable("textgen")
 class GRU(WholeSequence, CarriedState, keras.layers.GRU):
-    """`keras.layers.GRU`: fast on a CPU, and `stateful=True` holds on every backend."""
+    """`keras.layers.GRU`: fast on a CPU, and `stateful=True` works on every backend."""
 
     step_equations = GRUEquations()

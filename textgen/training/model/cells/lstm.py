@@ -47,7 +47,7 @@ class LSTMEquations:
     def outputs(
         self, saved: tuple[Any, ...], first: States, axis: int
     ) -> tuple[Any, tuple[Any, ...]]:
-        """Replaces each `c` by its tanh, and by the `c` of the step before."""
+        """Replace each `c` by its tanh and the `c` of the step before."""
         gates, c = saved
         tanh_c = ops.tanh(c)
         *_, o = ops.split(gates, 4, axis)
@@ -72,7 +72,7 @@ class LSTMEquations:
 
 @keras.saving.register_keras_serializable("textgen")
 class LSTM(WholeSequence, CarriedState, keras.layers.LSTM):
-    """`keras.layers.LSTM`: fast on a CPU, and `stateful=True` holds on every backend.
+    """`keras.layers.LSTM`: fast on a CPU, and `stateful=True` works on every backend.
 
     >>> layer = LSTM(4, stateful=True, return_sequences=True)
     >>> tuple(layer(np.ones((2, 3, 5), "float32")).shape)

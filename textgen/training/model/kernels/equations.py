@@ -1,8 +1,8 @@
 """One time step of each recurrent cell, forward and backward, without matrix products.
 
 With `a` the inputs' part of the gates, `x @ kernel + bias`, and `r` the state's part,
-`h @ recurrent_kernel + recurrent_bias`, all of it is elementwise. The matrix products and
-the loop over time are in the files of the backends.
+`h @ recurrent_kernel + recurrent_bias`, everything here is elementwise. The matrix
+products and the loop over time are in the files of the backends.
 
 Shapes: states `(batch, units)`; `a`, `r` and their gradients `(batch, gates * units)` with
 the gates in Keras' order; or all of them transposed. The argument `axis` is the axis of
@@ -26,7 +26,7 @@ class Gradients(NamedTuple):
     Args:
         a: gradient of the inputs' part of the gates.
         r: gradient of the state's part; the same object as `a` if they are equal.
-        states: gradients of the states before the step; that of `h` without the part
+        states: gradients of the states before the step; that of `h` lacks the part
             that comes through the recurrent product.
     """
 
@@ -36,7 +36,7 @@ class Gradients(NamedTuple):
 
 
 def shift_right(first: Any, sequence: Any) -> Any:
-    """The entry before each one of a sequence; `first` is the one before the first."""
+    """Replace each entry of a sequence by the one before it, the first one by `first`."""
     return ops.concatenate([first[None], sequence[:-1]], 0)
 
 

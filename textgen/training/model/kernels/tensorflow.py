@@ -271,7 +271,7 @@ def _product(
 def _sum_over_time(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """The sum over time and lanes of the outer products of `a` and `b`."""
     a, b = (tf.reshape(sequence, (-1, sequence.shape[-1])) for sequence in (a, b))
-    return _large_matmul(dtype, a, b, turn_a=True)
+    return _large_matmul(dtype, a, b, transpose_a=True)
 
 
 def _sum_over_rows(x: tf.Tensor) -> tf.Tensor:
@@ -281,18 +281,18 @@ def _sum_over_rows(x: tf.Tensor) -> tf.Tensor:
 
 
 def _large_matmul(
-    dtype: str, a: tf.Tensor, b: tf.Tensor, turn_a: bool = False
+    dtype: str, a: tf.Tensor, b: tf.Tensor, transpose_a: bool = False
 ) -> tf.Tensor:
     if dtype == "float32":
-        return tf.matmul(a, b, transpose_a=turn_a)
-    return _compiled_matmul(dtype, a, b, turn_a)
+        return tf.matmul(a, b, transpose_a=transpose_a)
+    return _compiled_matmul(dtype, a, b, transpose_a)
 
 
-def _matmul(dtype: str, a: tf.Tensor, b: tf.Tensor, turn_a: bool = False) -> tf.Tensor:
+def _matmul(dtype: str, a: tf.Tensor, b: tf.Tensor, transpose_a: bool = False) -> tf.Tensor:
     """A product of factors rounded to `dtype`, summed in float32; inside XLA only."""
     # `tf.matmul` would also round the sums.
     return tf.raw_ops.BatchMatMulV3(
-        x=tf.cast(a, dtype), y=tf.cast(b, dtype), Tout=tf.float32, adj_x=turn_a
+        x=tf.cast(a, dtype), y=tf.cast(b, dtype), Tout=tf.float32, adj_x=transpose_a
     )
 
 
