@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+import textgen
+from tests.training.helpers import SMALL
+from textgen.checkpoint.format import (
+    load_checkpoint,
+)
 from textgen.cli import cli
+from textgen.errors import (
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    TextgenError,
+)
 from textgen.training import train as train_module
+from textgen.training.loop import fit as fit_module
 
 
 @pytest.fixture
@@ -57,10 +71,90 @@ def test_the_command_tunes_the_process_for_the_model_that_it_trains(
 def test_no_tune_leaves_the_process_alone(
     tmp_path: Path, tuned: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from textgen.training.loop import fit as fit_module
 
     trained = []
     monkeypatch.setattr(fit_module, "fit", lambda task, **_: trained.append(task))
     begin(tmp_path, "--no-tune")
     assert tuned == []
     assert len(trained) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.one_backend
+def test_another_run_is_never_written_over_unasked(
+    book: Path, tmp_path: Path, trained: Path
+) -> None:
+    run = trained
+    before = (run / "best" / "model.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match=r"--resume.*--overwrite.*--out"):
+        textgen.train(book, run, epochs=1, **SMALL)
+    assert (run / "best" / "model.safetensors").read_bytes() == before
+    textgen.train(book, run, overwrite=True, epochs=1, seed=5, **SMALL)
+    assert (run / "best" / "model.safetensors").read_bytes() != before
+
+
+@pytest.mark.one_backend
+def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
+    book: Path, tmp_path: Path, trained: Path
+) -> None:
+    run = trained
+    with pytest.raises(CorpusError):
+        textgen.train(tmp_path / "missing.txt", run, overwrite=True)
+    assert load_checkpoint(run)
+
+
+@pytest.mark.one_backend
+def test_overwrite_on_a_full_disk_keeps_the_old_run(
+    book: Path, trained: Path, tmp_path: Path, small_disk: Callable[[int], Path]
+) -> None:
+    run = small_disk(400) / "run"
+    shutil.copytree(trained, run)
+    before = (run / "best" / "model.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        textgen.train(book, run, overwrite=True, **{**SMALL, "units": 128})
+    assert (run / "best" / "model.safetensors").read_bytes() == before
+    assert load_checkpoint(run / "last").model.units == SMALL["units"]
+    assert (run / "history.csv").exists()
+
+
+# --- the test text ---
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unit": 3}, r"unknown option 'unit'.*'units'"),
+        ({"units": 0}, r"units=0 must be at least 1"),
+        ({"vocab_size": 9}, r"vocab_size is decided by the text"),
+        ({"size": "small", "resume": True}, r"keeps its size"),
+        ({"size": "huge"}, r"size='huge' must be one of auto, tiny"),
+        ({"resume": True, "overwrite": True}, r"cannot be used together"),
+        ({"batch_size": 500}, r"--batch-size, --seq-length or --val-fraction"),
+    ],
+)
+@pytest.mark.one_backend
+def test_nonsense_is_refused_before_anything_is_written(
+    book: Path, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TextgenError, match=message):
+        textgen.train(book, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.one_backend
+@pytest.mark.slow
+def test_tensorboard_logs_are_written_beside_the_checkpoint(
+    book: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    run = textgen.train(book, tmp_path / "run", epochs=1, tensorboard=True, **SMALL)
+    assert list(run.glob("logs/*/events.out.tfevents.*"))
+
+
+@pytest.mark.one_backend
+def test_tensorboard_without_the_extra_names_the_install_command(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textgen.training.train.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install .*\[tensorboard\]"):
+        textgen.train(book, tmp_path / "run", tensorboard=True)

@@ -1,0 +1,32 @@
+"""A small book to train on, and the options of a small model."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+SMALL: dict[str, Any] = {
+    "units": 16,
+    "num_layers": 1,
+    "embedding_dim": 8,
+    "batch_size": 4,
+    "seq_length": 16,
+    "warmup_steps": 5,
+    "quiet": True,
+}
+
+
+# The type is named: what `auto` comes to is timed, and both runs must have the same.
+INTERRUPTED = {
+    **SMALL,
+    "epochs": 1,
+    "eval_every": 24,
+    "dropout": 0.2,
+    "compute_dtype": "float32",
+}
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with open(run / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
