@@ -1,1 +1,1 @@
-"""Judging texts: what would hurt a training, and how much of a text is copied."""
+"""Judging texts: what would impair training, and how much of a text is copied."""

@@ -1,1 +1,1 @@
-"""From a person's words to a training task."""
+"""From the user's options and paths to a training task."""
