@@ -204,7 +204,7 @@ def test_half_a_utf_16_character_is_a_wrong_byte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 @pytest.mark.parametrize("used", ["utf-8", "latin-1"])
-def test_a_wide_file_read_as_utf_8_says_what_it_is(
+def test_a_wide_file_read_in_a_narrow_encoding_says_what_it_is(
     tmp_path: Path, encoding: str, used: str
 ) -> None:
     write(tmp_path, {"a.txt": "hello".encode(encoding)})
