@@ -1,4 +1,4 @@
-"""Character-level text generation with Keras: train on your own text, sample at once.
+"""Train a character-level model on your own text with Keras; generate more like it.
 
     path = textgen.train("my_book.txt")
     print(textgen.Generator.load(path).generate("It was ", length=400))

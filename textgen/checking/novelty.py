@@ -1,4 +1,4 @@
-"""Measure how much of a text is copied from a corpus, to the character.
+"""Measure how much of a text is copied verbatim from a corpus.
 
 A small text is searched for in a large corpus, so the text is indexed: each of its pieces
 gets a hash, the hashes of all pieces of the corpus are computed block by block in NumPy,

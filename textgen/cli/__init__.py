@@ -25,7 +25,7 @@ from textgen.version import __version__
 )
 @click.version_option(__version__, prog_name="textgen")
 def cli() -> None:
-    """Character-level text generation with Keras: train on your own text, sample at once.
+    """Train a character-level model on your own text with Keras; generate more like it.
 
     \b
     Examples:

@@ -19,8 +19,8 @@ FOLDER = click.option(
 def cache() -> None:
     """List or clear the texts that `textgen train` has encoded.
 
-    A text is encoded once, so that further training on it starts immediately. Whatever
-    is cleared is rebuilt when it is needed.
+    A text is encoded once, so that further training on it starts immediately. Cleared
+    entries are rebuilt when needed.
 
     \b
     Examples:

@@ -58,7 +58,7 @@ def novelty(
     text_encoding: str,
     as_json: bool,
 ) -> None:
-    """Measure how much of TEXT is copied, to the character, from a corpus.
+    """Measure how much of TEXT is copied verbatim from a corpus.
 
     TEXT is a file, or - for stdin; of a .csv, .tsv, .jsonl or .ndjson file (such as the
     output of textgen sample --jsonl) the text of each record is used. Prints the longest

@@ -213,6 +213,6 @@ def _too_few_documents(count: int, kind: str, num_parts: int) -> str:
     )
     return (
         f"--documents {kind} found {count_of(count, 'document')}, "
-        f"but training, validation{' and test' if num_parts == 3 else ''} need one each, "
-        f"at least {num_parts}. {ways_out}"
+        f"but training{', validation and test' if num_parts == 3 else ' and validation'} "
+        f"need one each: at least {num_parts}. {ways_out}"
     )

@@ -12,7 +12,9 @@ from typing import Any
 # Sent when the terminal is closed; Windows has no such signal.
 HANGUP = getattr(signal, "SIGHUP", None)
 TERMINATION = (signal.SIGTERM,) if HANGUP is None else (signal.SIGTERM, HANGUP)
-STOPPING = b"\nStopping after this step (or evaluation); press Ctrl-C again to stop now.\n"
+STOPPING = (
+    b"\nFinishing this step or evaluation, then saving; press Ctrl-C again to stop now.\n"
+)
 
 
 @contextmanager
