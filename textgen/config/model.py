@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textgen.config.fields import (
     check_at_least,
@@ -12,9 +13,10 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
-from textgen.model.architecture import recurrent_layers, weight_shapes
 from textgen.model.cells import CELLS
-from textgen.model.layers import Shape
+
+if TYPE_CHECKING:
+    from textgen.model.layers import Shape
 
 MAX_SIZES = {
     # Unicode 17 assigns 297,334 characters; the rest is room for labels.
@@ -77,6 +79,9 @@ class ModelConfig:
     @property
     def has_kernel(self) -> bool:
         """Whether this package's kernels can train it on a CPU."""
+        # Imported late: `--help` and the checks of options need no layers.
+        from textgen.model.architecture import recurrent_layers
+
         return all(layer.has_kernel for layer in recurrent_layers(self))
 
     @property
@@ -91,4 +96,6 @@ class ModelConfig:
         >>> shapes["layers.0.kernel"], list(shapes)[-2:]
         ((4, 32), ['output.kernel', 'output.bias'])
         """
+        from textgen.model.architecture import weight_shapes
+
         return weight_shapes(self)
