@@ -237,6 +237,7 @@ def test_the_api_examples_that_need_no_keras_print_what_they_say(workplace: Path
         run_examples(code, names)
 
 
+@pytest.mark.slow
 def test_all_api_examples_print_what_they_say(workplace: Path) -> None:
     names: dict[str, Any] = {}
     for code in blocks(API, "pycon", "pycon keras"):
@@ -258,6 +259,7 @@ def test_the_python_of_the_guides_runs(
     assert capsys.readouterr().out != ""
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

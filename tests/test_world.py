@@ -79,6 +79,7 @@ def small_reads_of(*arguments: object, size: int) -> Iterator[bytes]:
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_every_text_trains_samples_and_scores(
     trained: Path,
     text: Path,

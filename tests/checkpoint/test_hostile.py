@@ -50,6 +50,7 @@ def test_the_largest_vocabulary_fits_the_largest_model() -> None:
     assert MAX_CHARACTERS + MAX_LABELS + 2 <= MAX_SIZES["vocab_size"] < 1_000_000
 
 
+@pytest.mark.slow
 def test_every_character_there_is_can_be_in_one_vocabulary(tmp_path: Path) -> None:
     text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))[:MAX_CHARACTERS]
     config = ModelConfig(len(text), units=1, embedding_dim=1, num_layers=1)

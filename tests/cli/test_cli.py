@@ -234,6 +234,7 @@ def on_jax(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
 
 
+@pytest.mark.slow
 def test_train_then_sample_through_pipes(story: Path, tmp_path: Path) -> None:
     done = textgen("train", story, "--epochs", 1, *QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

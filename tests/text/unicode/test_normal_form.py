@@ -50,6 +50,7 @@ for unit in ("\\u0301\\u0316", "\\u0f73", "\\uff9e\\u0301"):
 """
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_marks_on_one_character_does_not_take_minutes() -> None:
     pytest.importorskip("resource")
     assert subprocess.run([sys.executable, "-c", SLOW]).returncode == 0

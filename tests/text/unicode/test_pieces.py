@@ -42,6 +42,7 @@ def test_the_normal_form_of_any_pieces_is_that_of_the_whole(
     assert "".join(PieceNormalizer(form).normalize(pieces)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["nfc", "nfkc"])
 def test_no_character_at_a_boundary_ever_joins_the_one_before(form: str) -> None:
     # Every composition there is: what stands before the second half must not be cut off.

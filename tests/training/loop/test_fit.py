@@ -31,6 +31,7 @@ from textgen.training.model.compiling import BitsPerId
 keras = load_keras()
 
 
+@pytest.mark.slow
 def test_training_learns_and_leaves_best_last_and_history(
     book: Path, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def randomized(config: ModelConfig) -> tuple[Any, dict[str, np.ndarray]]:
     return model, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ARCHITECTURES, ids=str)
 def test_numpy_network_equals_keras_model_over_200_characters(options: Any) -> None:
     config = ModelConfig(vocab_size=17, **options)
