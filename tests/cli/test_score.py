@@ -370,7 +370,7 @@ def test_dynamic_contradicts_what_has_no_meaning_for_it(
         (["MODEL", "empty.txt"], 1, "nothing to score: the text is empty"),
         (["MODEL", "strange.txt"], 1, "never seen any of the 2 different characters"),
         (["MODEL", "latin.txt"], 1, "byte 0xe9 at offset 3 (line 1) is not utf-8"),
-        (["MODEL", "binary.txt"], 1, "binary.txt is binary, not text"),
+        (["MODEL", "binary.txt"], 1, "binary.txt is not utf-8: it has a NUL"),
         (["MODEL", "story.txt", "--encoding", "klingon"], 2, "encoding='klingon'"),
         (["MODEL", "story.txt", "--window", "0"], 2, "--window"),
     ],

@@ -6,10 +6,11 @@ import codecs
 import shlex
 from collections.abc import Iterator
 
-from textgen.checking.encodings import Fault
+from textgen.checking.faults import Fault
 from textgen.checking.finding import Finding
 from textgen.checking.survey import Survey
 from textgen.text.reading.decoding import HAD_MARK
+from textgen.text.reading.encodings import advice_on
 from textgen.text.reading.file_stats import read_as_plain_text
 from textgen.text.reading.sources import STDIN, Source
 from textgen.wording import count_of, few
@@ -121,20 +122,14 @@ def _about_encoding(found: Survey, faults: list[Fault]) -> Finding:
         what = f"{subject} {are} not {tried}: {where}. {it_looks} like {guess.encoding}"
         what += f"{reason}."
         is_each = len(faults) == len(found.sources)
-        advice = _advice_on(guess.encoding, tried, first.name, is_each=is_each)
+        advice = (
+            advice_on(guess.encoding, tried)
+            if is_each
+            else "One --encoding applies to all files, so convert the others: iconv -f "
+            f"{guess.encoding} -t {shlex.quote(tried)} {_quoted(first.name)} > CLEAN."
+        )
     data = {"files": [fault.name for fault in faults], "looks_like": guess.encoding}
     return Finding("error", "encoding", what, advice, data)
-
-
-def _advice_on(encoding: str, tried: str, name: str, *, is_each: bool) -> str:
-    if not is_each:
-        return (
-            "One --encoding applies to all files, so convert the others: "
-            f"iconv -f {encoding} -t {shlex.quote(tried)} {_quoted(name)} > CLEAN."
-        )
-    if encoding == "utf-8":
-        return f"Leave out --encoding {tried}."
-    return f"Add --encoding {encoding}."
 
 
 def _quoted(name: str) -> str:

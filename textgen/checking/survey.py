@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from textgen.checking.encodings import Fault, fault_of
+from textgen.checking.faults import Fault, fault_of
 from textgen.checking.places import TextCounter
 from textgen.checking.repeats import LONG_CHARS, Repeats, TextHash
 from textgen.config.text import TextConfig
@@ -31,8 +31,6 @@ from textgen.text.reading.reader import (
 from textgen.text.reading.records import Record
 from textgen.text.reading.sources import Paths, Source, find_sources, without_repeats
 from textgen.text.tokenizers.checks import check_num_labels
-
-_START_BYTES = 64
 
 
 @dataclass
@@ -179,7 +177,6 @@ class _Surveyor(Observer):
     def __init__(self, result: Survey) -> None:
         self._result = result
         self._text = result.text
-        self._start = b""
         self._hash = TextHash()
         self._labels: set[str] = set()
 
@@ -200,10 +197,6 @@ class _Surveyor(Observer):
     def on_file(self, source: Source) -> None:
         self._result.files.append(SurveyedFile(source, self._result.repeats.count))
         self._text.begin(self._shown(source))
-        self._start = b""
-
-    def on_bytes(self, data: bytes) -> None:
-        self._start = self._start or data[:_START_BYTES]
 
     def on_text(self, text: str) -> None:
         self._text.add(text)
@@ -235,9 +228,7 @@ class _Surveyor(Observer):
     def on_fault(self, error: TextgenError, source: Source | None) -> None:
         # Without any text, the sizes of the parts say so.
         if source is not None:
-            encoding = self._result.config.encoding
-            fault = fault_of(error, source.shown, self._start, encoding)
-            self._result.faults.append(fault)
+            self._result.faults.append(fault_of(error, source.shown))
             self._end_text()
             if self._result.config.documents == "whole":
                 self._hash.close()

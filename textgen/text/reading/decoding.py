@@ -8,11 +8,14 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from textgen.errors import CorpusError
+from textgen.text.reading.encodings import Guess, Surroundings, advice_on, guess_encoding
 
 BYTE_ORDER_MARK = "\ufeff"
 HAD_CRLF = "had CRLF line endings; they were read as LF"
 HAD_CR = "had lone CR line endings; they were read as LF"
 HAD_MARK = "began with a byte order mark; it was dropped"
+# Invalid bytes in a sample that is text all the same.
+_FEW = 4
 # The length of the longest signature or byte order mark.
 _START_BYTES = 5
 _SIGNATURES = {
@@ -29,18 +32,29 @@ class WrongByteError(CorpusError):
     Args:
         offset: bytes of the decompressed file before it.
         line: the line it is in, counted from 1; None for a NUL byte.
-        data: bytes around it.
-        index: its position in `data`.
+        advice: what to do about it.
+        guess: the likely encoding of the file.
+        is_text: whether the bytes around it are UTF-8, or nearly so.
     """
 
     def __init__(
-        self, message: str, *, offset: int, line: int | None, data: bytes, index: int
+        self,
+        what: str,
+        *,
+        byte: int,
+        offset: int,
+        line: int | None,
+        advice: str = "",
+        guess: Guess | None = None,
+        is_text: bool = True,
     ) -> None:
-        super().__init__(message)
+        super().__init__(f"{what} {advice}".rstrip())
+        self.what = what
+        self.byte = byte
         self.offset = offset
         self.line = line
-        self.data = data
-        self.index = index
+        self.guess = guess
+        self.is_text = is_text
 
 
 class PieceDecoder:
@@ -74,7 +88,8 @@ class PieceDecoder:
         """The text that `data` completes; an incomplete character is kept for later.
 
         Raises:
-            WrongByteError: a byte that is wrong in this encoding, or a NUL byte.
+            WrongByteError: a byte that is wrong in this encoding, or a NUL byte; without
+                advice, which `decode` adds.
             CorpusError: the file is of a known binary format.
         """
         return self._feed(data, final=False)
@@ -93,11 +108,15 @@ class PieceDecoder:
         Raises:
             CorpusError: as `feed` and `flush`, while iterating.
         """
-        for piece in pieces:
-            if text := self.feed(piece):
+        around = Surroundings(pieces)
+        try:
+            for piece in around:
+                if text := self.feed(piece):
+                    yield text
+            if text := self.flush():
                 yield text
-        if text := self.flush():
-            yield text
+        except WrongByteError as error:
+            raise _advised(error, around, self._encoding) from error
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -143,18 +162,13 @@ class PieceDecoder:
 
     def _check_binary(self, data: bytes) -> None:
         if b"\0" in data and not _is_wide(self._encoding):
-            index = data.index(0)
-            offset = self._num_bytes + index
-            hint = _mark_hint(self._start) or (
-                "If it is UTF-16 without a mark, try --encoding utf-16."
-            )
+            offset = self._num_bytes + data.index(0)
             raise WrongByteError(
-                f"{self._name} is binary, not text: it has a NUL byte at offset {offset}. "
-                f"{hint}",
+                f"{self._name} is not {self._encoding}: it has a NUL byte at offset "
+                f"{offset}.",
+                byte=0,
                 offset=offset,
                 line=None,
-                data=data,
-                index=index,
             )
 
     def _decoded(self, data: bytes, *, final: bool) -> str:
@@ -188,17 +202,12 @@ class PieceDecoder:
         # Not `error.encoding`, which may be a name that only the codec knows.
         before = data[:index].decode(self._decoding, "replace")
         line = self._num_lines + before.count("\n") + 1
-        hint = _mark_hint(self._start) or (
-            f"If the file has another encoding, name it: --encoding "
-            f"{_others(self._encoding)}. If not, fix that byte."
-        )
         return WrongByteError(
             f"{self._name}: byte 0x{data[index]:02x} at offset {offset} (line {line}) is "
-            f"not {self._encoding}. {hint}",
+            f"not {self._encoding}.",
+            byte=data[index],
             offset=offset,
             line=line,
-            data=data,
-            index=index,
         )
 
     def _undecodable(self, error: Exception) -> CorpusError:
@@ -231,16 +240,38 @@ def _is_wide(encoding: str) -> bool:
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
 
 
-def _mark_hint(start: bytes) -> str:
-    """Advice for a file that begins with the mark of UTF-16 or UTF-32, or nothing."""
-    # The mark of UTF-32 begins with that of UTF-16.
-    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        wide = "32"
-    elif start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        wide = "16"
-    else:
-        return ""
-    return f"It starts with a UTF-{wide} byte order mark: try --encoding utf-{wide}."
+def _advised(error: WrongByteError, around: Surroundings, tried: str) -> WrongByteError:
+    """The same error, with the likely encoding and what to do."""
+    sample = around.sample(error.offset)
+    guess = guess_encoding(around.start, sample, tried)
+    is_text = sample.decode("utf-8", "replace").count("\ufffd") < _FEW
+    return WrongByteError(
+        error.what,
+        byte=error.byte,
+        offset=error.offset,
+        line=error.line,
+        advice=_advice(guess, tried, has_nul=error.line is None, is_text=is_text),
+        guess=guess,
+        is_text=is_text,
+    )
+
+
+def _advice(guess: Guess | None, tried: str, *, has_nul: bool, is_text: bool) -> str:
+    if guess is not None and guess.encoding is not None:
+        reason = f": {guess.reason}" if guess.reason else ""
+        return f"It looks like {guess.encoding}{reason}. {advice_on(guess.encoding, tried)}"
+    if guess is not None:
+        return "The text around it is UTF-8, but damaged there: fix or delete that byte."
+    if has_nul:
+        return (
+            "Delete its NUL bytes."
+            if is_text
+            else "It is binary: name a file with text in it."
+        )
+    return (
+        f"If the file has another encoding, name it: --encoding {_others(tried)}. If not, "
+        "fix that byte."
+    )
 
 
 def _others(encoding: str) -> str:

@@ -1,17 +1,17 @@
-"""What the bytes of a file show before they become text: faults and encoding."""
+"""The likely encoding of bytes that cannot be decoded, and what to do about it."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
-from textgen.errors import TextgenError
-from textgen.text.reading.decoding import WrongByteError
+from textgen.errors import CorpusError
 
-# Bytes before and after a invalid byte that the guess is based on.
+# Bytes before and after an invalid byte that the guess is based on.
 _BEFORE, _AFTER = 1 << 15, 1 << 17
+_START_BYTES = 4
 _MARKS = (
     # The mark of UTF-32 begins with that of UTF-16.
     ("utf-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
@@ -97,57 +97,74 @@ def _is(encoding: str, other: str) -> bool:
     return own == codecs.lookup(other).name or other.startswith(f"{own}-")
 
 
-# --- faults ---
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a file cannot be read.
+class Surroundings:
+    r"""Hands on the bytes of a file, and keeps those around an invalid one for a guess.
 
     Args:
-        name: of the file, as messages show it.
-        message: the error with which training would refuse it.
-        guess: its likely encoding, if its bytes are the reason.
-        place: the invalid byte and its position, or nothing.
+        pieces: the bytes of a file, however they are cut.
+
+    Attributes:
+        start: the first bytes of the file.
+
+    >>> around = Surroundings([b"one ", b"caf", b"\xe9 ", b"noir"])
+    >>> next(iter(around)), around.sample(7)
+    (b'one ', b'one caf\xe9 noir')
     """
 
-    name: str
-    message: str
-    guess: Guess | None = None
-    place: str = ""
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.start = b""
+        self._pieces = iter(pieces)
+        self._kept = b""
+        self._num_dropped = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if len(self.start) < _START_BYTES:
+                self.start = (self.start + piece)[:_START_BYTES]
+            # The decoder may still hold the beginning of a character.
+            self._drop(len(self._kept) - 2 * _BEFORE)
+            self._kept += piece
+            yield piece
+
+    def sample(self, offset: int) -> bytes:
+        """Bytes around a place; reads on for as many as the guess needs.
+
+        The sample does not depend on how the bytes are cut into pieces.
+        """
+        # What comes after only helps the guess, so that a fault in it does not matter.
+        with suppress(CorpusError):
+            for piece in self._pieces:
+                self._kept += piece
+                if self._num_dropped + len(self._kept) >= offset + _AFTER:
+                    break
+        # A multiple of four, so that no character of UTF-16 or UTF-32 is cut.
+        first = max(self._num_dropped, max(0, offset - _BEFORE) // 4 * 4)
+        self._drop(first - self._num_dropped)
+        index = max(0, offset - first)
+        return _whole_lines(self._kept[:index], self._kept[index : index + _AFTER], first)
+
+    def _drop(self, num_bytes: int) -> None:
+        if num_bytes > 0:
+            self._kept = self._kept[num_bytes:]
+            self._num_dropped += num_bytes
 
 
-def fault_of(error: TextgenError, name: str, start: bytes, encoding: str) -> Fault:
-    """Explain an error that ended the reading of a file.
-
-    Args:
-        name: of the file, as messages show it.
-        start: its first bytes.
-        encoding: the one it was read with.
-    """
-    message = str(error)
-    if not isinstance(error, WrongByteError):
-        return Fault(name, message)
-    sample = _sample(error)
-    guess = guess_encoding(start, sample, encoding)
-    if error.line is not None:
-        byte = f"byte 0x{error.data[error.index]:02x}"
-        place = f"{byte} at offset {error.offset:,}, line {error.line:,}"
-        return Fault(name, message, guess, place)
-    if guess is not None:
-        return Fault(name, message, guess, "it has NUL bytes")
-    # A text with a few stray NUL bytes, or no text at all.
-    is_text = sample.decode("utf-8", "replace").count("\ufffd") < 4
-    return Fault(name, message, None, f"a NUL byte at offset {error.offset:,}" * is_text)
-
-
-def _sample(error: WrongByteError) -> bytes:
-    data, index = error.data, error.index
-    # A multiple of four, so that no character of UTF-16 or UTF-32 is cut.
-    start = max(0, index - _BEFORE) // 4 * 4
-    before, after = data[start:index], data[index : index + _AFTER]
-    if b"\0" not in data:
-        # Whole lines, so that no character of any other encoding is cut.
-        before = before.partition(b"\n")[2] if start and b"\n" in before else before
+def _whole_lines(before: bytes, after: bytes, first: int) -> bytes:
+    """The bytes without the lines that are cut, and with them characters that are."""
+    if b"\0" not in before + after:
+        before = before.partition(b"\n")[2] if first and b"\n" in before else before
         after = after.rpartition(b"\n")[0] or after
     return before + after
+
+
+def advice_on(encoding: str, tried: str) -> str:
+    """What to do about a file that seems to have another encoding.
+
+    >>> advice_on("cp1252", "utf-8"), advice_on("utf-8", "cp1252")
+    ('Add --encoding cp1252.', 'Leave out --encoding cp1252.')
+    >>> advice_on("koi8-r", "cp1252")
+    'Use --encoding koi8-r.'
+    """
+    if encoding == "utf-8":
+        return f"Leave out --encoding {tried}."
+    return f"{'Add' if _is(tried, 'utf-8') else 'Use'} --encoding {encoding}."

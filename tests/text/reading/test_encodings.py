@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from textgen.checking.encodings import guess_encoding
+from textgen.text.reading.encodings import guess_encoding
 
 FRENCH = "L'été, la forêt était fanée ; où étaient les élèves ? « Ça va », dit-il.\n"
 QUOTED = "« Ça va », dit-il — “oui”… L'été, où étaient les élèves ?\n"
