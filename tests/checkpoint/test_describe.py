@@ -199,3 +199,17 @@ def test_missing_or_strange_facts_still_make_a_page(facts: dict[str, Any]) -> No
     page = as_text(describe_model(facts))
     assert "score" not in page
     assert page.splitlines()[-1].startswith("total")
+
+
+def test_folders_that_an_earlier_version_stored_are_not_shown() -> None:
+    sources = ["/home/ada/letters/kit.txt", "C:\\Users\\ada\\pell.txt", "texts/a.txt"]
+    text = {"sources": sources, "init_from": "/home/ada/checkpoints/poems/best"}
+    facts = {"text": {"num_chars": 9, "num_documents": 3, **text}}
+    shown = describe_model(facts)
+    assert shown["text"]["sources"] == ["kit.txt", "pell.txt", "texts/a.txt"]
+    assert shown["text"]["init_from"] == "poems"
+    assert "text    9 characters in 3 documents: kit.txt, pell.txt, texts/a.txt" in as_text(
+        shown
+    )
+    # The facts themselves are as they were.
+    assert facts["text"]["sources"] == sources

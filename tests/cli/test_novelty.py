@@ -147,9 +147,25 @@ def test_a_corpus_that_is_gone_asks_for_another(
     book.unlink()
     assert run(["novelty", str(model), str(page)]) == 1
     assert capsys.readouterr().err == (
-        f"Error: {model}: the text it was trained on cannot be found: {book} "
-        "does not exist. Name it with --corpus.\n"
+        f"Error: {model}: the text it was trained on cannot be found: book.txt is neither "
+        "in the working directory nor beside the run. Name it with --corpus PATH.\n"
     )
+
+
+@pytest.mark.parametrize("place", ["", "checkpoints"])
+def test_the_text_is_found_from_here_and_beside_the_run(
+    place: str,
+    page: Path,
+    book: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    facts = {"sources": ["book.txt"], "num_files": 1, "sha256": read_corpus(book).sha256}
+    saved(tmp_path / "checkpoints" / "book" / "best", facts)
+    monkeypatch.chdir(tmp_path / place)
+    assert run(["novelty", str(tmp_path / "checkpoints" / "book"), str(page)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -168,7 +184,7 @@ def test_a_checkpoint_that_does_not_name_all_its_files_asks_for_them(
     assert run(["novelty", str(model), str(page)]) == 1
     shown = capsys.readouterr().err
     assert why in shown
-    assert "Name it with --corpus." in shown
+    assert "Name it with --corpus PATH." in shown
 
 
 def test_corpus_and_text_are_brought_into_the_form_of_the_model(

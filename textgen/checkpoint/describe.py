@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.model import ModelConfig
+from textgen.disk.names import shareable_name, shareable_run
 from textgen.model.architecture import layers
 from textgen.model.layers import Shape
 from textgen.wording import count_of, few, one_line, shown
@@ -25,7 +26,8 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
         `path`, `model` (the configuration), `num_parameters`, `layers`, `tokenizer`,
         `text`, `train`, `score`. Scores are in bits per character.
     """
-    tokenizer = checkpoint.tokenizer
+    tokenizer, facts = checkpoint.tokenizer, dict(checkpoint.facts)
+    facts["text"] = _without_folders(facts.get("text", {}))
     return {
         "path": str(path),
         "model": asdict(checkpoint.model),
@@ -37,8 +39,19 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
             "normalize": tokenizer.normalize,
             "labels": list(tokenizer.labels),
         },
-        **{name: checkpoint.facts.get(name, {}) for name in ("text", "train", "score")},
+        **{name: facts.get(name, {}) for name in ("text", "train", "score")},
     }
+
+
+def _without_folders(text: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts about a text; runs of earlier versions stored whole paths."""
+    sources, base = text.get("sources"), text.get("init_from")
+    shared = dict(text)
+    if isinstance(sources, list):
+        shared["sources"] = [shareable_name(str(name)) for name in sources]
+    if isinstance(base, str):
+        shared["init_from"] = shareable_run(base)
+    return shared
 
 
 def describe_layers(config: ModelConfig) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from textgen.cli.common import find
 from textgen.cli.options import given
 from textgen.config.fields import from_dict, pick
 from textgen.config.text import TextConfig
+from textgen.disk.names import shareable_name
 from textgen.errors import CorpusError
 from textgen.wording import count_of, say
 
@@ -130,19 +131,31 @@ def _trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
     """The files that a checkpoint was trained on.
 
     Raises:
-        CorpusError: it does not name all of them, or one no longer exists.
+        CorpusError: it does not name all of them, or one cannot be found.
     """
     names = trained_on.get("sources", [])
-    missing = [name for name in names if not os.path.isfile(name)]
+    num_files = trained_on.get("num_files", "its")
+    places = {name: _place_of(name, path) for name in names}
+    missing = [name for name, place in places.items() if place is None]
     if missing:
-        why = f"{missing[0]} does not exist"
-    elif len(names) != trained_on.get("num_files"):
-        why = f"it names {len(names)} of {trained_on.get('num_files', 'its')} files"
+        name = shareable_name(missing[0])
+        why = f"{name} is neither in the working directory nor beside the run"
+    elif len(names) != num_files:
+        why = f"it names {len(names)} of {num_files} files"
     else:
-        return list(names)
+        return [place for place in places.values() if place is not None]
     raise CorpusError(
-        f"{path}: the text it was trained on cannot be found: {why}. Name it with --corpus."
+        f"{path}: the text it was trained on cannot be found: {why}. Name it with "
+        "--corpus PATH."
     )
+
+
+def _place_of(name: str, checkpoint: Path) -> str | None:
+    """Where a file is: from here, or from a folder in which the run's training began."""
+    # Usually best/, the run, checkpoints/, and the folder that was worked in.
+    folders = [Path(), *Path(os.path.abspath(checkpoint)).parents[:3]]
+    found = (folder / name for folder in folders if os.path.isfile(folder / name))
+    return next(map(str, found), None)
 
 
 def _as_text(result: Novelty) -> str:

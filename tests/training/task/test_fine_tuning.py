@@ -89,7 +89,7 @@ def test_a_fine_tuned_run_keeps_the_architecture_and_grows_the_vocabulary(
     )
     assert new.tokenizer.characters == old.tokenizer.characters + added
     assert (new.model.units, new.model.dropout) == (16, 0.2)
-    assert new.facts["text"]["init_from"] == str(run / "best")
+    assert new.facts["text"]["init_from"] == run.name
     noted = capsys.readouterr().err
     assert f"Fine-tuning {run / 'best'}: 11 symbols, {len(added)} new in" in noted
     # A fresh schedule and optimizer: steps are counted from zero.

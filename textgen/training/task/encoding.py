@@ -11,6 +11,7 @@ from typing import Any
 
 from textgen.checking.report import summary
 from textgen.config.text import TextConfig
+from textgen.disk.names import shareable_name
 from textgen.text.encoded.cache import Cache
 from textgen.text.encoded.prepare import PreparedText, prepare_text
 from textgen.text.encoded.scan import CorpusStats
@@ -86,7 +87,7 @@ def _as_typed(paths: Paths, text: TextConfig) -> str:
 def text_facts(text: TextConfig, prepared: PreparedText) -> dict[str, Any]:
     """JSON data about a text, as a checkpoint stores them."""
     corpus, stats = prepared.corpus, prepared.corpus.stats
-    names = [prepared.sources[number].shown for number in stats.files.sources]
+    names = [shareable_name(prepared.sources[n].shown) for n in stats.files.sources]
     return {
         **asdict(text),
         "sources": list(map(storable_name, names)),

@@ -12,8 +12,10 @@ import numpy as np
 from textgen.checkpoint.format import Checkpoint, load_checkpoint
 from textgen.checkpoint.runs import find_checkpoint
 from textgen.config.model import ModelConfig
+from textgen.disk.names import shareable_run
 from textgen.errors import ConfigError
 from textgen.text.encoded.vocabulary_rule import corresponding_ids
+from textgen.text.reading.sources import storable_name
 from textgen.text.tokenizers.serialization import Tokenizer
 
 INIT_FROM = "init_from"
@@ -29,6 +31,11 @@ class BaseModel:
 
     path: Path
     checkpoint: Checkpoint
+
+    @property
+    def name(self) -> str:
+        """The name of the run, as the new run stores it."""
+        return storable_name(shareable_run(str(self.path)))
 
     def text_options(self) -> dict[str, Any]:
         """The fields of `TextConfig` that the checkpoint's tokenizer determines."""

@@ -15,7 +15,7 @@ from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
-from textgen.text.reading.sources import Paths, storable_name
+from textgen.text.reading.sources import Paths
 from textgen.training.task.encoding import ReadSettings, encode_text
 from textgen.training.task.fine_tuning import INIT_FROM, load_base
 from textgen.training.task.task import Task, build_task
@@ -77,7 +77,7 @@ def new_task(
         notes, facts = [note] * bool(sized), {}
     else:
         model = replace(base.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
-        notes, facts = [base.note(tokenizer)], {INIT_FROM: storable_name(str(base.path))}
+        notes, facts = [base.note(tokenizer)], {INIT_FROM: base.name}
     task = build_task(run, text, model, train, prepared)
     return replace(
         task,

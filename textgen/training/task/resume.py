@@ -47,7 +47,8 @@ def resumed_task(
     check_option_names(values)
     if not run.holds_run():
         raise CheckpointError(
-            f"{run.path}: there is no run to resume. Leave out --resume to begin one."
+            f"{run.path}: there is no run to resume. If it was moved, or its text renamed, "
+            "name its directory with --out; to begin a new run, leave out --resume."
         )
     stored, state = load_checkpoint(run.last), load_training_state(run.last)
     try:
