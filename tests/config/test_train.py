@@ -65,6 +65,12 @@ def test_defaults_are_resolved_by_the_length_of_the_text(steps: int) -> None:
     assert steps > 1000 or config.eval_every % steps == 0
 
 
+def test_minutes_alone_set_no_limit_of_epochs() -> None:
+    config = TrainConfig(max_minutes=5.0).resolved(steps_per_pass=44)
+    assert config.epochs is None
+    assert TrainConfig(max_minutes=5.0, epochs=3).resolved(steps_per_pass=44).epochs == 3
+
+
 def test_what_was_chosen_stays_as_it_is() -> None:
     chosen = TrainConfig(epochs=1, eval_every=7, learning_rate=0.5)
     assert chosen.resolved(steps_per_pass=500) == chosen

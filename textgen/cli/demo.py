@@ -46,4 +46,4 @@ def demo(out: str) -> None:
 
 
 # Limited by time, so that the demo takes as long on a slow machine.
-DEMO_OPTIONS: dict[str, Any] = {"epochs": 100, "max_minutes": 1.4, "eval_every": 150}
+DEMO_OPTIONS: dict[str, Any] = {"max_minutes": 1.4, "eval_every": 150}

@@ -32,12 +32,12 @@ class TrainConfig:
     epochs: int | None = option(
         None,
         "Maximum passes over the training text.",
-        flag_default=f"about {DEFAULT_STEPS:,} steps",
+        flag_default=f"about {DEFAULT_STEPS:,} steps; no limit with --max-minutes",
     )
     max_minutes: float | None = option(
         None,
-        "Maximum minutes of training, including those before a resume. The learning rate "
-        "then follows the clock, so runs are not exactly reproducible.",
+        "Maximum minutes of training and evaluation, including those before a resume. The "
+        "learning rate then follows the clock, so runs are not exactly reproducible.",
     )
     optimizer: str = option(
         "adamw", "Optimizer.", ("adam", "adamw", "rmsprop", "lion", "muon")
@@ -86,6 +86,8 @@ class TrainConfig:
     def resolved(self, steps_per_pass: int) -> TrainConfig:
         """Replace None in `epochs` and `eval_every` with their defaults.
 
+        With `max_minutes`, `epochs` may remain None: then only the time is limited.
+
         Args:
             steps_per_pass: training steps per pass over the training text.
 
@@ -93,9 +95,12 @@ class TrainConfig:
         >>> config.epochs, config.eval_every
         (46, 220)
         """
+        epochs = self.epochs
+        if epochs is None and self.max_minutes is None:
+            epochs = max(2, math.ceil(DEFAULT_STEPS / steps_per_pass))
         return replace(
             self,
-            epochs=self.epochs or max(2, math.ceil(DEFAULT_STEPS / steps_per_pass)),
+            epochs=epochs,
             eval_every=self.eval_every or _default_eval_every(steps_per_pass),
         )
 

@@ -11,7 +11,7 @@ from textgen.errors import CheckpointError
 from textgen.training.loop.progress import COLUMNS, Progress
 
 ROW = dict.fromkeys(COLUMNS, 1.5)
-PROGRESS = Progress(9, 2.5, 1.25, 6, 1, [{**ROW, "step": 9}])
+PROGRESS = Progress(9, 2.5, 1.25, 6, 1, 0.5, [{**ROW, "step": 9}])
 
 
 def test_progress_comes_back_as_it_was() -> None:
@@ -20,9 +20,10 @@ def test_progress_comes_back_as_it_was() -> None:
 
 
 def test_the_names_in_the_file_are_those_of_the_first_version() -> None:
-    """A run that an earlier textgen has begun can be resumed, and the other way round."""
+    """A run that an earlier textgen has begun can be resumed."""
     stored = {"step": 9, "seconds": 2.5, "best_score": 1.25, "best_step": 6, "waits": 1}
-    assert PROGRESS.to_dict() == {**stored, "rows": [{**ROW, "step": 9}]}
+    later = {"rows": [{**ROW, "step": 9}], "eval_seconds": 0.5}
+    assert PROGRESS.to_dict() == {**stored, **later}
     assert Progress.from_dict({**stored, "rows": []}).evals_since_best == 1
 
 
@@ -31,6 +32,7 @@ WRONG: dict[str, list[Any]] = {
     "best_step": [-1, 1.0, True, "1", None],
     "waits": [-1, 1.0, True, "1", None],
     "seconds": [-1, True, "1", None, math.nan, math.inf],
+    "eval_seconds": [-1, True, "1", None, math.nan, math.inf],
     "best_score": [True, "1", math.nan, -math.inf, [1]],
     "rows": [
         *(None, {}, "", [1], [[]], [{}]),
@@ -54,5 +56,8 @@ def test_names_too_many_or_too_few_are_refused(name: str) -> None:
     with pytest.raises(CheckpointError):
         Progress.from_dict({**data, f"{name}s": 1})
     del data[name]
+    if name == "eval_seconds":  # which earlier runs do not have
+        assert Progress.from_dict(data).eval_seconds == 0
+        return
     with pytest.raises(CheckpointError):
         Progress.from_dict(data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from textgen.training.loop.progress import Budget, Progress
@@ -21,23 +23,27 @@ def test_speed_counts_from_the_second_step_and_survives_a_pause() -> None:
     assert speed.chars_per_second == 100
 
 
-def test_without_a_terminal_each_evaluation_is_one_plain_line(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def report_once(budget: Budget, preview: Callable[[], str] | None = None) -> None:
+    """Report the evaluation after 30 steps and 60 seconds."""
     row = {"train_bits_per_char": 2.5, "val_bits_per_char": 2.25}
     progress = Progress(step=30, seconds=60.0, best_step=30, rows=[row])
-    budget = Budget(total_steps=40)
     report = Report(
         progress,
         budget,
         window_chars=100,
         ids_per_char=1.0,
         steps_per_pass=20,
-        preview=lambda: "two\nlines",
+        preview=preview,
     )
     report.on_train_begin()
     report.on_epoch_end(0)
     report.close()
+
+
+def test_without_a_terminal_each_evaluation_is_one_plain_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report_once(Budget(total_steps=40), preview=lambda: "two\nlines")
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == (
@@ -45,3 +51,11 @@ def test_without_a_terminal_each_evaluation_is_one_plain_line(
         "    | two\n"
         "    | lines\n"
     )
+
+
+@pytest.mark.parametrize("total_steps", [None, 4_000])
+def test_epochs_that_the_time_does_not_allow_are_not_shown(
+    total_steps: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_once(Budget(total_steps, max_seconds=70.0))
+    assert capsys.readouterr().err.startswith("epoch 1.5  train 2.500")

@@ -83,22 +83,43 @@ class LearningRate(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """Count steps and seconds; end the run when its budget is used up."""
+    """Count steps and seconds; end the run when its budget is used up.
 
-    def __init__(self, progress: Progress, budget: Budget) -> None:
+    Args:
+        eval_steps: windows of an evaluation, from which its duration is estimated before
+            the first one.
+    """
+
+    def __init__(self, progress: Progress, budget: Budget, eval_steps: int) -> None:
         super().__init__()
         self.progress = progress
         self.budget = budget
+        self.eval_steps = eval_steps
         self._last = 0.0
+        self._is_measured = progress.eval_seconds > 0
+        self._eval_began: float | None = None
+        self._first_step: tuple[int, float, float] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the clock."""
         self._last = time.monotonic()
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Note how long the evaluation before has taken, with saves and preview."""
+        if self._eval_began is not None:
+            self.progress.eval_seconds = time.monotonic() - self._eval_began
+            self._eval_began = None
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Count the step; end the round when the budget is used up."""
         self.progress.step += 1
+        if not self._is_measured:
+            self.progress.eval_seconds = self._estimate()
         self._tick()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Measure the evaluation."""
+        self._eval_began, self._is_measured = time.monotonic(), True
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Count the time of an evaluation."""
@@ -107,6 +128,16 @@ class Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Start no further round if the evaluation has used up the time."""
         self._tick()
+
+    def _estimate(self) -> float:
+        """Seconds of the first evaluation, from the steps so far; rather too many."""
+        now, step = time.monotonic(), self.progress.step
+        if self._first_step is None:
+            # This step was also compiled; an evaluation, half as large, will be, too.
+            self._first_step = step, now, now - self._last
+        first, ended, seconds = self._first_step
+        per_step = (now - ended) / max(1, step - first)
+        return seconds / 2 + self.eval_steps * per_step
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -256,10 +287,11 @@ class StopOnNan(keras.callbacks.Callback):
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
             sync(self.model)
+            best = self.progress.best_shown()
             raise TrainingError(
-                f"the loss is {loss} at step {self.progress.step:,}. The last "
-                "saved weights are kept. Lower --learning-rate, or set --clip-norm to "
-                "0.5 or less."
+                f"the loss is {loss} at step {self.progress.step:,}"
+                f"{best and f'; {best}'}. The last saved weights are kept. Lower "
+                "--learning-rate, or set --clip-norm to 0.5 or less."
             )
 
 

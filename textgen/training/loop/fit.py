@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +14,7 @@ import numpy as np
 
 from textgen.checkpoint.format import load_checkpoint
 from textgen.generation.generator import Generator
-from textgen.text.encoded.windows import evaluation_windows
+from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.backend.devices import data_parallel
 from textgen.training.backend.keras import quiet_import
 from textgen.training.backend.loaded import keras
@@ -28,7 +30,7 @@ from textgen.training.loop.callbacks import (
     StopRequested,
 )
 from textgen.training.loop.datasets import endless, held_out
-from textgen.training.loop.messages import conclusion, introduction, nothing_left
+from textgen.training.loop.messages import conclusion, introduction, nothing_left, stopped
 from textgen.training.loop.progress import Budget
 from textgen.training.loop.report import Report
 from textgen.training.loop.saving import Saver, stored_progress
@@ -82,10 +84,15 @@ class _Session:
         self.progress = stored_progress(task)
         self.saver = Saver(task, self.model, self.progress)
         self.metrics = self.saver.restore(task.resumed) if task.resumed else None
-        assert train.epochs is not None  # resolved by `build_task`
         self.budget = Budget(
-            train.epochs * len(self.windows),
+            train.epochs * len(self.windows) if train.epochs else None,
             train.max_minutes * 60 if train.max_minutes else None,
+        )
+        self.val_windows = self._held_out(
+            task.val_ids,
+            self.windows.ids,
+            # Rounded up, so that no text is evaluated in no characters.
+            math.ceil(train.eval_chars * task.ids_per_char[1]),
         )
 
     def run(self) -> Path:
@@ -107,7 +114,7 @@ class _Session:
             self._introduce()
             with self._saved_on_request():
                 self._fit(wants_stop)
-        self.say(conclusion(self.task, self.progress))
+        self.say(conclusion(self.task, self.progress, self.budget))
         self._score_test()
         return run.path
 
@@ -128,10 +135,7 @@ class _Session:
                 yield
             except StopRequested:
                 self.saver.save_last()
-                self.say(
-                    f"Stopped at step {self.progress.step:,}; everything is saved in "
-                    f"{self.task.run.last}."
-                )
+                self.say(stopped(self.task, self.progress))
                 raise KeyboardInterrupt from None
         except KeyboardInterrupt:
             if self.saver.saved_step != self.progress.step:
@@ -157,7 +161,9 @@ class _Session:
                 self._rounds(steps_left, rounds_done, rounds_done + 1, callbacks)
                 rounds_done += 1
             if not self.model.stop_training and self.budget.share_used(self.progress) < 1:
-                rounds = -(-self.budget.total_steps // every)
+                # Without a limit of its own, Keras would need one.
+                steps = self.budget.total_steps or sys.maxsize
+                rounds = -(-steps // every)
                 self._rounds(every, rounds_done, rounds, callbacks)
         finally:
             if report is not None:
@@ -169,9 +175,7 @@ class _Session:
             steps_per_epoch=steps,
             initial_epoch=first,
             epochs=end,
-            validation_data=self._held_out(
-                self.task.val_ids, self.windows.ids, self.task.train.eval_chars
-            ),
+            validation_data=held_out(self.val_windows),
             shuffle=False,
             callbacks=callbacks,
             verbose=0,
@@ -179,11 +183,9 @@ class _Session:
 
     def _held_out(
         self, ids: np.ndarray, context: np.ndarray, max_ids: int | None = None
-    ) -> Any:
+    ) -> EvaluationWindows:
         size = self.task.train
-        return held_out(
-            evaluation_windows(ids, size.batch_size, size.seq_length, context, max_ids)
-        )
+        return evaluation_windows(ids, size.batch_size, size.seq_length, context, max_ids)
 
     # --- callbacks ---
 
@@ -209,7 +211,7 @@ class _Session:
             ResetCarriedState(progress, steps_per_pass),
             RestoreMetrics(self.metrics, self.task.model.vocab_size),
             LearningRate(schedule, self.budget, progress),
-            Clock(progress, self.budget),
+            Clock(progress, self.budget, eval_steps=len(self.val_windows)),
             StopOnNan(progress),
             PeriodicSave(
                 progress,
@@ -261,7 +263,7 @@ class _Session:
             return
         set_weights(self.model, self.task.model, best.weights)
         logs = self.model.evaluate(
-            self._held_out(self.task.test_ids, self.task.val_ids),
+            held_out(self._held_out(self.task.test_ids, self.task.val_ids)),
             callbacks=[ResetCarriedState(self.progress, len(self.windows))],
             verbose=0,
             return_dict=True,

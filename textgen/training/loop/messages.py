@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textgen.config.train import TrainConfig
 from textgen.training.loop.progress import Budget, Progress
 from textgen.training.task.task import Task
 from textgen.wording import clock_time
@@ -28,16 +29,17 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
     return (
         f"{verb} {task.model.num_parameters:,} parameters on "
         f"{len(task.windows.ids) / train_rate:,.0f} characters, validating on {validation} "
-        f"({framework}). Ctrl-C saves and stops."
+        f"({framework}), for {_limits(task.train)} at most. Ctrl-C saves and stops."
     )
 
 
 def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
     """Why a resumed run has already ended, or None if it has not."""
     if budget.share_used(progress) >= 1:
+        flag, value = _limit(task, progress, budget)
         return (
             f"Nothing left to do after {progress.step:,} steps and "
-            f"{clock_time(progress.seconds)}: raise --epochs or --max-minutes."
+            f"{clock_time(progress.seconds)}: raise {flag}, now {value:g}."
         )
     if progress.evals_since_best >= task.train.patience:
         return (
@@ -47,16 +49,47 @@ def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
     return None
 
 
-def conclusion(task: Task, progress: Progress) -> str:
-    """The best score of a run, after the reason if it ended early."""
-    patience = task.train.patience
-    early = (
-        f"Stopped early: {progress.evals_since_best} evaluations brought no better score "
-        f"(--patience {patience}).\n"
-        if progress.evals_since_best >= patience
-        else ""
-    )
+def _limits(train: TrainConfig) -> str:
+    """How long a run may take."""
+    limits = [
+        f"{value:g} {noun}{'s' * (value != 1)}"
+        for value, noun in ((train.epochs, "epoch"), (train.max_minutes, "minute"))
+        if value is not None
+    ]
+    return " or ".join(limits)
+
+
+def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:
+    """The flag that ends the run first at its pace, and its value."""
+    train = task.train
+    if budget.is_short_of_time(progress):
+        return "--max-minutes", train.max_minutes or 0
+    return "--epochs", train.epochs or 0
+
+
+def conclusion(task: Task, progress: Progress, budget: Budget) -> str:
+    """What ended a run, its best score and when that was, and how to go on."""
+    patience, time = task.train.patience, clock_time(progress.seconds)
+    epochs = f"{progress.step / len(task.windows):.1f}"
+    if progress.evals_since_best >= patience:
+        flag, value = "--patience", float(patience)
+        ended = (
+            f"Stopped early at epoch {epochs}, after {time}: {progress.evals_since_best} "
+            f"evaluations in a row brought no better score ({flag} {patience})"
+        )
+    else:
+        flag, value = _limit(task, progress, budget)
+        ended = f"Reached {flag} {value:g} at epoch {epochs}, after {time}"
+    is_last = progress.evals_since_best == 0
+    still = "It was still improving; go on" if is_last else "Go on"
+    best = progress.best_shown()
+    return f"{ended}; {best}. {still} with --resume {flag} {2 * value:g}."
+
+
+def stopped(task: Task, progress: Progress) -> str:
+    """Where a run stopped because the user asked for it, and what is saved."""
+    epochs, best = progress.step / len(task.windows), progress.best_shown()
     return (
-        f"{early}Best: {progress.best_score:.3f} bits per character at step "
-        f"{progress.best_step:,}, after {clock_time(progress.seconds)} of training."
+        f"Stopped at step {progress.step:,} (epoch {epochs:.1f}){best and f'; {best}'}; "
+        f"everything is saved in {task.run.last}."
     )

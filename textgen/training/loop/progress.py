@@ -29,6 +29,8 @@ class Progress:
         best_score: lowest validation score so far, in bits per character.
         best_step: the step with that score.
         evals_since_best: evaluations since that step.
+        eval_seconds: duration of the last evaluation with its saves and preview; before
+            the first one, an estimate.
         rows: one dictionary per evaluation, as in `history.csv`.
     """
 
@@ -37,7 +39,21 @@ class Progress:
     best_score: float | None = None
     best_step: int = 0
     evals_since_best: int = 0
+    eval_seconds: float = 0.0
     rows: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> float:
+        """Passes over the text until the best score; 0 if its row has been lost."""
+        rows = [row for row in self.rows if row["step"] == self.best_step]
+        return rows[-1]["epoch"] if rows else 0.0
+
+    def best_shown(self) -> str:
+        """The best score and when it was, for messages; empty before the first one."""
+        if self.best_score is None:
+            return ""
+        score = f"{self.best_score:.3f} bits per character"
+        return f"best score {score} at epoch {self.best_epoch:.1f}"
 
     def to_dict(self) -> dict[str, Any]:
         """The progress as plain data for JSON."""
@@ -50,12 +66,14 @@ class Progress:
         Raises:
             CheckpointError: names are missing or unknown, or a value is out of its range.
         """
+        if isinstance(data, dict):
+            # Runs begun before it was recorded do not have it.
+            data = {"eval_seconds": 0.0, **data}
         valid = (
             isinstance(data, dict)
             and data.keys() == cls().to_dict().keys()
             and all(is_whole_number(data[name]) for name in ("step", "best_step", "waits"))
-            and _is_finite(data["seconds"])
-            and data["seconds"] >= 0
+            and all(_is_duration(data[name]) for name in ("seconds", "eval_seconds"))
             and (data["best_score"] is None or _is_finite(data["best_score"]))
             and isinstance(data["rows"], list)
             and all(_is_row(row) for row in data["rows"])
@@ -72,6 +90,10 @@ def _is_finite(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _is_duration(value: Any) -> bool:
+    return _is_finite(value) and value >= 0
+
+
 def _is_row(row: object) -> bool:
     return (
         isinstance(row, dict)
@@ -82,13 +104,39 @@ def _is_row(row: object) -> bool:
 
 @dataclass(frozen=True)
 class Budget:
-    """How many steps, and how much time, a run may take."""
+    """How many steps, how much time, or both a run may take.
 
-    total_steps: int
+    Args:
+        total_steps: None if only the time is limited.
+        max_seconds: of training and evaluation, over all sessions; the last evaluation is
+            part of it. None if only the steps are limited.
+
+    >>> budget = Budget(total_steps=100, max_seconds=60.0)
+    >>> budget.share_used(Progress(step=20, seconds=30.0))
+    0.5
+    """
+
+    total_steps: int | None
     max_seconds: float | None = None
 
     def share_used(self, progress: Progress) -> float:
-        """The share of the budget that is used up, from 0 to 1."""
-        by_steps = progress.step / self.total_steps
-        by_time = progress.seconds / self.max_seconds if self.max_seconds else 0.0
-        return min(1.0, max(by_steps, by_time))
+        """The share of the time for training that is used up, from 0 to 1."""
+        return min(1.0, max(self._by_steps(progress), self._by_time(progress)))
+
+    def is_short_of_time(self, progress: Progress) -> bool:
+        """Whether, at the pace so far, the time ends before the steps do."""
+        return self._by_time(progress) > self._by_steps(progress)
+
+    def _by_steps(self, progress: Progress) -> float:
+        return progress.step / self.total_steps if self.total_steps else 0.0
+
+    def _by_time(self, progress: Progress) -> float:
+        if self.max_seconds is None:
+            return 0.0
+        reserved = _EVAL_MARGIN * progress.eval_seconds
+        # Where evaluations take longer than training may, training still gets half.
+        return progress.seconds / max(self.max_seconds - reserved, self.max_seconds / 2)
+
+
+# Evaluations of one run differ by about this factor on a busy machine.
+_EVAL_MARGIN = 1.2

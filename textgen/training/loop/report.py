@@ -95,8 +95,11 @@ class Report(keras.callbacks.Callback):
 
     def _where(self) -> str:
         passes = self.progress.step / self.steps_per_pass
-        total = self.budget.total_steps / self.steps_per_pass
-        return f"epoch {passes:.1f}/{total:.0f}"
+        total_steps = self.budget.total_steps
+        if total_steps is None or self.budget.is_short_of_time(self.progress):
+            # A number of epochs that will not be reached would mislead.
+            return f"epoch {passes:.1f}"
+        return f"epoch {passes:.1f}/{total_steps / self.steps_per_pass:.0f}"
 
     def _pace_text(self) -> str:
         left = self._pace.seconds_left(

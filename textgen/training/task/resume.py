@@ -21,9 +21,12 @@ from textgen.training.task.fine_tuning import INIT_FROM
 from textgen.training.task.new import check_option_names
 from textgen.training.task.task import Task, build_task
 
+LIMITS = {"epochs", "max_minutes"}
+"""Options that limit a run. Those named on resumption replace all of the run's."""
+
 MAY_CHANGE = {
-    *("epochs", "max_minutes", "patience", "save_every", "save_minutes"),
-    *("preview", "tensorboard"),
+    *LIMITS,
+    *("patience", "save_every", "save_minutes", "preview", "tensorboard"),
 }
 """Options that may change on resumption: when to end, how often to save, what to show."""
 
@@ -57,7 +60,10 @@ def resumed_task(
     except ConfigError as error:
         raise CheckpointError(f"{run.last}: damaged training state ({error})") from error
     _check_same_options(values, {**asdict(text), **asdict(stored.model), **asdict(train)})
-    train = replace(train, **{k: v for k, v in values.items() if k in MAY_CHANGE})
+    changed = {k: v for k, v in values.items() if k in MAY_CHANGE}
+    if LIMITS & changed.keys():
+        changed = {**dict.fromkeys(LIMITS), **changed}
+    train = replace(train, **changed)
 
     facts = stored.facts.get("text", {})
     rules = [VocabularyRule(stored.tokenizer)]

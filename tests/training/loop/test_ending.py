@@ -1,0 +1,160 @@
+"""When a run ends, what it says then, and how it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import textgen
+from tests.training.helpers import SMALL, rows_of
+from textgen.checkpoint.format import load_checkpoint
+from textgen.checkpoint.runs import RunDirectory
+from textgen.config.train import TrainConfig
+from textgen.errors import TrainingError
+from textgen.training.backend.keras import load_keras
+from textgen.training.loop.callbacks import Clock, StopOnNan
+from textgen.training.loop.messages import conclusion, nothing_left, stopped
+from textgen.training.loop.progress import COLUMNS, Budget, Progress
+from textgen.training.task.new import new_task
+from textgen.training.task.resume import resumed_task
+from textgen.training.task.task import Task
+
+keras = load_keras()
+
+# --- which limit counts ---
+
+
+def test_with_minutes_alone_only_the_time_counts() -> None:
+    budget = Budget(total_steps=None, max_seconds=100.0)
+    assert budget.share_used(Progress(step=10**9, seconds=25.0)) == 0.25
+    assert budget.is_short_of_time(Progress(step=10**9, seconds=25.0))
+
+
+def test_of_two_limits_the_one_that_is_nearer_counts() -> None:
+    budget = Budget(total_steps=100, max_seconds=100.0)
+    assert budget.share_used(Progress(step=50, seconds=25.0)) == 0.5
+    assert not budget.is_short_of_time(Progress(step=50, seconds=25.0))
+    assert budget.share_used(Progress(step=10, seconds=25.0)) == 0.25
+
+
+def test_the_last_evaluation_is_part_of_the_time() -> None:
+    budget = Budget(total_steps=None, max_seconds=100.0)
+    assert budget.share_used(Progress(seconds=79.0, eval_seconds=20.0)) == 1
+    assert budget.share_used(Progress(seconds=38.0, eval_seconds=20.0)) == 0.5
+
+
+def test_an_evaluation_longer_than_the_time_leaves_half_of_it_for_training() -> None:
+    budget = Budget(total_steps=None, max_seconds=100.0)
+    assert budget.share_used(Progress(seconds=25.0, eval_seconds=500.0)) == 0.5
+
+
+def test_the_first_evaluation_is_estimated_and_the_others_measured() -> None:
+    progress = Progress()
+    clock = Clock(progress, Budget(total_steps=9), eval_steps=10**6)
+    clock.set_model(keras.Model())
+    clock.on_train_begin()
+    clock.on_epoch_begin(0)
+    for batch in range(2):
+        clock.on_train_batch_end(batch)
+    estimated = progress.eval_seconds
+    assert estimated > 0
+    clock.on_test_begin()
+    clock.on_epoch_end(0)
+    clock.on_epoch_begin(1)
+    assert 0 < progress.eval_seconds < estimated
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(
+    ("named", "limits"),
+    [
+        ({}, (1, None)),
+        ({"epochs": 7}, (7, None)),
+        ({"max_minutes": 2.0}, (None, 2.0)),
+        ({"epochs": 7, "max_minutes": 2.0}, (7, 2.0)),
+        ({"max_minutes": None}, (28, None)),
+    ],
+)
+def test_a_limit_named_on_resumption_replaces_those_of_the_run(
+    book: Path, finished: Path, named: dict[str, Any], limits: tuple[Any, Any]
+) -> None:
+    train = resumed_task(book, RunDirectory(finished), named).train
+    assert (train.epochs, train.max_minutes) == limits
+
+
+@pytest.mark.one_backend
+@pytest.mark.slow
+def test_a_run_of_minutes_ends_with_an_evaluation_and_names_no_epochs(
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {**SMALL, "quiet": False, "preview": False, "max_minutes": 0.05}
+    run = textgen.train(book, tmp_path / "run", eval_every=1_000_000, **options)
+    shown = capsys.readouterr().err
+    assert "for 0.05 minutes at most" in shown
+    assert "Reached --max-minutes 0.05 at epoch " in shown
+    assert "It was still improving; go on with --resume --max-minutes 0.1." in shown
+    (row,) = rows_of(run)
+    # Nowhere "of so many epochs", which would never be reached.
+    assert f"epoch {float(row['epoch']):.1f}  train" in shown
+    assert load_checkpoint(run).facts["train"]["epochs"] is None
+    assert float(row["learning_rate"]) < 0.5 * TrainConfig().learning_rate
+    textgen.train(book, run, resume=True)
+    assert "raise --max-minutes, now 0.05" in capsys.readouterr().err
+
+
+# --- what is said ---
+
+
+@pytest.fixture
+def task(book: Path, tmp_path: Path) -> Task:
+    options = {k: v for k, v in SMALL.items() if k != "quiet"}
+    return new_task(book, RunDirectory(tmp_path / "run"), "auto", {**options, "epochs": 2})
+
+
+def progress_of(task: Task, step: int, waits: int = 0) -> Progress:
+    best = step - 10 * waits
+    row = {**dict.fromkeys(COLUMNS, 0.0), "step": best, "epoch": best / len(task.windows)}
+    return Progress(step, 75.0, 2.345, best, waits, rows=[row])
+
+
+def test_the_last_line_says_that_the_epochs_are_done(task: Task) -> None:
+    steps = 2 * len(task.windows)
+    line = conclusion(task, progress_of(task, steps), Budget(steps))
+    assert line == (
+        "Reached --epochs 2 at epoch 2.0, after 1:15; best score 2.345 bits per character "
+        "at epoch 2.0. It was still improving; go on with --resume --epochs 4."
+    )
+    line = nothing_left(task, progress_of(task, steps), Budget(steps)) or ""
+    assert line.endswith("steps and 1:15: raise --epochs, now 2.")
+
+
+def test_the_last_line_says_that_nothing_improved(task: Task) -> None:
+    progress = progress_of(task, step=100, waits=5)
+    line = conclusion(task, progress, Budget(2 * len(task.windows)))
+    assert line == (
+        "Stopped early at epoch 1.4, after 1:15: 5 evaluations in a row brought no better "
+        "score (--patience 5); best score 2.345 bits per character at epoch 0.7. Go on "
+        "with --resume --patience 10."
+    )
+
+
+def test_after_an_interrupt_the_best_is_named_too(task: Task) -> None:
+    folder = task.run.last
+    assert stopped(task, progress_of(task, step=50)) == (
+        "Stopped at step 50 (epoch 0.7); best score 2.345 bits per character at epoch "
+        f"0.7; everything is saved in {folder}."
+    )
+    assert stopped(task, Progress(step=5)) == (
+        f"Stopped at step 5 (epoch 0.1); everything is saved in {folder}."
+    )
+
+
+def test_a_loss_that_is_no_number_names_the_best_that_is_kept(task: Task) -> None:
+    guard = StopOnNan(progress_of(task, step=50))
+    guard.set_model(keras.Model())
+    with pytest.raises(
+        TrainingError, match=r"nan at step 50; best score 2\.345 bits .* kept"
+    ):
+        guard.on_epoch_end(0, {"loss": float("nan")})
