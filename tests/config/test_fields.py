@@ -24,11 +24,11 @@ KINDS = (TextConfig, ModelConfig, TrainConfig, SamplingConfig)
     [
         (ModelConfig, {"units": 3.0}, "units=3.0 must be int, not float."),
         (ModelConfig, {"units": "3"}, "units='3' must be int, not str."),
-        (ModelConfig, {"units": None}, "units=None must be int, not NoneType."),
+        (ModelConfig, {"units": None}, "units=None must be int, not None."),
         (ModelConfig, {"units": True}, "units=True must be int, not bool."),
         (ModelConfig, {"dropout": False}, "dropout=False must be float, not bool."),
         (ModelConfig, {"residual": 1}, "residual=1 must be bool, not int."),
-        (ModelConfig, {"cell": None}, "cell=None must be str, not NoneType."),
+        (ModelConfig, {"cell": None}, "cell=None must be str, not None."),
         (ModelConfig, {"cell": ["gru"]}, "cell=['gru'] must be str, not list."),
         (
             TrainConfig,
@@ -38,7 +38,7 @@ KINDS = (TextConfig, ModelConfig, TrainConfig, SamplingConfig)
         (TrainConfig, {"eval_every": 1.5}, "eval_every=1.5 must be int | None, not float."),
         (SamplingConfig, {"top_k": True}, "top_k=True must be int | None, not bool."),
         (SamplingConfig, {"length": 2.5}, "length=2.5 must be int, not float."),
-        (SamplingConfig, {"length": None}, "length=None must be int, not NoneType."),
+        (SamplingConfig, {"length": None}, "length=None must be int, not None."),
         (
             SamplingConfig,
             {"temperature": "1"},
@@ -49,7 +49,7 @@ KINDS = (TextConfig, ModelConfig, TrainConfig, SamplingConfig)
         (
             SamplingConfig,
             {"dry_breakers": None},
-            "dry_breakers=None must be str, not NoneType.",
+            "dry_breakers=None must be str, not None.",
         ),
         (TextConfig, {"encoding": 8}, "encoding=8 must be str, not int."),
     ],

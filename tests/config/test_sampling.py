@@ -197,7 +197,7 @@ def test_a_setting_that_would_have_no_effect_is_refused(
         ({"temperature": ()}, "temperature=.* must be a finite number"),
         ({"temperature": ((1.0,),)}, "temperature=.* must be a finite number"),
         ({"temperature": (None,)}, "temperature=None must be a finite number"),
-        ({"temperature": 10**400}, "temperature=10+ must be a finite number"),
+        ({"temperature": 10**400}, r"temperature=10+\.\.\. must be a finite number"),
         ({"frequency_penalty": -1e308}, "must be a finite number from -1,000,000"),
     ],
 )

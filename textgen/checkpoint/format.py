@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from textgen.config.arguments import one_path
 from textgen.config.fields import from_dict, option_choices
 from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
@@ -192,14 +193,7 @@ def checkpoint_directory(path: str | Path) -> Path:
     Raises:
         CheckpointError: none of them is a checkpoint.
     """
-    path = Path(path)
-    try:
-        os.lstat(path)
-    except OSError:
-        pass
-    except ValueError as error:
-        why = f"not a valid path ({error})"
-        raise CheckpointError(f"{shown(str(path))}: {why}. Name a directory.") from error
+    path = Path(one_path("path", path))
     for candidate in (path, path / "best", path / "last"):
         # Checked before it is followed.
         is_link = candidate != path and os.path.islink(candidate)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from textgen.config.arguments import one_of, plain, type_name
 from textgen.errors import ConfigError
 from textgen.wording import did_you_mean, shown
 
@@ -99,15 +100,29 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_types_and_choices(config: Any) -> None:
-    """Refuse fields of the wrong type, infinite numbers, NaN and unknown choices."""
+    """Refuse fields of the wrong type, infinite numbers, NaN and unknown choices.
+
+    Scalars of NumPy, and of frameworks, become Python's own.
+    """
     for f in fields(config):
-        value = getattr(config, f.name)
+        value = _plain(getattr(config, f.name), str(f.type))
+        object.__setattr__(config, f.name, value)
         _check_type(f, value)
         choices = f.metadata.get("choices")
-        if choices and value is not None and value not in choices:
-            raise ConfigError(
-                f"{f.name}={shown(value)} must be one of {', '.join(choices)}."
-            )
+        if choices and value is not None:
+            one_of(f.name, value, choices)
+
+
+def _plain(value: Any, kind: str) -> Any:
+    value = plain(value)
+    if (
+        "tuple" not in kind
+        or isinstance(value, str | bytes)
+        or not isinstance(value, Iterable)
+    ):
+        return value
+    # Made once, and immutable: any iterable is accepted in place of a tuple.
+    return tuple(map(plain, value))
 
 
 def _check_type(f: Field[Any], value: Any) -> None:
@@ -116,7 +131,7 @@ def _check_type(f: Field[Any], value: Any) -> None:
     wrong_bool = isinstance(value, bool) and bool not in allowed
     if wrong_bool or not isinstance(value, allowed):
         raise ConfigError(
-            f"{f.name}={shown(value)} must be {f.type}, not {type(value).__name__}."
+            f"{f.name}={shown(value)} must be {f.type}, not {type_name(value)}."
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{f.name}={value} must be a finite number.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numbers
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+from textgen.config.arguments import plain
 from textgen.config.fields import check_types_and_choices, option
 from textgen.errors import ConfigError
-from textgen.wording import is_whole_number
+from textgen.wording import is_whole_number, shown
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,8 @@ class SamplingConfig:
     )
 
     def __post_init__(self) -> None:
-        # Lists, and a single stop text, are accepted in place of tuples.
-        if isinstance(self.temperature, list):
-            object.__setattr__(self, "temperature", tuple(self.temperature))
         if isinstance(self.stop, str):
             object.__setattr__(self, "stop", (self.stop,))
-        elif isinstance(self.stop, Iterable):
-            object.__setattr__(self, "stop", tuple(self.stop))
         check_types_and_choices(self)
         for f in fields(self):
             value = getattr(self, f.name)
@@ -171,8 +167,7 @@ def check_setting(name: str, value: Any) -> None:
     several = value if name == "temperature" and isinstance(value, tuple) else ()
     for each in several or (value,):
         if not is_valid(each):
-            shown = f"{each!r}" if isinstance(each, str | tuple) else f"{each}"
-            raise ConfigError(f"{name}={shown} must be {expected}.")
+            raise ConfigError(f"{name}={shown(plain(each))} must be {expected}.")
 
 
 class _Range(NamedTuple):

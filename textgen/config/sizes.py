@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from textgen.errors import ConfigError
+from textgen.config.arguments import one_of
 
 # A short text is read many times, so its model needs dropout to avoid memorising it.
 SIZES: dict[str, dict[str, Any]] = {
@@ -21,8 +21,7 @@ LEAST_CHARS = {"tiny": 0, "small": 40_000, "medium": 400_000, "large": 10_000_00
 
 def check_size(size: str) -> None:
     """Refuse a size that is neither `auto` nor in `SIZES`."""
-    if size not in ("auto", *SIZES):
-        raise ConfigError(f"size={size!r} must be one of auto, {', '.join(SIZES)}.")
+    one_of("size", size, ("auto", *SIZES))
 
 
 def choose_size(num_chars: int) -> str:

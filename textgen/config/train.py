@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from textgen.config.arguments import whole_number
 from textgen.config.fields import (
     check_above_zero,
     check_at_least,
@@ -95,6 +96,7 @@ class TrainConfig:
         >>> config.epochs, config.eval_every
         (46, 220)
         """
+        steps_per_pass = whole_number("steps_per_pass", steps_per_pass, least=1)
         epochs = self.epochs
         if epochs is None and self.max_minutes is None:
             epochs = max(2, math.ceil(DEFAULT_STEPS / steps_per_pass))

@@ -9,6 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textgen.config.arguments import (
+    check_instance,
+    flag,
+    one_text,
+    several,
+    several_texts,
+)
 from textgen.config.fields import from_dict
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig, check_setting
@@ -19,12 +26,11 @@ from textgen.generation.decoding.plan import make_plan
 from textgen.generation.decoding.prompts import encode_prompts
 from textgen.generation.decoding.sample import Sample
 from textgen.generation.network.layers.base import Floats
-from textgen.generation.network.mixture import Mixture
+from textgen.generation.network.mixture import Mixture, check_same_tokenizer
 from textgen.generation.network.network import Network
 from textgen.text.reading.documents import cut_pieces
-from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.tokenizers.base import BaseTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
-from textgen.wording import few
 
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
@@ -46,9 +52,11 @@ class Generator:
             holds them once.
 
     Raises:
-        ConfigError: tokenizer and model have vocabularies of different sizes.
+        ConfigError: tokenizer and model have vocabularies of different sizes, or a weight
+            is missing or has another shape or type.
 
     >>> import numpy as np
+    >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> config = ModelConfig(vocab_size=2, num_layers=1, units=2, embedding_dim=3)
     >>> shapes = config.weight_shapes().items()
     >>> weights = {name: np.zeros(shape, np.float32) for name, shape in shapes}
@@ -78,11 +86,15 @@ class Generator:
         *,
         copy: bool = True,
     ) -> None:
+        check_instance("config", config, ModelConfig)
+        check_instance("tokenizer", tokenizer, BaseTokenizer)
+        TextConfig(documents=documents)
         if config.vocab_size != tokenizer.vocab_size:
             raise ConfigError(
                 f"the model has vocab_size={config.vocab_size}, but its tokenizer has "
                 f"{tokenizer.vocab_size} ids. Use the tokenizer it was trained with."
             )
+        copy = flag("copy", copy)
         self._network: Network | Mixture = Network(config, weights, copy=copy)
         self._tokenizer = tokenizer
         self._documents = documents
@@ -107,11 +119,14 @@ class Generator:
     @classmethod
     def from_checkpoint(cls, saved: Checkpoint) -> Generator:
         """Use a checkpoint that has been read; its weights are modified."""
+        from textgen.checkpoint.format import Checkpoint
+
+        check_instance("saved", saved, Checkpoint, "Read one with load_checkpoint.")
         documents = saved.facts.get("text", {}).get("documents", "whole")
         return cls(saved.model, saved.weights, saved.tokenizer, documents, copy=False)
 
     @classmethod
-    def mix(cls, generators: Sequence[Generator], shares: Sequence[float]) -> Generator:
+    def mix(cls, generators: Iterable[Generator], shares: Iterable[float]) -> Generator:
         """A generator that averages the probabilities of several models.
 
         Args:
@@ -124,19 +139,27 @@ class Generator:
         Raises:
             ConfigError: different tokenizers, or shares that do not fit.
         """
-        for other in generators[1:]:
-            _check_same_tokenizer(generators[0].tokenizer, other.tokenizer)
+        each = several("generators", generators, "generators")
         networks: list[Network] = []
-        for generator in generators:
+        for generator in each:
+            check_instance("each of generators", generator, Generator)
+            check_same_tokenizer(each[0].tokenizer, generator.tokenizer)
             if not isinstance(generator._network, Network):
                 raise ConfigError(
                     "a mixture cannot be mixed again. Mix all models in one call."
                 )
             networks.append(generator._network)
-        mixture = Mixture(networks, shares)
-        mixed = copy.copy(generators[0])
+        mixture = Mixture(networks, several("shares", shares, "numbers"))
+        mixed = copy.copy(each[0])
         mixed._network = mixture
         return mixed
+
+    def __repr__(self) -> str:
+        config, documents = self.config, self._documents
+        return (
+            f"<Generator: {config.cell} of {config.num_layers} x {config.units} units, "
+            f"{config.vocab_size} symbols, documents={documents!r}>"
+        )
 
     @property
     def config(self) -> ModelConfig:
@@ -190,6 +213,8 @@ class Generator:
             TokenizerError: unknown characters, with `unknown="error"`, or an unknown
                 label.
         """
+        one_text("prompt", prompt)
+        echo = flag("echo", echo)
         config = _sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         pieces = (piece for batch in begun for piece in batch.pieces())
@@ -207,6 +232,8 @@ class Generator:
         **settings: Any,
     ) -> str:
         """The whole text that `stream` yields, with the same options."""
+        one_text("prompt", prompt)
+        echo = flag("echo", echo)
         config = _sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         text = "".join(piece for batch in begun for piece in batch.pieces())
@@ -253,6 +280,7 @@ class Generator:
         if logprobs is not None:
             check_setting("logprobs", logprobs)
         config = _sampling_config(sampling, settings)
+        given = [prompts] if isinstance(prompts, str) else several_texts("prompts", prompts)
         if (width := config.beam_width) is not None:
             if num_samples > width:
                 raise ConfigError(
@@ -260,9 +288,8 @@ class Generator:
                     f"num_samples={num_samples}. Raise --beam-width."
                 )
             batch_size = num_samples
-        prompts = [prompts] if isinstance(prompts, str) else prompts
-        copies = [prompt for prompt in prompts for _ in range(num_samples)]
-        begun = self._begin(copies, config, seed, unknown, label, logprobs, batch_size)
+        counts = logprobs, int(num_samples), int(batch_size)
+        begun = self._begin(given, config, seed, unknown, label, *counts)
         return (sample for batch in begun for sample in batch.samples())
 
     def score(
@@ -323,7 +350,7 @@ class Generator:
         """
         from textgen.generation.scoring.vectors import similarity
 
-        return similarity(*self.encode([a, b]))
+        return similarity(*self.encode([one_text("a", a), one_text("b", b)]))
 
     def _begin(
         self,
@@ -333,12 +360,14 @@ class Generator:
         unknown: str,
         label: str | None,
         num_logprobs: int | None = None,
+        num_samples: int = 1,
         batch_size: int = 1,
     ) -> Iterator[Batch]:
         """Check everything now; the model reads the prompts batch by batch."""
         plan = make_plan(self._tokenizer, config, num_logprobs)
         encoded = encode_prompts(self._tokenizer, prompts, unknown, label)
-        return batches(self._network, plan, encoded, resolve_seed(seed), batch_size)
+        seed = resolve_seed(seed)
+        return batches(self._network, plan, encoded, seed, num_samples, batch_size)
 
 
 def resolve_seed(seed: int | None) -> int:
@@ -361,26 +390,10 @@ def _sampling_config(
 ) -> SamplingConfig:
     if sampling is None:
         return from_dict(SamplingConfig, settings)
+    check_instance("sampling", sampling, SamplingConfig, "Or give its fields as keywords.")
     if settings:
         raise ConfigError(
             f"sampling already holds all settings, but {', '.join(settings)} was given as "
             "well. Use dataclasses.replace to change one of them."
         )
     return sampling
-
-
-def _check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:
-    if one == other:
-        return
-    ours, theirs = one.to_dict(), other.to_dict()
-    names = [name for name in ours if ours[name] != theirs.get(name)]
-    what = f"they differ in {', '.join(names)}"
-    if isinstance(one, CharTokenizer) and isinstance(other, CharTokenizer):
-        only_one = sorted(set(one.characters) ^ set(other.characters))
-        if only_one:
-            what = f"only one knows {few(list(map(repr, only_one)), most=5)}"
-    raise ConfigError(
-        f"models with different tokenizers cannot be mixed: {what}. Train both on texts "
-        "with the same characters and labels, and with the same --tokenizer, --normalize "
-        "and --documents."
-    )

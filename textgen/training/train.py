@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.runs import RunDirectory, default_out
+from textgen.config.arguments import flag, one_path, several_paths
 from textgen.errors import ConfigError
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.keras import check_backend, wanted_backend
@@ -73,12 +74,16 @@ def train(
     ...     sorted(entry.name for entry in run.iterdir() if entry.is_dir())
     ['best', 'last']
     """
-    if resume:
+    paths = several_paths("paths", paths)
+    quiet, tune = flag("quiet", quiet), flag("tune", tune)
+    if flag("resume", resume):
         _check_resume(size, init_from, overwrite)
     # Before anything is read, which may take minutes.
     check_backend(wanted_backend())
+    if cache_dir is not None:
+        cache_dir = one_path("cache_dir", cache_dir)
     settings = ReadSettings(cache_dir, progress=not quiet)
-    run = RunDirectory(out or default_out(paths))
+    run = RunDirectory(default_out(paths) if out is None else one_path("out", out))
     # Locked before anything is read: another process may be training there.
     with signals_as_ctrl_c(), run.locked() as is_locked:
         if not is_locked and not quiet:
@@ -100,7 +105,7 @@ def train(
 
 
 def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> None:
-    if overwrite:
+    if flag("overwrite", overwrite):
         raise ConfigError("resume and overwrite cannot be used together. Choose one.")
     if size != "auto":
         raise ConfigError("a resumed run keeps its size. Leave out --size.")
@@ -127,7 +132,7 @@ def _fit(task: Task, quiet: bool, tune: bool) -> Path:
 
 
 @contextmanager
-def _resume_command_on_ctrl_c(paths: Paths, task: Task, quiet: bool) -> Iterator[None]:
+def _resume_command_on_ctrl_c(paths: list[str], task: Task, quiet: bool) -> Iterator[None]:
     """If the run is interrupted after a save, print the command that continues it."""
     run = task.run
     saved_before = run.saved_at()
@@ -137,8 +142,7 @@ def _resume_command_on_ctrl_c(paths: Paths, task: Task, quiet: bool) -> Iterator
         # Until the first save, a run to be overwritten is still the old one.
         is_begun = task.resumed is not None or run.saved_at() != saved_before
         if not quiet and is_begun and run.holds_run():
-            files = [paths] if isinstance(paths, str | Path) else paths
-            words = ["train", *map(str, files), "--out", str(run.path), "--resume"]
+            words = ["train", *paths, "--out", str(run.path), "--resume"]
             say(f"Continue with:  textgen {shlex.join(words)}")
         raise
 

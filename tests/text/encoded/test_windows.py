@@ -131,9 +131,9 @@ def test_too_little_text_names_the_three_options() -> None:
 def test_no_lanes_or_no_length_is_refused(
     batch_size: int, seq_length: int, wrong: str
 ) -> None:
-    with pytest.raises(ConfigError, match=f"^{wrong} must be at least 1"):
+    with pytest.raises(ConfigError, match=f"^{wrong} must be a whole number of at least 1"):
         windows(np.arange(9), batch_size, seq_length)
-    with pytest.raises(ConfigError, match=f"^{wrong} must be at least 1"):
+    with pytest.raises(ConfigError, match=f"^{wrong} must be a whole number of at least 1"):
         evaluation_windows(np.arange(9), batch_size, seq_length, context=np.arange(9))
 
 

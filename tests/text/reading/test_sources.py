@@ -13,9 +13,10 @@ import pytest
 
 from tests.text.reading.helpers import PACKERS, message_of, write
 from textgen.config.text import TextConfig
+from textgen.errors import ConfigError
 from textgen.text.reading import sources as sources_module
 from textgen.text.reading.corpus import read_corpus, read_text
-from textgen.text.reading.sources import Source
+from textgen.text.reading.sources import Source, find_sources
 
 every_packer = pytest.mark.parametrize("suffix", PACKERS)
 
@@ -115,9 +116,15 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert f"nor does the directory {tmp_path}/none" in message
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a\0b", ""])
+@pytest.mark.parametrize("name", ["x" * 300, ""])
 def test_impossible_names_are_missing_files(name: str) -> None:
     assert "does not exist" in message_of(name)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
+def test_what_no_file_can_be_called_is_no_path(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"paths=.* is not a valid path: it contains a"):
+        find_sources(name, "*.txt")
 
 
 def test_no_path_at_all_is_an_error() -> None:

@@ -58,7 +58,6 @@ def test_ids_are_a_flat_sequence_of_integers(ids: Any) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["x"], r"labels=\['x'\] must be a tuple of strings"),
         ((1,), r"labels=\(1,\) must be a tuple of strings"),
         (("y", "x"), "label 'x' comes after 'y'. Sort the labels and list each one once"),
         (("x", "x"), "label 'x' comes after 'x'"),

@@ -51,8 +51,21 @@ class Batch:
 
 
 def batches(
-    model: Model, plan: Plan, prompts: Sequence[Prompt], seed: int, batch_size: int
+    model: Model,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    seed: int,
+    num_samples: int,
+    batch_size: int,
 ) -> Iterator[Batch]:
-    """Read the prompts of one batch after the other; text `n` continues prompt `n`."""
-    for first in range(0, len(prompts), batch_size):
-        yield Batch(model, plan, prompts[first : first + batch_size], seed, first)
+    """Read the prompts of one batch after the other.
+
+    Args:
+        num_samples: texts for each prompt; text `n` continues prompt `n // num_samples`.
+    """
+    # Counted, not listed: it costs nothing to ask for more texts than will be taken.
+    total = len(prompts) * num_samples
+    for first in range(0, total, batch_size):
+        numbers = range(first, min(first + batch_size, total))
+        batch = [prompts[number // num_samples] for number in numbers]
+        yield Batch(model, plan, batch, seed, first)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from textgen.errors import ConfigError, TokenizerError
+from textgen.config.arguments import one_of
+from textgen.errors import TokenizerError
 from textgen.generation.decoding.plan import Model, Plan
 from textgen.generation.decoding.text import Text
 from textgen.generation.network.layers.base import Floats, State
@@ -48,8 +49,7 @@ def encode_prompts(
     >>> encode_prompts(CharTokenizer("ab"), ["ba"], unknown="error", label=None)
     [Prompt(text='ba', ids=(1, 0), label=())]
     """
-    if unknown not in ("skip", "error"):
-        raise ConfigError(f"unknown={unknown!r} must be one of skip, error.")
+    one_of("unknown", unknown, ("skip", "error"))
     missing: dict[str, None] = {}
     # A prompt of many texts is encoded once.
     ids = {t: _encoded(tokenizer, t, unknown, missing) for t in dict.fromkeys(texts)}

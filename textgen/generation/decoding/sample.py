@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ class Sample:
             ended the document), "pattern" (the text matches and cannot continue), or
             "no_choice" (`no_repeat_ngram_size` left no character).
         logprob: log-probability in nats of the text, including the end of its document
-            if written, under the model alone, before temperature and filters. NaN
+            if written, under the model alone, before temperature and filters. None
             if not requested.
         logprobs: one entry for each id of the text: `id`, `symbol`, `logprob`, and
             `top`, the most likely symbols with theirs. Empty if not requested.
@@ -31,7 +30,7 @@ class Sample:
     prompt: str
     text: str
     finish_reason: str
-    logprob: float = math.nan
+    logprob: float | None = None
     logprobs: tuple[Mapping[str, Any], ...] = ()
     label: str | None = None
 
@@ -50,7 +49,7 @@ class Sample:
         }
         if self.label is not None:
             data["label"] = self.label
-        if not math.isnan(self.logprob):
+        if self.logprob is not None:
             data["logprob"] = self.logprob
         if self.logprobs:
             data["logprobs"] = [dict(entry) for entry in self.logprobs]

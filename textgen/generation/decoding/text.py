@@ -154,7 +154,7 @@ class Text:
             self.prompt,
             text,
             self.finish_reason or "",
-            math.nan if num_logprobs is None else math.fsum(r.logprob for r in records),
+            None if num_logprobs is None else math.fsum(r.logprob for r in records),
             tuple(map(self._as_dict, records)) if num_logprobs else (),
             self.label,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import Floats, Ids, State
 from textgen.generation.network.network import Network
 from textgen.generation.sampling.filters import log_softmax
+from textgen.text.tokenizers.char import CharTokenizer
+from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.wording import few, shown
 
 
 class Mixture:
@@ -84,6 +88,24 @@ def _joined(states: Sequence[State]) -> State:
     return np.concatenate(flat, axis=1)[np.newaxis, np.newaxis]
 
 
+def check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:
+    """Refuse to mix models whose ids mean different characters; say how they differ."""
+    if one == other:
+        return
+    ours, theirs = one.to_dict(), other.to_dict()
+    names = [name for name in ours if ours[name] != theirs.get(name)]
+    what = f"they differ in {', '.join(names)}"
+    if isinstance(one, CharTokenizer) and isinstance(other, CharTokenizer):
+        only_one = sorted(set(one.characters) ^ set(other.characters))
+        if only_one:
+            what = f"only one knows {few(list(map(repr, only_one)), most=5)}"
+    raise ConfigError(
+        f"models with different tokenizers cannot be mixed: {what}. Train both on texts "
+        "with the same characters and labels, and with the same --tokenizer, --normalize "
+        "and --documents."
+    )
+
+
 def _check(networks: Sequence[Network], shares: Sequence[float]) -> None:
     if not networks:
         raise ConfigError("there is no model to mix. Pass at least one.")
@@ -93,8 +115,8 @@ def _check(networks: Sequence[Network], shares: Sequence[float]) -> None:
             f"example --mix {','.join(['1'] * len(networks))}."
         )
     for share in shares:
-        if not 0 < share < float("inf"):
-            raise ConfigError(f"a share of {share} must be a finite number above 0.")
+        if not isinstance(share, numbers.Real) or not 0 < share < float("inf"):
+            raise ConfigError(f"a share of {shown(share)} must be a finite number above 0.")
     sizes = {network.config.vocab_size for network in networks}
     if len(sizes) > 1:
         raise ConfigError(

@@ -13,12 +13,14 @@ The equations of every layer are in `layers` and `cells`. Four things make them 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from textgen.config.arguments import check_instance, described
 from textgen.config.model import ModelConfig
+from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import (
     Floats,
     Ids,
@@ -38,7 +40,8 @@ class Network:
     """A trained network, ready to predict.
 
     The state is a value: a method returns a new one and leaves the old one as it is, so
-    several continuations can start from it. Several threads may use one network.
+    several continuations can start from it. Several threads may use one network; it can
+    be copied, and pickled for another process.
 
     Args:
         config: the architecture.
@@ -47,6 +50,9 @@ class Network:
         copy: whether to copy the arrays. Without a copy they are scaled in place; if a
             layer's two kernels are adjacent in memory, as `load_checkpoint` reads them,
             nothing is held twice.
+
+    Raises:
+        ConfigError: a weight is missing, or has another shape or type.
 
     >>> config = ModelConfig(vocab_size=4, num_layers=1, units=2, embedding_dim=3)
     >>> shapes = config.weight_shapes().items()
@@ -62,6 +68,7 @@ class Network:
     """
 
     def __init__(self, config: ModelConfig, weights: Weights, *, copy: bool = True) -> None:
+        _check_weights(config, weights)
         self.config = config
         if copy:
             weights = {name: array.copy() for name, array in weights.items()}
@@ -70,6 +77,14 @@ class Network:
         counts = [layer.num_vectors for layer, _ in self._layers if layer.num_vectors]
         self._num_states, self._num_vectors = len(counts), max(counts)
         # NumPy lets other threads run during a product: each has its own buffers.
+        self._buffers = threading.local()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: everything but the buffers of this process."""
+        return {k: v for k, v in self.__dict__.items() if k != "_buffers"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         self._buffers = threading.local()
 
     def initial_state(self, batch_size: int = 1) -> State:
@@ -138,6 +153,21 @@ class Network:
             )
         np.copyto(work.vectors, state)
         return work
+
+
+def _check_weights(config: ModelConfig, weights: Weights) -> None:
+    check_instance("weights", weights, Mapping)
+    for name, shape in config.weight_shapes().items():
+        found = weights.get(name)
+        if not isinstance(found, np.ndarray) or _form(found) != (shape, np.float32):
+            raise ConfigError(
+                f"weights[{name!r}] must be an array of float32 with shape {shape}, not "
+                f"{described(found)}. Use the weights of this configuration."
+            )
+
+
+def _form(array: Floats) -> tuple[Any, Any]:
+    return array.shape, array.dtype
 
 
 class _Workspace:

@@ -14,6 +14,7 @@ Texts of any size are scored in bounded memory.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textgen.config.arguments import plain, whole_number
+from textgen.config.fields import MOST
 from textgen.errors import CheckpointError, ConfigError, CorpusError
 from textgen.generation.scoring.protocols import NUM_ROWS, Continuous, Model, Nats, Windowed
 from textgen.generation.scoring.segments import (
@@ -32,13 +35,13 @@ from textgen.generation.scoring.segments import (
     segments,
 )
 from textgen.text.tokenizers.serialization import Tokenizer
-from textgen.wording import is_whole_number
+from textgen.wording import count_of, shown
 
 MAX_WINDOWED_CHARS = 1 << 17
 """The most characters in all windows of a batch."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score:
     """How well a model predicts a text; holds sums, from which the means follow.
 
@@ -64,6 +67,25 @@ class Score:
     num_unknown: int = 0
     protocol: str = "continuous"
     window: int | None = None
+
+    def __post_init__(self) -> None:
+        nats = plain(self.nats)
+        if not isinstance(nats, int | float) or not abs(nats) <= sys.float_info.max:
+            raise ConfigError(f"nats={shown(nats)} must be a finite number.")
+        object.__setattr__(self, "nats", float(nats))
+        least = {"num_chars": 1, "num_bytes": 1, "num_unknown": 0}
+        for name, number in least.items():
+            count = whole_number(name, getattr(self, name), number, most=MOST)
+            object.__setattr__(self, name, count)
+
+    def __repr__(self) -> str:
+        """The means, which can be compared, before the counts they are taken over."""
+        protocol = self.protocol if self.window is None else f"window={self.window}"
+        return (
+            f"<Score: {self.bits_per_char:.4f} bits per character, "
+            f"{self.bits_per_byte:.4f} per byte, perplexity {self.perplexity:.3f}, "
+            f"{count_of(self.num_chars, 'character')}, {protocol}>"
+        )
 
     @property
     def nats_per_char(self) -> float:
@@ -191,8 +213,8 @@ class ScoreAccumulator:
     >>> for segment in segments(ByteTokenizer(), "né"):
     ...     total.add(segment, nats=3.0)
     >>> total.score()
-    Score(nats=3.0, num_chars=2, num_bytes=3, num_unknown=0, protocol='continuous',
-          window=None)
+    <Score: 2.1640 bits per character, 1.4427 per byte, perplexity 4.482, 2 characters,
+     continuous>
     """
 
     def __init__(self) -> None:
@@ -291,16 +313,12 @@ def _predicted(
     if window is None:
         reader, size = Continuous(network, tokenizer.start_id), SEGMENT_CHARS
     else:
-        _check_window(window)
+        # More characters than any text has are as good as MOST.
+        window = min(whole_number("window", window, 1, _NO_WINDOW), MOST)
         reader = Windowed(network, tokenizer.start_id, window)
         size = min(NUM_ROWS * window, MAX_WINDOWED_CHARS)
     parts = segments(tokenizer, documents, label=label, size=size)
     return ((part, reader.nats(part) * part.is_counted) for part in parts)
 
 
-def _check_window(window: Any) -> None:
-    if not is_whole_number(window, least=1):
-        raise ConfigError(
-            f"window={window!r} must be a whole number of at least 1. Leave it out to "
-            "carry the state through the whole text."
-        )
+_NO_WINDOW = "Leave it out to carry the state through the whole text."

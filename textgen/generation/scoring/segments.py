@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from textgen.config.arguments import each_of, one_text
 from textgen.errors import ConfigError
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.serialization import Tokenizer
@@ -116,8 +117,15 @@ def pieces_of(documents: Documents) -> Iterator[Piece]:
     >>> list(pieces_of(["a", "b"]))
     [Piece(text='a', ends=True, label=None), Piece(text='b', ends=True, label=None)]
     """
-    several = [documents] if isinstance(documents, str) else documents
-    return (Piece(each, ends=True) if isinstance(each, str) else each for each in several)
+    if isinstance(documents, str):
+        return iter([Piece(documents, ends=True)])
+    return map(_as_piece, each_of("text", documents, "documents"))
+
+
+def _as_piece(document: object) -> Piece:
+    if isinstance(document, Piece):
+        return document
+    return Piece(one_text("each document", document), ends=True)
 
 
 def _coded(

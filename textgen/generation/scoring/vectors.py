@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from textgen.config.arguments import several_texts
 from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
@@ -47,6 +48,7 @@ def encode(
             "texts must be a sequence of texts, but it is a single string, each character "
             "of which would be taken for a text. Put it in a list: [text]."
         )
+    texts = several_texts("texts", texts)
     if isinstance(network, Mixture):
         raise ConfigError(
             "a mixture of models has no single vector for a text. Encode with one of them."

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from textgen.config.arguments import check_instance, whole_number
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
 from textgen.text.encoded.scan import BlockLengths
@@ -71,6 +72,9 @@ def split(corpus: Corpus, config: TextConfig, seed: int) -> Split:
     Split(train=('to be or ',), val=('not',), test=(),
           train_labels=None, val_labels=None, test_labels=None)
     """
+    check_instance("corpus", corpus, Corpus, "Read one with read_corpus.")
+    check_instance("config", config, TextConfig)
+    seed = whole_number("seed", seed)
     lengths = BlockLengths()
     lengths.add(list(map(len, corpus.documents)), [True] * corpus.num_documents)
     route = router(lengths, corpus.kind, config, seed)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from textgen.config.arguments import described, whole_number
 from textgen.errors import ConfigError, CorpusError
 
 
@@ -110,6 +111,7 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
     [[3, 4], [7, 8]]
     """
     _check_sizes(batch_size, seq_length)
+    _check_ids(ids)
     needed = batch_size * seq_length + 1
     if len(ids) < needed:
         raise CorpusError(
@@ -223,5 +225,12 @@ def evaluation_windows(
 
 def _check_sizes(batch_size: int, seq_length: int) -> None:
     for name, value in (("batch_size", batch_size), ("seq_length", seq_length)):
-        if value < 1:
-            raise ConfigError(f"{name}={value} must be at least 1.")
+        whole_number(name, value, least=1)
+
+
+def _check_ids(ids: object) -> None:
+    if not isinstance(ids, np.ndarray) or ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise ConfigError(
+            f"ids must be a flat NumPy array of integers, not {described(ids)}. Encode a "
+            "text: tokenizer.encode(text)."
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
+from textgen.config.arguments import check_instance
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.reading.decoding import PieceDecoder
@@ -40,6 +41,7 @@ def corpus_sources(
     Raises:
         CorpusError: a path does not exist, or a directory has no matching file.
     """
+    check_instance("config", config, TextConfig)
     return without_repeats(find_sources(paths, corpus_globs(config)))
 
 

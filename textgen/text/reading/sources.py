@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, Any, TypeAlias
 
+from textgen.config.arguments import one_path, several_paths
 from textgen.errors import CorpusError
 from textgen.wording import did_you_mean, few
 
@@ -84,11 +85,11 @@ def find_sources(paths: Paths, glob: str | Sequence[str]) -> list[Source]:
     >>> find_sources("-", "*.txt")
     [Source(name='-', spool=None)]
     """
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    given = several_paths("paths", paths)
     if not given:
         raise CorpusError("no text was named. Name a file, a directory, or - for stdin.")
     globs = [glob] if isinstance(glob, str) else glob
-    return [Source(name) for path in given for name in _expanded(str(path), globs)]
+    return [Source(name) for path in given for name in _expanded(path, globs)]
 
 
 def single_source(path: str | Path) -> Source:
@@ -97,7 +98,7 @@ def single_source(path: str | Path) -> Source:
     Raises:
         CorpusError: the path does not exist, or is a directory.
     """
-    name = str(path)
+    name = one_path("path", path)
     if name != STDIN and os.path.isdir(name):
         raise CorpusError(f"{name} is a directory; one file is needed here.")
     if name != STDIN and not os.path.exists(name):

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from textgen.config.arguments import each_of, several_texts
 from textgen.errors import TokenizerError
 from textgen.text.tokenizers.checks import check_id, unknown_label
 from textgen.text.tokenizers.streaming import StreamDecoder
@@ -41,6 +42,10 @@ class BaseTokenizer(ABC):
     labels: tuple[str, ...]
     _first_special_id: ClassVar[int]
     _eod_mark: ClassVar[bytes]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: tables are made again, faster than a pickle carries them."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
     @property
     @abstractmethod
@@ -134,14 +139,14 @@ class BaseTokenizer(ABC):
         >>> ByteTokenizer().symbol(10)
         '0x0a'
         """
-        check_id(id, self.vocab_size)
-        if id == self.eod_id:
+        number = check_id(id, self.vocab_size)
+        if number == self.eod_id:
             return "<eod>"
-        if id == self.unknown_id:
+        if number == self.unknown_id:
             return "<unk>"
-        if 0 <= id - self._first_label_id < len(self.labels):
-            return f"<label:{self.labels[id - self._first_label_id]}>"
-        return self._symbol_of_text(id)
+        if 0 <= number - self._first_label_id < len(self.labels):
+            return f"<label:{self.labels[number - self._first_label_id]}>"
+        return self._symbol_of_text(number)
 
     def encode(self, text: str, unknown: str = "error") -> np.ndarray:
         """Convert a text to ids.
@@ -198,10 +203,12 @@ class BaseTokenizer(ABC):
         [0, 2, 3, 0, 1, 4, 0]
         """
         encoder = self.encoder(unknown)
-        texts = (normalize_text(document, self.normalize) for document in documents)
+        # Not a list: they may be larger than memory.
+        each = each_of("documents", documents)
+        texts = (normalize_text(document, self.normalize) for document in each)
         if labels is None:
             return _encode_all(encoder, zip(texts, repeat(None), strict=False))
-        whole, given = list(texts), list(labels)
+        whole, given = list(texts), several_texts("labels", labels)
         if len(whole) != len(given):
             raise TokenizerError(
                 f"there are {len(given):,} labels for {len(whole):,} documents. Give each "
@@ -262,7 +269,7 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: BaseTokenizer, unknown: str, *, marks_ends: bool) -> None:
-        if unknown not in ("error", "skip", "token"):
+        if not isinstance(unknown, str) or unknown not in ("error", "skip", "token"):
             raise TokenizerError(
                 f"unknown={shown(unknown)} must be one of error, skip, token."
             )

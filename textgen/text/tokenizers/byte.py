@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from textgen.config.arguments import one_text
 from textgen.errors import TokenizerError
 from textgen.text.tokenizers.base import BaseTokenizer
 from textgen.text.tokenizers.checks import (
@@ -16,6 +17,7 @@ from textgen.text.tokenizers.checks import (
     check_labels,
     check_normal_form,
     checked_ids,
+    tidy_fields,
 )
 from textgen.text.unicode.code_points import surrogates
 from textgen.wording import few_characters
@@ -53,6 +55,7 @@ class ByteTokenizer(BaseTokenizer):
     _eod_mark = b"\xff"
 
     def __post_init__(self) -> None:
+        tidy_fields(self)
         check_normal_form(self.normalize)
         check_bool("end_of_document", self.end_of_document)
         check_labels(self.labels, self.normalize, end_of_document=self.end_of_document)
@@ -73,7 +76,7 @@ class ByteTokenizer(BaseTokenizer):
         >>> ByteTokenizer().unknown_characters("any text")
         []
         """
-        return surrogates(text)
+        return surrogates(one_text("text", text))
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Convert `(num_ids,)` ids to text, with U+FFFD for invalid UTF-8.

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from textgen.config.arguments import described, each_of, whole_number
 from textgen.errors import TokenizerError
 from textgen.text.tokenizers.base import BaseTokenizer
 from textgen.text.tokenizers.checks import (
@@ -18,6 +19,7 @@ from textgen.text.tokenizers.checks import (
     check_normal_form,
     checked_ids,
     gathered_labels,
+    tidy_fields,
     unknown_characters_message,
 )
 from textgen.text.unicode.code_points import (
@@ -74,6 +76,7 @@ class CharTokenizer(BaseTokenizer):
     _eod_mark = _NO_CHARACTER.to_bytes(4, "little")
 
     def __post_init__(self) -> None:
+        tidy_fields(self)
         check_characters(self.characters)
         check_normal_form(self.normalize)
         check_bool("unknown", self.unknown)
@@ -107,7 +110,7 @@ class CharTokenizer(BaseTokenizer):
         """
         check_normal_form(normalize)
         counts = CodePointCounts()
-        for document in documents:
+        for document in each_of("documents", documents):
             counts.add(normalize_text(document, normalize))
         return cls.from_counts(
             counts.total(),
@@ -136,6 +139,8 @@ class CharTokenizer(BaseTokenizer):
         Raises:
             TokenizerError: as for `from_documents`.
         """
+        min_count = whole_number("min_count", min_count)
+        counts = _checked_counts(counts)
         kept = np.flatnonzero(counts >= max(min_count, 1))
         _check_not_empty(kept, counts, min_count)
         return cls(
@@ -237,6 +242,20 @@ class CharTokenizer(BaseTokenizer):
                     unknown_characters_message(names, has_token=self.unknown)
                 )
         return ids.astype(self.id_dtype, copy=False)
+
+
+def _checked_counts(counts: object) -> np.ndarray:
+    expected = (NUM_CODE_POINTS,)
+    if (
+        not isinstance(counts, np.ndarray)
+        or counts.shape != expected
+        or counts.dtype.kind not in "iu"
+    ):
+        raise TokenizerError(
+            f"counts must be an array of integers with shape {expected}, not "
+            f"{described(counts)}."
+        )
+    return counts
 
 
 def _check_not_empty(kept: np.ndarray, counts: np.ndarray, min_count: int) -> None:

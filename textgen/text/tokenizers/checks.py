@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from textgen.config.arguments import plain, several, several_texts, type_name
 from textgen.errors import TokenizerError
 from textgen.text.unicode.code_points import surrogates
 from textgen.text.unicode.normal_form import NORMAL_FORMS, normalize_text
-from textgen.wording import did_you_mean, few, few_characters, named, shown
+from textgen.wording import did_you_mean, few, few_characters, is_whole_number, named, shown
 
 # Unicode 17 assigns 297,334 characters; no text contains all of them.
 MAX_CHARACTERS = 500_000
@@ -33,7 +36,11 @@ def checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
     >>> checked_ids([2, 0], vocab_size=3)
     array([2, 0])
     """
-    array = np.asarray(ids)
+    try:
+        array = np.asarray(ids if hasattr(ids, "__len__") else several("ids", ids, "ids"))
+    except ValueError:
+        # Rows of different lengths.
+        array = np.asarray(ids, object)
     if array.size == 0:
         return np.zeros(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -46,18 +53,37 @@ def checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
     return array
 
 
-def check_id(id: int, vocab_size: int) -> None:
-    """Refuse an id outside the vocabulary.
+def check_id(id: int, vocab_size: int) -> int:
+    """The id as an `int`; refuses one outside the vocabulary.
 
     >>> check_id(3, vocab_size=3)
     Traceback (most recent call last):
     textgen.errors.TokenizerError: id 3 is outside the vocabulary (ids 0 to 2). ...
     """
-    if not 0 <= id < vocab_size:
+    # The usual case, once for each generated character.
+    if type(id) is int and 0 <= id < vocab_size:
+        return id
+    number = plain(id)
+    if not is_whole_number(number, least=-sys.maxsize):
+        raise TokenizerError(f"id {shown(id)} must be a whole number, not {type_name(id)}.")
+    if not 0 <= number < vocab_size:
         raise TokenizerError(
-            f"id {id} is outside the vocabulary (ids 0 to {vocab_size - 1}). "
+            f"id {shown(number)} is outside the vocabulary (ids 0 to {vocab_size - 1}). "
             "Decode ids with the tokenizer that encoded them."
         )
+    return number
+
+
+def tidy_fields(tokenizer: Any) -> None:
+    """Make a tuple of any iterable of labels, and Python's own scalars of NumPy's.
+
+    They are written to JSON, and equal tokenizers must be equal.
+    """
+    for name in ("unknown", "end_of_document"):
+        if name in tokenizer.__dict__:
+            object.__setattr__(tokenizer, name, plain(getattr(tokenizer, name)))
+    labels = tuple(several("labels", tokenizer.labels, "labels"))
+    object.__setattr__(tokenizer, "labels", labels)
 
 
 def check_characters(characters: object) -> None:
@@ -99,7 +125,7 @@ def check_normal_form(normalize: object) -> None:
     Traceback (most recent call last):
     textgen.errors.TokenizerError: normalize='nfd' must be one of none, nfc, nfkc.
     """
-    if normalize not in NORMAL_FORMS:
+    if not isinstance(normalize, str) or normalize not in NORMAL_FORMS:
         raise TokenizerError(
             f"normalize={shown(normalize)} must be one of {', '.join(NORMAL_FORMS)}."
         )
@@ -171,7 +197,8 @@ def gathered_labels(labels: Iterable[str], normalize: str) -> tuple[str, ...]:
     >>> gathered_labels(["sad", "glad", "sad"], "nfc")
     ('glad', 'sad')
     """
-    return tuple(sorted({normalize_text(label, normalize) for label in set(labels)}))
+    distinct = set(several_texts("labels", labels))
+    return tuple(sorted({normalize_text(label, normalize) for label in distinct}))
 
 
 def unknown_label(label: str, labels: Sequence[str]) -> TokenizerError:

@@ -42,8 +42,7 @@ class StreamDecoder:
         >>> StreamDecoder([b"a", b"b"]).feed(1)
         'b'
         """
-        check_id(id, len(self._symbols))
-        symbol = self._symbols[id]
+        symbol = self._symbols[check_id(id, len(self._symbols))]
         return self._decoder.decode(symbol) if symbol else self.flush()
 
     def flush(self) -> str:

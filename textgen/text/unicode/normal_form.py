@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Literal
 
+from textgen.config.arguments import one_text
 from textgen.errors import ConfigError
 
 NORMAL_FORMS = ("none", "nfc", "nfkc")
@@ -20,9 +21,17 @@ _LONG_RUN = 128
 def normalize_text(text: str, form: str) -> str:
     """Convert text to a Unicode normal form: "none" (unchanged), "nfc" or "nfkc".
 
+    Every text that is encoded passes through here, so a value that is not a text is
+    refused here.
+
+    Raises:
+        ConfigError: `text` is not a `str`.
+
     >>> normalize_text("e\\u0301", "nfc")
     'é'
     """
+    if not isinstance(text, str):
+        one_text("text", text)
     if form == "none" or text.isascii():
         return text
     return "".join(_normalized(part, form) for part in _parts(text))

@@ -11,6 +11,7 @@ import numpy as np
 
 from textgen.checkpoint.format import load_checkpoint
 from textgen.checkpoint.runs import find_checkpoint
+from textgen.config.arguments import check_instance, one_of, whole_number
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
 from textgen.model.architecture import layers
@@ -46,6 +47,11 @@ def build_model(
     >>> tuple(model(np.zeros((2, 5), "int32")).shape)
     (2, 5, 10)
     """
+    check_instance("config", config, ModelConfig)
+    if batch_size is not None:
+        batch_size = whole_number("batch_size", batch_size, 1, most=2**31 - 1)
+    seed = whole_number("seed", seed)
+    one_of("compute_dtype", compute_dtype, ("float32", "bfloat16"))
     ids = keras.Input((None,), batch_size=batch_size, dtype="int32", name="ids")
     building = Building(_seeds(seed), config.l1, batch_size is not None, compute_dtype)
     return keras.Model(ids, connect(layers(config), ids, building), name="textgen")

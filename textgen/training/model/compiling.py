@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from textgen.config.arguments import check_instance
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.training.backend.loaded import keras
@@ -56,6 +57,9 @@ def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
     >>> model.compiled
     True
     """
+    check_instance("model", model, keras.Model)
+    check_instance("config", config, ModelConfig)
+    check_instance("train", train, TrainConfig)
     model.compile(
         optimizer=make_optimizer(config, train),
         # Mean nats per id; warm-up and padding have weight 0.
