@@ -25,12 +25,23 @@ class CellWeights:
         self.scales = np.repeat(np.array(gate_scales, np.float32), len(recurrent_kernel))
         self.both_kernels = _stacked(kernel, recurrent_kernel)
         self.both_kernels *= self.scales
-        # Views: nothing is held twice.
-        self.kernel, self.recurrent_kernel = np.split(self.both_kernels, [len(kernel)])
+        self._num_inputs = len(kernel)
         bias *= self.scales
         # A GRU has a second bias, which its cell adds.
         biases = np.atleast_2d(bias)
         self.bias, self.recurrent_bias = biases[0], biases[-1]
+
+    # Views that are made when needed: a copy or a pickle would hold their numbers twice.
+
+    @property
+    def kernel(self) -> Floats:
+        """`(inputs, gates * units)`"""
+        return self.both_kernels[: self._num_inputs]
+
+    @property
+    def recurrent_kernel(self) -> Floats:
+        """`(units, gates * units)`"""
+        return self.both_kernels[self._num_inputs :]
 
     def project(self, x: Floats) -> Floats:
         """The input's part of the gates: `(..., inputs)` to `(..., gates * units)`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from textgen.model import layers
 
 
 class Pointwise:
-    """A function of `(..., inputs)` that returns `(..., outputs)`."""
+    """A function of `(..., inputs)` that returns `(..., outputs)`.
+
+    Args:
+        function: can be pickled, like everything in a network; so it is not a closure.
+    """
 
     num_vectors = 0
 
@@ -27,7 +32,7 @@ class Pointwise:
 def embedding(layer: layers.Embedding, weights: Weights) -> Pointwise:
     """Look up the row of each id."""
     matrix = layer.own(weights)["embedding"]
-    return Pointwise(lambda ids: matrix.take(ids, axis=0))
+    return Pointwise(partial(matrix.take, axis=0))
 
 
 def normalization(layer: layers.Normalization, weights: Weights) -> Pointwise:
@@ -39,36 +44,41 @@ def normalization(layer: layers.Normalization, weights: Weights) -> Pointwise:
     scale, offset = own["norm_scale"], own["norm_offset"]
     # A product with a column of 1/units is the mean, and faster than `mean`.
     average = np.full((layer.units, 1), 1 / layer.units, np.float32)
+    return Pointwise(partial(_normalize, average, layer.epsilon, scale, offset))
 
-    def normalize(x: Any) -> Any:
-        centred = x - x.dot(average)
-        variance = np.square(centred).dot(average)
-        centred /= np.sqrt(variance + layer.epsilon)
-        centred *= scale
-        centred += offset
-        return centred
 
-    return Pointwise(normalize)
+def _normalize(
+    average: Floats, epsilon: float, scale: Floats, offset: Floats, x: Any
+) -> Any:
+    centred = x - x.dot(average)
+    variance = np.square(centred).dot(average)
+    centred /= np.sqrt(variance + epsilon)
+    centred *= scale
+    centred += offset
+    return centred
 
 
 def projection(layer: layers.Projection, weights: Weights) -> Pointwise:
     """x K"""
     kernel = layer.own(weights)["kernel"]
-    return Pointwise(lambda x: x.dot(kernel))
+    return Pointwise(partial(_product, kernel))
+
+
+def _product(kernel: Floats, x: Any) -> Any:
+    return x.dot(kernel)
 
 
 def output(layer: layers.Output, weights: Weights) -> Pointwise:
     """x K + b; K is the transposed embedding if they are tied."""
     own = layer.own(weights)
     kernel = weights[layer.tied_to].T if layer.tied_to else own["kernel"]
-    bias = own["bias"]
+    return Pointwise(partial(_affine, kernel, own["bias"]))
 
-    def logits(x: Any) -> Any:
-        y = x.dot(kernel)
-        y += bias
-        return y
 
-    return Pointwise(logits)
+def _affine(kernel: Floats, bias: Floats, x: Any) -> Any:
+    y = x.dot(kernel)
+    y += bias
+    return y
 
 
 class Residual:
