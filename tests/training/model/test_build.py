@@ -114,7 +114,7 @@ def configs(draw: st.DrawFn) -> ModelConfig:
 
 
 @pytest.mark.slow
-@settings(max_examples=15)
+@settings(max_examples=8)
 @example(ModelConfig(3, "gru", 2, 4, 4, 0.3, 0.3, 0.0, True, True, True))
 @example(ModelConfig(3, "lstm", 2, 4, 3, 0.3, 0.0, 0.3, True, False, True))
 @given(configs())

@@ -187,7 +187,7 @@ def kernel_calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @both_cells
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=3, deadline=None, derandomize=True)
 @given(
     batch=st.sampled_from([1, 2, 16, 37, 48]),
     time=st.integers(1, 12),

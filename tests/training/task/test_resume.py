@@ -29,7 +29,9 @@ from textgen.training.task.task import Task
 
 
 # In the first round, at the end of a round, inside a later one.
-@pytest.mark.parametrize("stop_at", [3, 24, 31])
+@pytest.mark.parametrize(
+    "stop_at", [3, pytest.param(24, marks=pytest.mark.one_backend), 31]
+)
 @pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     book: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
@@ -76,6 +78,7 @@ def change_last(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
     save_checkpoint(run / "last", saved, TrainingState(state.values, arrays))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "wrong", [{"metrics.0": np.zeros(3, np.float32)}, {"metrics.9": np.float32(1)}]
 )
@@ -88,6 +91,7 @@ def test_metrics_that_do_not_fit_are_a_clear_error(
 
 
 @pytest.mark.slow
+@pytest.mark.one_backend
 @pytest.mark.parametrize("num_left", [0, 2])
 def test_fewer_metrics_than_there_are_is_a_clear_error(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_left: int

@@ -101,6 +101,8 @@ def test_records_without_labels_have_facts_without_labels(tmp_path: Path) -> Non
     assert "num_labels" not in task.facts
 
 
+@pytest.mark.one_backend
+@pytest.mark.slow
 def test_names_that_are_no_text_are_kept_as_escapes(tmp_path: Path) -> None:
     path = tmp_path / "caf\udce9.txt"
     try:
