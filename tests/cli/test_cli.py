@@ -20,7 +20,8 @@ from textgen.corpora.public import PUBLIC_CORPORA
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "sample", "score", "info", "corpus", "demo", "corpus fetch"]
+    "command",
+    ["train", "sample", "score", "info", "runs", "corpus", "demo", "corpus fetch"],
 )
 def test_every_command_explains_itself(
     command: str, capsys: pytest.CaptureFixture[str]

@@ -27,7 +27,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
         `text`, `train`, `score`. Scores are in bits per character.
     """
     tokenizer, facts = checkpoint.tokenizer, dict(checkpoint.facts)
-    facts["text"] = _without_folders(facts.get("text", {}))
+    facts["text"] = shareable_text(facts.get("text", {}))
     return {
         "path": str(path),
         "model": asdict(checkpoint.model),
@@ -43,7 +43,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     }
 
 
-def _without_folders(text: Mapping[str, Any]) -> dict[str, Any]:
+def shareable_text(text: Mapping[str, Any]) -> dict[str, Any]:
     """The facts about a text; runs of earlier versions stored whole paths."""
     sources, base = text.get("sources"), text.get("init_from")
     shared = dict(text)

@@ -151,11 +151,24 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return read_consistent(lambda: checkpoint_directory(path), _read_checkpoint)
 
 
-def _read_checkpoint(directory: Path) -> Checkpoint:
+def load_config(path: str | Path) -> tuple[ModelConfig, Mapping[str, Any]]:
+    """The model and the facts of a checkpoint; neither vocabulary nor weights are read.
+
+    Raises:
+        CheckpointError: as for `load_checkpoint`.
+    """
+    return read_consistent(lambda: checkpoint_directory(path), _read_config)
+
+
+def _read_config(directory: Path) -> tuple[ModelConfig, dict[str, Any]]:
     data = read_json(directory / CONFIG, MAX_BYTES[CONFIG])
     _check_version(directory / CONFIG, data)
     model = _read_model(directory / CONFIG, data)
-    facts = _read_facts(directory / CONFIG, data)
+    return model, _read_facts(directory / CONFIG, data)
+
+
+def _read_checkpoint(directory: Path) -> Checkpoint:
+    model, facts = _read_config(directory)
     tokenizer = _read_tokenizer(directory / TOKENIZER)
     if tokenizer.vocab_size != model.vocab_size:
         raise CheckpointError(

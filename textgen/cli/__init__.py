@@ -13,6 +13,7 @@ from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
 from textgen.cli.info import info
 from textgen.cli.novelty import novelty
+from textgen.cli.runs import runs
 from textgen.cli.sample import sample
 from textgen.cli.score import score
 from textgen.cli.train import train
@@ -33,9 +34,10 @@ def cli() -> None:
       textgen sample --prompt "It was "      generate text with the newest checkpoint
       textgen score other_book.txt           measure how well the model predicts a text
       textgen novelty page.txt               measure how much of a text is copied
+      textgen runs                           list the trained models, newest first
       textgen demo                           train and generate in two minutes
     """
 
 
-for command in (train, sample, score, novelty, info, corpus, cache, demo):
+for command in (train, sample, score, novelty, info, runs, corpus, cache, demo):
     cli.add_command(command)
