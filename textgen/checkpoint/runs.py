@@ -182,7 +182,11 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         # The directory `poems` may contain the text that the run `poems` was trained on.
         if os.path.exists(RUNS / path):
             return checkpoint_directory(RUNS / path)
-        hint = did_you_mean(str(path), _run_names(RUNS), otherwise=TRAIN_FIRST)
+        # A text that was trained on has often given the run its name.
+        is_text = os.path.isfile(path)
+        name = default_out(path).name if is_text else str(path)
+        otherwise = f"Train on it first: textgen train {path}" if is_text else TRAIN_FIRST
+        hint = did_you_mean(name, _run_names(RUNS), otherwise=otherwise)
         raise CheckpointError(str(error).replace(TRAIN_FIRST, hint)) from error
 
 

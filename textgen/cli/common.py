@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+import click
+
+from textgen.errors import CheckpointError
 from textgen.wording import MARKS, one_line, say, visible
 
 
@@ -31,6 +38,58 @@ def write_text(
     sys.stdout.flush()
 
 
+def check_output(name: str | None, *, overwrite: bool) -> None:
+    """Refuse a file for the results that must not, or cannot, be written.
+
+    Raises:
+        click.UsageError: it exists and `overwrite` is False, or there is no such folder.
+    """
+    if name is None or name == "-":
+        return
+    if os.path.exists(name) and not os.path.isfile(name):
+        raise click.UsageError(
+            f"--output {name}: this is not a regular file. Redirect stdout to it instead: "
+            f"> {shlex.quote(name)}"
+        )
+    if os.path.lexists(name) and not overwrite:
+        raise click.UsageError(
+            f"--output {name}: this file exists. Add --overwrite to replace it, or name "
+            "another."
+        )
+    folder = os.path.dirname(name)
+    if folder and not os.path.isdir(folder):
+        raise click.UsageError(
+            f"--output {name}: there is no directory {folder}. Create it: mkdir -p "
+            f"{shlex.quote(folder)}"
+        )
+
+
+@contextmanager
+def results_in(name: str | None) -> Iterator[None]:
+    """Let what the body writes to stdout go to a file, and say so on stderr.
+
+    Args:
+        name: the file, which is written whole or not at all; None or `-` for stdout.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    if name is None or name == "-":
+        yield
+        return
+    from textgen.disk.atomic import new_file
+
+    # A link stays a link: what it points to is replaced.
+    place = Path(os.path.realpath(name))
+    with new_file(place, "Free some space or choose another --output.") as file:
+        text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")
+        with redirect_stdout(text):
+            yield
+        text.flush()
+        text.detach()
+    say(f"Wrote {one_line(name)}")
+
+
 def write_json(data: object) -> None:
     """Print data as a line of JSON."""
     sys.stdout.write(fit_to_show(json.dumps(data, ensure_ascii=False)) + "\n")
@@ -44,6 +103,39 @@ def fit_to_show(line: str) -> str:
         controls = (*range(0x7F, 0xA0), *MARKS)
         line = line.translate({code: f"\\u{code:04x}" for code in controls})
     return line
+
+
+def find_with_text(arguments: Sequence[str]) -> tuple[Path, str]:
+    """Find the checkpoint of `[CHECKPOINT] TEXT`, and name the text.
+
+    Raises:
+        click.UsageError: the two are in the wrong order, or the text is a checkpoint.
+    """
+    *named, text = arguments
+    if text != "-" and not os.path.isfile(text) and is_checkpoint(text):
+        command = click.get_current_context().command_path
+        if named and (named[0] == "-" or os.path.isfile(named[0])):
+            line = f"{command} {shlex.join([text, named[0]])}"
+            raise click.UsageError(
+                f"{named[0]} is a text and {text} a checkpoint; the checkpoint comes "
+                f"first: {line}"
+            )
+        raise click.UsageError(
+            f"{text} is a checkpoint, not a text. Name a text file after it: {command} "
+            f"{shlex.quote(text)} TEXT.txt"
+        )
+    return find(*named), text
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a name leads to a checkpoint or a run."""
+    from textgen.checkpoint.runs import find_checkpoint
+
+    try:
+        find_checkpoint(name)
+    except CheckpointError:
+        return False
+    return True
 
 
 def find(checkpoint: str | None = None) -> Path:

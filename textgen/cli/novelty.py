@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textgen.cli.common import find
+from textgen.cli.common import find_with_text
 from textgen.cli.options import given
 from textgen.config.fields import from_dict, pick
 from textgen.config.text import TextConfig
@@ -34,7 +34,8 @@ MAX_SHOWN = 200
     multiple=True,
     metavar="PATH",
     help="File, directory or pattern to search in; repeatable.  "
-    "[default: the text that CHECKPOINT was trained on]",
+    "[default: the text that CHECKPOINT was trained on, "
+    "if it is still in the working directory or in that of the run]",
 )
 @click.option(
     "--pieces",
@@ -42,12 +43,19 @@ MAX_SHOWN = 200
     metavar="LENGTHS",
     help="Lengths of the pieces to count, in characters.  [default: 10,20,40]",
 )
-@click.option("--encoding", help="Encoding of the corpus.  [default: as in training]")
 @click.option(
-    "--glob", help="Which files of a directory are read.  [default: as in training]"
+    "--encoding", metavar="NAME", help="Encoding of the corpus.  [default: as in training]"
 )
 @click.option(
-    "--text-encoding", default="utf-8", help="Encoding of TEXT.  [default: utf-8]"
+    "--glob",
+    metavar="PATTERN",
+    help="Which files of a directory are read.  [default: as in training]",
+)
+@click.option(
+    "--text-encoding",
+    default="utf-8",
+    metavar="NAME",
+    help="Encoding of TEXT.  [default: utf-8]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def novelty(
@@ -78,15 +86,14 @@ def novelty(
             "too many arguments: expected [CHECKPOINT] TEXT. Put --corpus before each path "
             "of a corpus."
         )
-    *named, file = arguments
-    if file == "-" and "-" in paths:
+    if arguments[-1] == "-" and "-" in paths:
         raise click.UsageError("TEXT and --corpus cannot both be stdin.")
     from textgen.checking.novelty import checked_lengths, read_texts
     from textgen.checking.novelty import novelty as measure
     from textgen.checkpoint.format import load_checkpoint
 
     lengths = checked_lengths(_whole_numbers(pieces))
-    path = find(*named)
+    path, file = find_with_text(arguments)
     checkpoint = load_checkpoint(path)
     trained_on = checkpoint.facts.get("text", {})
     asked = given({"encoding": encoding, "glob": glob})

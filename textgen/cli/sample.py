@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textgen.cli.common import find, write_json, write_text
+from textgen.cli.common import (
+    check_output,
+    find,
+    is_checkpoint,
+    results_in,
+    write_json,
+    write_text,
+)
 from textgen.cli.options import NUMBERS, Command, config_options, given
 from textgen.config.fields import pick
 from textgen.config.sampling import SamplingConfig
@@ -37,6 +46,8 @@ class _Request:
     unknown: str
     jsonl: bool
     logprobs: int | None
+    output: str | None
+    overwrite: bool
     interactive: bool
 
 
@@ -55,13 +66,16 @@ class _Request:
     metavar="FILE",
     help="Many prompts, one per line; an empty line is an empty prompt.",
 )
-@click.option("--encoding", help="Encoding of the prompt file.  [default: utf-8]")
+@click.option(
+    "--encoding", metavar="NAME", help="Encoding of the prompt file.  [default: utf-8]"
+)
 @click.option("--label", help="A label of the training text, for a model of labelled text.")
 @click.option("--seed", type=int, help="Random seed; the same seed repeats a text.")
 @click.option(
     "-n",
     "--num-samples",
     type=click.IntRange(min=1),
+    metavar="N",
     default=1,
     help="Number of texts for each prompt.  [default: 1]",
 )
@@ -83,9 +97,17 @@ class _Request:
 @click.option(
     "--logprobs",
     type=click.IntRange(min=0),
+    metavar="K",
     help="With --jsonl: also this many of the most likely characters at each position. "
     "Log-probabilities are in nats, of the model alone, before temperature and filters.",
 )
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the text to FILE, which appears when all of it is generated.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the file named by --output.")
 @click.option(
     "--interactive",
     is_flag=True,
@@ -103,7 +125,7 @@ def sample(**options: Any) -> None:
       textgen sample my_book --temperature 0.6 --top-p 0.95 --seed 7
       textgen sample names -n 10 --until line
       textgen sample diary --pattern "On [A-Z][a-z]+day, [^.]*[.]" --length 200
-      textgen sample reviews --label good --jsonl -n 100 > good.jsonl
+      textgen sample reviews --label good --jsonl -n 100 --output good.jsonl
       textgen sample poems tales --mix 0.7,0.3
       textgen sample --interactive
       textgen sample --prompt-file opening.txt --no-echo > rest.txt
@@ -118,7 +140,8 @@ def sample(**options: Any) -> None:
     if request.interactive:
         _converse(generator, settings, request)
     else:
-        _write(generator, settings, request)
+        with results_in(request.output):
+            _write(generator, settings, request)
 
 
 def _check_usage(request: _Request) -> None:
@@ -133,9 +156,17 @@ def _check_usage(request: _Request) -> None:
     if request.logprobs is not None and not request.jsonl:
         raise click.UsageError("--logprobs needs --jsonl.")
     if request.interactive:
-        others = {"--jsonl": request.jsonl, "-n": request.num_samples > 1}
+        others = {
+            "--jsonl": request.jsonl,
+            "-n": request.num_samples > 1,
+            "--output": request.output is not None,
+        }
         for flag in (*named, *(flag for flag, is_given in others.items() if is_given)):
             raise click.UsageError(f"{flag} and --interactive cannot be used together.")
+    if request.overwrite and request.output is None:
+        raise click.UsageError("--overwrite needs --output.")
+    check_output(request.output, overwrite=request.overwrite)
+    _check_no_prompt(request.checkpoints)
     num_checkpoints = len(request.checkpoints)
     if num_checkpoints > 1 and request.mix is None:
         raise click.UsageError(
@@ -144,6 +175,18 @@ def _check_usage(request: _Request) -> None:
         )
     if num_checkpoints < 2 and request.mix is not None:
         raise click.UsageError("--mix needs at least two checkpoints.")
+
+
+def _check_no_prompt(checkpoints: tuple[str, ...]) -> None:
+    """Refuse what a person wants to be continued in the place of a checkpoint."""
+    for name in checkpoints:
+        is_file = name == "-" or os.path.isfile(name)
+        if (is_file or " " in name) and not is_checkpoint(name):
+            flag = "--prompt-file" if is_file else "--prompt"
+            raise click.UsageError(
+                f"{name} is not a checkpoint. To continue it as a text: textgen sample "
+                f"{flag} {shlex.quote(name)}"
+            )
 
 
 def _load(request: _Request) -> Generator:

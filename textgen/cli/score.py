@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textgen.cli.common import find, fit_to_show, write_text
+from textgen.cli.common import find_with_text, fit_to_show, write_text
 from textgen.cli.per_char import coloured, colours_wanted, json_lines, legend
 from textgen.config.text import TextConfig
 from textgen.wording import count_of, say
@@ -55,7 +55,12 @@ READ_BYTES = 1 << 14
     help="Label read before every document, for a model of labelled records.  "
     "[default: the labels in FILE]",
 )
-@click.option("--encoding", default="utf-8", help="Encoding of FILE.  [default: utf-8]")
+@click.option(
+    "--encoding",
+    default="utf-8",
+    metavar="NAME",
+    help="Encoding of FILE.  [default: utf-8]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def score(
     arguments: tuple[str, ...],
@@ -93,13 +98,13 @@ def score(
             f"--dynamic and {other} cannot be used together: a model that learns while it "
             "reads gives one score for the whole text."
         )
-    *checkpoint, file = arguments
     # An unknown encoding is refused before anything is loaded.
     TextConfig(encoding=encoding)
     from textgen.checkpoint.format import load_checkpoint
     from textgen.text.reading.sources import single_source
 
-    saved = load_checkpoint(find(*checkpoint))
+    path, file = find_with_text(arguments)
+    saved = load_checkpoint(path)
     text = _Text(saved, single_source(file), encoding, label)
     if dynamic:
         _show_dynamic(text, as_json)

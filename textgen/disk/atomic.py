@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from textgen.errors import CheckpointError, TextgenError
 
@@ -34,10 +34,29 @@ def write_file(path: Path, data: bytes, advice: str = ADVICE) -> None:
     Raises:
         CheckpointError: the file cannot be written.
     """
+    with new_file(path, advice) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_file(path: Path, advice: str = ADVICE) -> Iterator[IO[bytes]]:
+    """Yield an empty file, which becomes `path` when the body succeeds.
+
+    If the body fails, `path` is as it was.
+
+    Args:
+        advice: as for `write_file`.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
     fresh = path.with_name(f".{path.name}.new")
     with writing_errors(path, "write this file", advice):
         try:
-            write_flushed(fresh, data)
+            with open(fresh, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(fresh, path)
         except BaseException:
             fresh.unlink(missing_ok=True)
