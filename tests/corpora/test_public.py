@@ -255,15 +255,16 @@ def test_a_missing_page_is_named_with_its_status(offer: Offer, tmp_path: Path) -
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("folder", [".", "made", "made/on the way"])
 def test_without_a_network_the_error_says_what_to_check(
-    offer: Offer, tmp_path: Path
+    offer: Offer, tmp_path: Path, folder: str
 ) -> None:
     offer()
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/gull.txt"
     with pytest.raises(FetchError, match=r"cannot be reached.*Check the network") as caught:
-        fetch("gull", tmp_path, url=url)
+        fetch("gull", tmp_path / folder, url=url)
     assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == []
 

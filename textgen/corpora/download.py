@@ -14,6 +14,8 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,7 @@ def fetch(
         FetchError: the name is unknown, the server cannot be reached or has no such
             file, the connection broke, the file is not the expected one, another file
             of this name already exists, or the folder is not writable. No partial file
-            is left behind, and no other file is overwritten.
+            or new folder is left behind, and no other file is overwritten.
 
     >>> fetch("tinyshakespear", "corpora")
     Traceback (most recent call last):
@@ -75,11 +77,22 @@ def fetch(
     path = Path(folder) / corpus.file_name
     try:
         if not _is_there(corpus, path):
-            make_directory(path.parent)
-            _fetch_into(corpus, path, url or corpus.url, progress)
+            with _kept_if_filled(make_directory(path.parent)):
+                _fetch_into(corpus, path, url or corpus.url, progress)
     except OSError as error:
         raise _unusable(path.parent, error) from error
     return path
+
+
+@contextmanager
+def _kept_if_filled(created: Sequence[Path]) -> Iterator[None]:
+    """Remove these new folders, the deepest first, if the body leaves them empty."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty
+            for folder in created:
+                folder.rmdir()
 
 
 def _fetch_into(corpus: PublicCorpus, path: Path, url: str, progress: bool) -> None:
