@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import textwrap
 from typing import Any
 
 import click
@@ -22,7 +24,7 @@ from textgen.wording import say
 def demo(out: str) -> None:
     """Train on a small book that comes with the package, and generate a page.
 
-    The run in --out is replaced each time.
+    Takes about two minutes. The run in --out is replaced each time.
     """
     from textgen.corpora.bundled import bundled_corpus
     from textgen.generation.generator import Generator
@@ -32,17 +34,29 @@ def demo(out: str) -> None:
     say(f"Training on {book.name}, a book of fables written for this package.")
     run = train_on([book], out, overwrite=True, tune=True, **DEMO_OPTIONS)
     say("\nA page by the new model:\n")
-    prompt = "THE "
-    write_text(
-        Generator.load(run).stream(prompt, length=700, temperature=0.6, seed=1, echo=True),
-        blank_line_after=True,
+    pieces = Generator.load(run).stream(
+        "THE ", length=700, temperature=0.6, seed=1, echo=True
     )
+    write_text([page("".join(pieces))], blank_line_after=True)
     command = os.environ.get("TEXTGEN_COMMAND", "textgen")
     out = shlex.quote(out)
     say("Try next:")
     say(f'  {command} sample {out} --prompt "One evening " --temperature 0.6')
     say(f"  {command} info {out}")
     say(f"  {command} train YOUR_TEXT.txt")
+
+
+def page(text: str) -> str:
+    """A text up to the end of its last sentence, in lines of at most 72 characters.
+
+    >>> print(page("THE GULL\\nIt flew. It ca"))
+    THE GULL
+    It flew.
+    """
+    sentences = re.match(r".*[.!?][\"'\u2019\u201d)]*(?=\s|\Z)", text, re.DOTALL)
+    words = text.rpartition(" ")[0] or text
+    whole = sentences[0] if sentences else words
+    return "\n".join(textwrap.fill(line, 72) for line in whole.split("\n"))
 
 
 # Limited by time, so that the demo takes as long on a slow machine.
