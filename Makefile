@@ -12,7 +12,8 @@ TENSORFLOW := KERAS_BACKEND=tensorflow
 # Two devices, so that the tests cover training on more than one.
 JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2
 # One process per core of a small machine: most tests keep one core busy at most.
-PYTEST := $(BIN)/pytest -q -n 2
+# Skipped tests are counted by reason at the end.
+PYTEST := $(BIN)/pytest -q -n 2 -rs
 
 .PHONY: help demo lint format check test test-wheel clean
 .DEFAULT_GOAL := help
