@@ -19,8 +19,14 @@ FOLDER = click.option(
 def cache() -> None:
     """List or clear the texts that `textgen train` has encoded.
 
-    A text is encoded once, so that further training on it starts immediately. Cleared
-    entries are rebuilt when needed.
+    A text is encoded once, so that further training on it starts immediately. The cache
+    is in --cache-dir, else in the directory named by the environment variable
+    TEXTGEN_CACHE_DIR, else in the user's cache directory (on Linux ~/.cache/textgen);
+    list shows which. Clearing it is safe: entries are rebuilt when needed.
+
+    The cache holds neither runs nor downloads: runs are in checkpoints/, or where --out
+    said; fetched corpora in corpora/; and the history of textgen sample --interactive in
+    the user's data directory (on Linux ~/.local/share/textgen).
 
     \b
     Examples:
