@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.checking.helpers import STORY, Write, check, topics
+from textgen.checking.characters import RARE
 from textgen.checking.report import examine, summary
 from textgen.checkpoint.runs import RunDirectory
 from textgen.config.text import TextConfig
@@ -162,3 +164,23 @@ def test_the_summary_names_what_a_check_would_explain() -> None:
 def test_the_summary_counts_what_min_count_folds() -> None:
     line = line_of("ab" * 20 + "cd", config=TextConfig(min_count=10))
     assert "4 different (2 seen fewer than 10 times)" in line
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"documents": "lines"}, {"min_count": 40}, {"tokenizer": "byte"}]
+)
+def test_the_page_shows_no_number_that_the_data_lack(
+    options: dict[str, Any], write: Write, tmp_path: Path
+) -> None:
+    for number in range(12):
+        write(STORY * 20 + "xyz"[: number % 3], f"many/{number}.txt")
+    write(STORY.encode() * 30_000 + b"\xff", "many/z.txt")
+    report = check(tmp_path / "many", **options)
+    data = report.to_dict()
+    assert len(data["files"]) == 13
+    numbers = [data[name] for name in data if name.startswith("num_")]
+    # What rare means is no number of the text.
+    numbers.append(options.get("min_count", RARE))
+    shown = re.findall(r"\d[\d,]*", report.as_text().splitlines()[0])
+    assert {int(number.replace(",", "")) for number in shown} <= {*numbers}
+    assert data["num_read_up_to_a_fault"] == 1

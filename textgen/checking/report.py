@@ -31,7 +31,7 @@ from textgen.checking.characters import (
     total,
 )
 from textgen.checking.documents import repeat_findings, shape_findings
-from textgen.checking.files import MAX_FAULTS, file_findings, mojibake_findings
+from textgen.checking.files import file_findings, mojibake_findings
 from textgen.checking.finding import SEVERITIES, Finding
 from textgen.checking.survey import Survey, survey
 from textgen.config.fields import from_dict
@@ -182,12 +182,14 @@ def _about_model(
 def _facts(found: Survey, parts: Parts | None) -> dict[str, Any]:
     stats, parts = found.stats, parts or Parts(0, 0, 0)
     return {
-        "files": [source.name for source in found.sources[:MAX_FAULTS]],
+        "files": [source.name for source in found.sources],
         "num_files": len(found.read),
         "num_refused": len(found.faults),
+        "num_read_up_to_a_fault": found.num_cut,
         "num_documents": stats.num_documents,
         "num_chars": stats.num_chars,
         "num_different": int(np.count_nonzero(stats.counts)),
+        "num_rare": _num_rare(stats, found.config),
         "num_train": parts.train,
         "num_val": parts.val,
         "num_test": parts.test,
@@ -206,14 +208,23 @@ def _headline_of(found: Survey) -> str:
 
 def _headline(stats: CorpusStats, num_files: int, text: TextConfig) -> str:
     kinds = f"{int(np.count_nonzero(stats.counts)):,} different"
-    if text.tokenizer == "char":
-        least = text.min_count if text.min_count > 1 else RARE
-        if num_rare := len(rare_codes(stats.counts, least)):
-            kinds += f" ({num_rare:,} seen fewer than {least:,} times)"
+    if num_rare := _num_rare(stats, text):
+        kinds += f" ({num_rare:,} seen fewer than {_rare_below(text):,} times)"
     files = count_of(num_files, "file")
     if text.documents != "whole":
         files = f"{count_of(stats.num_documents, 'document')} in {files}"
     return f"{count_of(stats.num_chars, 'character')}, {kinds}, {files}"
+
+
+def _num_rare(stats: CorpusStats, text: TextConfig) -> int:
+    """How many characters are rare; bytes never are."""
+    if text.tokenizer != "char":
+        return 0
+    return len(rare_codes(stats.counts, _rare_below(text)))
+
+
+def _rare_below(text: TextConfig) -> int:
+    return text.min_count if text.min_count > 1 else RARE
 
 
 # --- in one line ---
