@@ -7,6 +7,7 @@ underscores, a flag of the command line.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -125,13 +126,24 @@ def _plain(value: Any, kind: str) -> Any:
     return tuple(map(plain, value))
 
 
+def _in_words(kind: str) -> str:
+    """A type as a person says it.
+
+    >>> _in_words("int | None"), _in_words("float | tuple[float, ...]")
+    ('int or None', 'float or tuple of float')
+    """
+    plural = re.sub(r"tuple\[(\w+), \.\.\.\]", r"tuple of \1", kind)
+    return plural.replace(" | ", " or ")
+
+
 def _check_type(f: Field[Any], value: Any) -> None:
     allowed = _PYTHON_TYPES[str(f.type)]
     # In Python bool is a subclass of int, but `units=True` is a mistake.
     wrong_bool = isinstance(value, bool) and bool not in allowed
     if wrong_bool or not isinstance(value, allowed):
         raise ConfigError(
-            f"{f.name}={shown(value)} must be {f.type}, not {type_name(value)}."
+            f"{f.name}={shown(value)} must be {_in_words(str(f.type))}, not "
+            f"{type_name(value)}."
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{f.name}={value} must be a finite number.")
