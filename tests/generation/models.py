@@ -23,7 +23,13 @@ def chain_model(
     tokenizer: Tokenizer, successors: Mapping[int, int], **options: Any
 ) -> Generator:
     """A model that always writes the given successor of the character it read last."""
-    size = tokenizer.vocab_size
+    return Generator(*chain_weights(tokenizer.vocab_size, successors), tokenizer, **options)
+
+
+def chain_weights(
+    size: int, successors: Mapping[int, int]
+) -> tuple[ModelConfig, dict[str, np.ndarray]]:
+    """The configuration and the weights of such a model."""
     config = ModelConfig(
         vocab_size=size, cell="rnn", num_layers=1, units=size, embedding_dim=size
     )
@@ -33,7 +39,7 @@ def chain_model(
     weights["layers.0.kernel"] = np.eye(size, dtype=np.float32) * 20
     for before, after in successors.items():
         weights["output.kernel"][before, after] = 1000
-    return Generator(config, weights, tokenizer, **options)
+    return config, weights
 
 
 def writes(text: str, tokenizer: Tokenizer = LETTERS) -> Generator:

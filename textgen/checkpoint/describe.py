@@ -13,7 +13,7 @@ from textgen.config.model import ModelConfig
 from textgen.disk.names import shareable_name, shareable_run
 from textgen.model.architecture import layers
 from textgen.model.layers import Shape
-from textgen.wording import count_of, few, one_line, shown
+from textgen.wording import count_of, few, one_line, percent, shown
 
 # How many labels the page names; the JSON data name them all.
 MOST_LABELS = 20
@@ -87,6 +87,7 @@ def as_text(description: Mapping[str, Any]) -> str:
         f"vocab   {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
         f"normalize {tokenizer['normalize']})",
         *_label_lines(tokenizer["labels"], description["text"]),
+        *_label_accuracy_lines(description["score"]),
         f"model   {options}",
         "",
     ]
@@ -133,6 +134,25 @@ def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
     counts = counts if isinstance(counts, Mapping) else {}
     listed = few([_with_count(label, counts.get(label)) for label in labels], MOST_LABELS)
     return [f"labels  {len(labels):,}, with their documents: {listed}"]
+
+
+def label_accuracy_shown(share: float, num_documents: float) -> str:
+    """Say how well labels hold.
+
+    >>> label_accuracy_shown(share=0.875, num_documents=160)
+    '87.50% of 160 held-out records are most probable under their own label'
+    """
+    return (
+        f"{percent(share, 1)} of {count_of(num_documents, 'held-out record')} are most "
+        "probable under their own label"
+    )
+
+
+def _label_accuracy_lines(score: Mapping[str, Any]) -> list[str]:
+    share, count = score.get("label_accuracy"), score.get("label_records")
+    if not (_is_number(share) and _is_number(count)):
+        return []
+    return [f"        {label_accuracy_shown(share, count)}"]
 
 
 def _with_count(label: str, count: object) -> str:

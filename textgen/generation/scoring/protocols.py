@@ -83,7 +83,9 @@ class Windowed:
             else:
                 nats[row] = self._read_part(number, x[row], y[row])
         if whole:
-            found = _read_rows(self._network, [x[r] for r in whole], [y[r] for r in whole])
+            found = nats_of_rows(
+                self._network, [x[r] for r in whole], [y[r] for r in whole]
+            )
             for row, part in zip(whole, found, strict=True):
                 nats[row] = part
         return nats
@@ -124,10 +126,15 @@ def _read(network: Model, x: NDArray[Any], y: NDArray[Any], state: Any) -> tuple
     return np.concatenate(found), state
 
 
-def _read_rows(
+def nats_of_rows(
     network: Model, xs: Sequence[NDArray[Any]], ys: Sequence[NDArray[Any]]
 ) -> list[Nats]:
-    """The same for a batch of texts, each from a cold start."""
+    """The surprise of each id of a batch of texts, each from a cold start.
+
+    Args:
+        xs: for each text the `(num_ids,)` ids that are read.
+        ys: for each text the ids that follow them, which are predicted.
+    """
     longest = max(map(len, xs))
     # Time comes first, so that the ids of a step are contiguous; padding is ignored.
     x = np.zeros((longest, len(xs)), xs[0].dtype)

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from textgen.checkpoint.describe import label_accuracy_shown
 from textgen.checkpoint.format import load_checkpoint
 from textgen.generation.generator import Generator
+from textgen.generation.network.network import Network
+from textgen.generation.scoring.labels import label_accuracy
 from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.backend.devices import data_parallel
 from textgen.training.backend.keras import quiet_import
@@ -103,6 +106,7 @@ class _Session:
         if reason := nothing_left(self.task, self.progress, self.budget):
             self.say(reason)
             self._score_test()
+            self._score_labels()
             return run.path
         if self.task.resumed is not None:
             run.remove_leftovers()
@@ -116,6 +120,7 @@ class _Session:
                 self._fit(wants_stop)
         self.say(conclusion(self.task, self.progress, self.budget))
         self._score_test()
+        self._score_labels()
         return run.path
 
     def _introduce(self) -> None:
@@ -269,8 +274,23 @@ class _Session:
             return_dict=True,
         )
         bits = float(logs["bits_per_id"]) * self.task.ids_per_char[2]
-        self.saver.save_test_score(best, bits)
+        self.saver.add_scores(best, {"test_bits_per_char": bits})
         self.say(f"Test text: {bits:.3f} bits per character.")
+
+    def _score_labels(self) -> None:
+        """Measure how well labels hold, unless it has been done already."""
+        tokenizer = self.task.tokenizer
+        if not tokenizer.label_ids or self.progress.best_score is None:
+            return
+        best = load_checkpoint(self.task.run.best)
+        if "label_accuracy" in best.facts["score"]:
+            return
+        network = Network(best.model, best.weights)
+        found = label_accuracy(network, tokenizer, self.task.val_ids)
+        if found is not None:
+            share, count = found.share, found.num_documents
+            self.saver.add_scores(best, {"label_accuracy": share, "label_records": count})
+            self.say(f"Labels: {label_accuracy_shown(share, count)}.")
 
 
 def _tensorboard(logs: Path) -> Any:

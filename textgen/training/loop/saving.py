@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -100,9 +101,9 @@ class Saver:
             write_file(run.history_png, history_png(rows), self._advice())
         write_file(run.history_csv, table, self._advice())
 
-    def save_test_score(self, best: Checkpoint, bits_per_char: float) -> None:
-        """Add the score of the test text to the best checkpoint."""
-        score = {**best.facts["score"], "test_bits_per_char": bits_per_char}
+    def add_scores(self, best: Checkpoint, scores: Mapping[str, float]) -> None:
+        """Add what was measured after training to the best checkpoint."""
+        score = {**best.facts["score"], **scores}
         scored = replace(best, facts={**best.facts, "score": score})
         save_checkpoint(self.task.run.best, scored, advice=self._advice())
 

@@ -1,0 +1,59 @@
+"""Whether documents tell the model which label they have."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.generation.models import chain_weights
+from textgen.generation.network.network import Network
+from textgen.generation.scoring.labels import LabelAccuracy, label_accuracy
+from textgen.text.tokenizers.char import CharTokenizer
+
+TOKENIZER = CharTokenizer("ab", end_of_document=True, labels=("x", "y"))
+A, B = TOKENIZER.encode("ab").tolist()
+X, Y = TOKENIZER.label_ids
+
+
+def writes_a_for_x_and_b_for_y() -> Network:
+    eod = TOKENIZER.eod_id
+    assert eod is not None
+    successors = {X: A, Y: B, A: eod, B: eod}
+    return Network(*chain_weights(TOKENIZER.vocab_size, successors))
+
+
+def accuracy(texts: str, labels: str, **options: int) -> LabelAccuracy | None:
+    """Of documents of one character, each with the label below it."""
+    ids = TOKENIZER.encode_documents(list(texts), labels=list(labels))
+    return label_accuracy(writes_a_for_x_and_b_for_y(), TOKENIZER, ids, **options)
+
+
+def test_a_document_is_right_if_its_own_label_makes_it_most_probable() -> None:
+    assert accuracy("aba", "xyy") == LabelAccuracy(num_right=2, num_documents=3)
+
+
+def test_a_document_is_read_from_a_cold_start_whatever_its_place() -> None:
+    # More than one batch, and every third label is wrong.
+    assert accuracy("ab" * 60, "xyxyxx" * 20) == LabelAccuracy(100, 120)
+
+
+def test_documents_are_drawn_from_all_over_a_long_text() -> None:
+    # The second half has the wrong labels; each document has 3 ids, read for two labels.
+    found = accuracy("a" * 40, "x" * 20 + "y" * 20, max_ids=60)
+    assert found == LabelAccuracy(num_right=5, num_documents=10)
+
+
+def test_at_least_one_document_is_read() -> None:
+    assert accuracy("ab", "xy", max_ids=1) == LabelAccuracy(1, 1)
+
+
+def test_there_is_no_accuracy_without_documents_or_labels() -> None:
+    network = writes_a_for_x_and_b_for_y()
+    nothing = np.array([TOKENIZER.eod_id])
+    assert label_accuracy(network, TOKENIZER, nothing) is None
+    for unlabelled in (CharTokenizer("abcde"), CharTokenizer("abcd", end_of_document=True)):
+        assert label_accuracy(network, unlabelled, np.arange(5)) is None
+
+
+def test_the_share_is_that_of_all_documents() -> None:
+    assert LabelAccuracy(3, 4).share == pytest.approx(0.75)

@@ -1,0 +1,92 @@
+"""How well labels hold: does a document tell the model which label it has?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgen.generation.scoring.protocols import NUM_ROWS, Model, nats_of_rows
+from textgen.text.tokenizers.serialization import Tokenizer
+
+MAX_IDS = 500_000
+"""The most ids that are read; each document is read once for every label."""
+
+
+@dataclass(frozen=True)
+class LabelAccuracy:
+    """How many documents are more probable under their own label than under any other.
+
+    >>> LabelAccuracy(num_right=3, num_documents=4).share
+    0.75
+    """
+
+    num_right: int
+    num_documents: int
+
+    @property
+    def share(self) -> float:
+        """The fraction of documents, from 0 to 1."""
+        return self.num_right / self.num_documents
+
+
+def label_accuracy(
+    network: Model, tokenizer: Tokenizer, ids: NDArray[Any], max_ids: int = MAX_IDS
+) -> LabelAccuracy | None:
+    """Whether the text of each document is most probable under its own label.
+
+    A model that ignores labels is right as often as a guess; one whose documents often
+    are more probable under another label also drifts to that label when it writes.
+
+    Args:
+        ids: `(num_ids,)`: labelled documents, as `encode_documents` gives them.
+        max_ids: if more would have to be read, documents from all over the text are.
+
+    Returns:
+        None if there are no documents or no labels.
+    """
+    if tokenizer.eod_id is None or not tokenizer.label_ids:
+        return None
+    ends = np.flatnonzero(ids == tokenizer.eod_id)
+    found = [ids[start + 1 : end + 1] for start, end in pairwise(ends)]
+    documents = _spread(found, max_ids // len(tokenizer.label_ids))
+    if not documents:
+        return None
+    nats = np.concatenate(list(_nats_under_each(network, tokenizer, documents)))
+    own = np.array([document[0] for document in documents], int)
+    best = np.array(tokenizer.label_ids)[nats.argmin(axis=1)]
+    return LabelAccuracy(int((best == own).sum()), len(documents))
+
+
+def _spread(documents: Sequence[NDArray[Any]], max_ids: int) -> list[NDArray[Any]]:
+    """All documents, or some in equal steps, with about `max_ids` ids; at least one."""
+    total = sum(map(len, documents))
+    count = min(len(documents), max(1, len(documents) * max_ids // max(1, total)))
+    return [documents[place * len(documents) // count] for place in range(count)]
+
+
+def _nats_under_each(
+    network: Model, tokenizer: Tokenizer, documents: Sequence[NDArray[Any]]
+) -> Iterator[NDArray[np.float64]]:
+    """`(batch, num_labels)`: the surprise of documents after each of the labels.
+
+    Args:
+        documents: each begins with its label and ends with the end of document.
+    """
+    labels = tokenizer.label_ids
+    per_batch = max(1, NUM_ROWS // len(labels))
+    for start in range(0, len(documents), per_batch):
+        batch = documents[start : start + per_batch]
+        xs, ys = [], []
+        for document in batch:
+            for label in labels:
+                read = np.asarray([tokenizer.eod_id, label, *document[1:-1]])
+                xs.append(read)
+                ys.append(np.append(read[1:], document[-1]))
+        # The first id predicted is the label itself.
+        sums = [nats[1:].sum() for nats in nats_of_rows(network, xs, ys)]
+        yield np.reshape(sums, (len(batch), len(labels)))
