@@ -122,7 +122,8 @@ def test_memory_does_not_grow_with_the_file(kind: str, tmp_path: Path) -> None:
         return highest
 
     peak(100)  # tables are made once
-    assert peak(20_000) < peak(2_000) + 50_000
+    # Both are long enough for full buffers: with fewer lines they are still filling.
+    assert peak(60_000) < peak(20_000) + 20_000
 
 
 # --- blank files ---
