@@ -24,6 +24,7 @@ from textgen.checkpoint.runs import (
 )
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
+from textgen.text.reading.sources import find_sources
 from textgen.text.tokenizers.char import CharTokenizer
 
 
@@ -254,6 +255,26 @@ def test_a_run_is_named_after_its_first_text(paths: Any, out: str) -> None:
 def test_a_file_whose_name_looks_like_a_glob_names_its_run(tmp_path: Path) -> None:
     (tmp_path / "we[ird].txt").write_text("text")
     assert default_out(tmp_path / "we[ird].txt") == Path("checkpoints", "we[ird]")
+
+
+def test_a_run_on_a_pipe_is_named_like_one_on_standard_input(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert default_out(tmp_path / "fifo") == Path("checkpoints", "stdin")
+    reading, writing = os.pipe()
+    # What a shell makes of <(cat a.txt).
+    assert default_out(f"/dev/fd/{reading}") == Path("checkpoints", "stdin")
+    os.close(reading)
+    os.close(writing)
+
+
+def test_files_whose_names_match_each_other_as_patterns_keep_their_own(
+    tmp_path: Path,
+) -> None:
+    for name in ("song1", "song[1]", "song[2]"):
+        (tmp_path / f"{name}.txt").write_text(name)
+        assert default_out(tmp_path / f"{name}.txt") == Path("checkpoints", name)
+        found = find_sources(tmp_path / f"{name}.txt", "*.txt")
+        assert [source.name for source in found] == [str(tmp_path / f"{name}.txt")]
 
 
 # --- finding a checkpoint ---

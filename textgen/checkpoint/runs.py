@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from textgen.checkpoint.format import CONFIG, FILES, TRAIN_FIRST, checkpoint_directory
+from textgen.config.arguments import several_paths
 from textgen.disk.atomic import make_directory, remove_files, writing_errors
 from textgen.disk.lock import LOCK, locked
 from textgen.errors import CheckpointError
@@ -149,8 +150,10 @@ def default_out(paths: Paths) -> Path:
     >>> default_out("texts/my_book.txt").as_posix()
     'checkpoints/my_book'
     """
-    first = str(paths if isinstance(paths, str | Path) else next(iter(paths), "text"))
-    if first == "-":
+    first = next(iter(several_paths("paths", paths)), "text")
+    # A pipe such as <(cat a.txt) has a number for a name, which says nothing of the text.
+    is_pipe = os.path.exists(first) and not (os.path.isfile(first) or os.path.isdir(first))
+    if first == "-" or is_pipe:
         return RUNS / "stdin"
     path = Path(first).resolve()
     # "texts/**/*.md" names the run `texts`, but a file name may contain glob characters.
