@@ -11,7 +11,13 @@ from typing import Any
 import click
 
 from textgen.cli import cli
-from textgen.errors import ConfigError, TextgenError
+from textgen.cli.options import as_flags
+from textgen.errors import (
+    ConfigError,
+    TextgenError,
+    TokenizerError,
+    UnknownCharacterWarning,
+)
 from textgen.wording import one_line, say
 
 INTERRUPTED = 130  # as shells report Ctrl-C; SIGTERM ends training the same way
@@ -42,7 +48,11 @@ def run(arguments: list[str]) -> int:
         say(page.getvalue().rstrip("\n"))
         return error.exit_code
     except TextgenError as error:
-        say(f"Error: {one_line(str(error))}")
+        message = str(error)
+        # These are about options; others may quote files in which names are as in Python.
+        if isinstance(error, ConfigError | TokenizerError):
+            message = as_flags(message)
+        say(f"Error: {one_line(message)}")
         return 2 if isinstance(error, ConfigError) else 1
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -73,7 +83,8 @@ def _prepare_streams() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    say(f"Warning: {message}")
+    is_ours = isinstance(message, UnknownCharacterWarning)
+    say(f"Warning: {as_flags(str(message)) if is_ours else message}")
 
 
 if __name__ == "__main__":

@@ -37,3 +37,7 @@ class TrainingError(TextgenError):
 
 class FetchError(TextgenError):
     """A public corpus cannot be downloaded, or the download is not the expected file."""
+
+
+class UnknownCharacterWarning(UserWarning):
+    """A prompt or a setting has characters that are not in the model's vocabulary."""

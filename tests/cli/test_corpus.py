@@ -73,7 +73,7 @@ def test_wrong_usage_is_refused(story: Path, capsys: Output) -> None:
     assert run(["corpus", "check"]) == 2
     assert run(["corpus", "check", str(story), "--encoding", "hex"]) == 2
     assert run(["corpus", "check", str(story), "--min-count", "0"]) == 2
-    assert "min_count=0 must be at least 1" in capsys.readouterr().err
+    assert "--min-count 0 must be at least 1" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_one_error_among_others(

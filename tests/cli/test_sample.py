@@ -176,11 +176,11 @@ def test_the_text_matches_the_pattern(
 
 def test_temperatures_take_turns(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["sample", str(model), "--length", "40", "--seed", "2"]
-    run([*options, "--temperature", "0,0"])
+    run([*options, "--temperature", "0.0,0.0"])
     greedy = capsys.readouterr().out
     run([*options, "--temperature", "0"])
     assert capsys.readouterr().out == greedy
-    run([*options, "--temperature", "0,5"])
+    run([*options, "--temperature", "0.0,5.0"])
     assert capsys.readouterr().out != greedy
 
 
@@ -232,9 +232,9 @@ def test_a_label_is_chosen_by_name(
         (["--allow", "é"], "allow"),
         (["--pattern", "[é]+"], "pattern"),
         (["--pattern", "("], "pattern"),
-        (["--min-length", "9", "--length", "3"], "min_length=9 is more than length=3"),
+        (["--min-length", "9", "--length", "3"], "--min-length 9 is more than --length 3"),
         (["--until", "document"], "this model has no end of document"),
-        (["--beam-width", "2", "--top-k", "3"], "of sampling, so top_k has no effect"),
+        (["--beam-width", "2", "--top-k", "3"], "of sampling, so --top-k has no effect"),
         (["--beam-width", "2", "-n", "3"], "keeps no more than 2 texts"),
     ],
 )

@@ -218,7 +218,7 @@ def test_a_missing_or_unknown_label_is_refused_and_the_known_ones_named(
     labelled: Path, model: Path, story: Path, capsys: Output
 ) -> None:
     shown = errors_of(capsys, 2, labelled, story)
-    assert "--label (label=...): 'glad', 'sad'." in shown
+    assert "--label: 'glad', 'sad'." in shown
     shown = errors_of(capsys, 1, labelled, story, "--label", "glum")
     assert "'glum' is not one of the 2 labels: 'glad', 'sad'" in shown
     shown = errors_of(capsys, 1, model, story, "--label", "sad")
@@ -371,7 +371,7 @@ def test_dynamic_contradicts_what_has_no_meaning_for_it(
         (["MODEL", "strange.txt"], 1, "never seen any of the 2 different characters"),
         (["MODEL", "latin.txt"], 1, "byte 0xe9 at offset 3 (line 1) is not utf-8"),
         (["MODEL", "binary.txt"], 1, "binary.txt is not utf-8: it has a NUL"),
-        (["MODEL", "story.txt", "--encoding", "klingon"], 2, "encoding='klingon'"),
+        (["MODEL", "story.txt", "--encoding", "klingon"], 2, "--encoding klingon"),
         (["MODEL", "story.txt", "--window", "0"], 2, "--window"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -117,7 +117,7 @@ def test_texts_and_lists_that_make_no_sense_are_refused(
     [
         (
             {"length": 5, "min_length": 6},
-            "min_length=6 is more than length=5. Lower min_length or raise length.",
+            "min_length=6 is more than length=5. Lower the first or raise the second.",
         ),
         (
             {"allow": "abc", "forbid": "xcb"},
@@ -126,8 +126,10 @@ def test_texts_and_lists_that_make_no_sense_are_refused(
         *(
             (
                 {"pattern": "a+", **cutting},
-                "stop and until may end the text before it matches pattern. Use the "
-                "pattern itself to say how the text ends.",
+                f"{next(iter(cutting))}={SamplingConfig(**cutting).__dict__[next(iter(cutting))]!r}"
+                " would cut the text off before it matches the whole pattern. Leave it "
+                r"out, and let the pattern say how the text ends: [^\n]* is one line, "
+                "[^.!?]*[.!?] one sentence.",
             )
             for cutting in (
                 {"stop": "a"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,9 +23,17 @@ CONFIGS = {
 
 
 class Numbers(click.ParamType):
-    """A number, or several separated by commas, which become a tuple."""
+    """A number, or several separated by commas, which become a tuple.
+
+    Args:
+        whole: whether several whole numbers are accepted. Where they are unlikely,
+            `0,7` is a decimal comma.
+    """
 
     name = "numbers"
+
+    def __init__(self, *, whole: bool) -> None:
+        self._allows_whole = whole
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -38,16 +47,23 @@ class Numbers(click.ParamType):
             self.fail(
                 f"{value!r} is neither a number nor a list such as 1.0,0.5.", param, ctx
             )
+        if others and not self._allows_whole and re.fullmatch(r"[\d\s,]*", value):
+            self.fail(
+                f"{value!r} may be a decimal comma. Write {value.replace(',', '.', 1)} for "
+                "one number, or several with points: 1.0,0.5.",
+                param,
+                ctx,
+            )
         return (first, *others) if others else first
 
 
-NUMBERS = Numbers()
+WEIGHTS = Numbers(whole=True)
 CLICK_TYPES: dict[str, Any] = {
     "int": int,
     "float": float,
     "str": str,
     "tuple[str, ...]": str,
-    "float | tuple[float, ...]": NUMBERS,
+    "float | tuple[float, ...]": Numbers(whole=False),
 }
 
 
@@ -112,6 +128,38 @@ def _shown_default(spec: dataclasses.Field) -> str:
         return f"  [default: {spec.default!r}]"
     shown = ("yes" if spec.default else "no") if spec.type == "bool" else spec.default
     return f"  [default: {shown}]"
+
+
+_NAMES = sorted(
+    {spec.name for kind in CONFIGS.values() for spec in dataclasses.fields(kind)}
+    | {"unknown", "num_samples", "logprobs", "label", "size", "window", "until"}
+)
+_QUOTED = r"""(?<!\w)'(?:[^'\\]|\\.)*'|(?<!\w)"(?:[^"\\]|\\.)*\""""
+_SPELLED = re.compile(
+    rf"(?<![\w./-])(?P<name>{'|'.join(_NAMES)})=(?P<value>{_QUOTED}|[^\s,;]*[^\s,;.])"
+    rf"|(?P<quoted>{_QUOTED})"
+    rf"|(?<![\w./-])(?P<bare>{'|'.join(n for n in _NAMES if '_' in n)})(?![\w/=-]|\.\w)"
+)
+
+
+def as_flags(message: str, prefix: str = "--") -> str:
+    """A message of the library with options as the command line spells them.
+
+    >>> as_flags("min_length=9 is more than length=5. Say unknown='skip'.")
+    '--min-length 9 is more than --length 5. Say --unknown skip.'
+    """
+    return _SPELLED.sub(lambda found: _spelled(found, prefix), message)
+
+
+def _spelled(found: re.Match[str], prefix: str) -> str:
+    name, value = found["name"] or found["bare"], found["value"]
+    if name is None:
+        return found["quoted"]
+    flag = prefix + name.replace("_", "-")
+    if value is None:
+        return flag
+    is_word = re.fullmatch(r"['\"][\w.]+['\"]", value)
+    return f"{flag} {value[1:-1] if is_word else value}"
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

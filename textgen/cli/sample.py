@@ -18,7 +18,7 @@ from textgen.cli.common import (
     write_json,
     write_text,
 )
-from textgen.cli.options import NUMBERS, Command, config_options, given
+from textgen.cli.options import WEIGHTS, Command, config_options, given
 from textgen.config.fields import pick
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
@@ -80,7 +80,7 @@ class _Request:
     help="Number of texts for each prompt.  [default: 1]",
 )
 @click.option(
-    "--mix", type=NUMBERS, help="Weights of several checkpoints, for example 0.7,0.3."
+    "--mix", type=WEIGHTS, help="Weights of several checkpoints, for example 0.7,0.3."
 )
 @click.option("--no-echo", is_flag=True, help="Do not show the prompt.")
 @click.option(

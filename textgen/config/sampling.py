@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from textgen.config.arguments import plain
-from textgen.config.fields import check_types_and_choices, option
+from textgen.config.fields import MOST, check_types_and_choices, option
 from textgen.errors import ConfigError
 from textgen.wording import is_whole_number, shown
 
@@ -108,8 +109,8 @@ class SamplingConfig:
     def _check_contradictions(self) -> None:
         if self.min_length > self.length:
             raise ConfigError(
-                f"min_length={self.min_length} is more than length={self.length}. Lower "
-                "min_length or raise length."
+                f"min_length={self.min_length} is more than length={self.length}. "
+                "Lower the first or raise the second."
             )
         both = set(self.allow or ()) & set(self.forbid or ())
         if both:
@@ -121,9 +122,11 @@ class SamplingConfig:
         if self.pattern is None:
             return
         if self.stop or self.until not in (None, "document"):
+            name = "stop" if self.stop else "until"
             raise ConfigError(
-                "stop and until may end the text before it matches pattern. Use the "
-                "pattern itself to say how the text ends."
+                f"{name}={shown(getattr(self, name))} would cut the text off before it "
+                "matches the whole pattern. Leave it out, and let the pattern say how the "
+                r"text ends: [^\n]* is one line, [^.!?]*[.!?] one sentence."
             )
         if self.no_repeat_ngram_size is not None:
             raise ConfigError(
@@ -175,9 +178,12 @@ class _Range(NamedTuple):
     expected: str
 
 
-def _whole(least: int, hint: str = "") -> _Range:
-    expected = f"a whole number of at least {least}{hint}"
-    return _Range(lambda value: is_whole_number(value, least), expected)
+def _whole(least: int, hint: str = "", most: float = math.inf) -> _Range:
+    limit = "" if most == math.inf else f" and at most {most:,}"
+    return _Range(
+        lambda value: is_whole_number(value, least) and value <= most,
+        f"a whole number of at least {least}{limit}{hint}",
+    )
 
 
 def _number(least: float, most: float, hint: str = "") -> _Range:
@@ -222,7 +228,7 @@ _RANGES: dict[str, _Range] = {
     "beam_width": _whole(1, "; leave it out to sample"),
     "length_penalty": _number(-10, 10, "; 1 compares means"),
     # Arguments of `Generator.samples`.
-    "num_samples": _whole(1),
+    "num_samples": _whole(1, most=MOST),
     "batch_size": _whole(1),
     "logprobs": _whole(0, "; leave it out for none"),
     "seed": _whole(0, "; leave it out for a different text each time"),

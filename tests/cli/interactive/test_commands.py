@@ -73,15 +73,16 @@ def test_seed_and_label_are_settings_too(tmp_path: Path, script: Script) -> None
 
 
 def test_every_stop_text_is_one_more_until_off(script: Script) -> None:
-    answer = script('/stop END\n/stop "\\n"\n/stop END\n/stop off\n')
+    answer = script('/stop sea\n/stop "\\n"\n/stop sea\n/stop off\n')
     assert answer.err.splitlines() == [
-        "/stop END",
-        *("/stop END", '/stop "\\n"'),
-        *("/stop END", '/stop "\\n"'),
+        "/stop sea",
+        *("/stop sea", '/stop "\\n"'),
+        *("/stop sea", '/stop "\\n"'),
         "/stop off",
     ]
 
 
+@pytest.mark.filterwarnings("ignore:stop=")  # the model knows no tab
 def test_a_tab_in_quotes_is_a_tab_however_it_is_written(script: Script) -> None:
     assert script('/stop "a\t"\n/stop "a\\t"\n').err == '/stop "a\\t"\n' * 2
 
@@ -101,12 +102,12 @@ def test_settings_shows_what_differs_as_lines_that_set_it_again(script: Script) 
         "/temperature 1.0,0.5",
         "/top-k 5",
         '/stop "a "',
-        "/stop b",
+        "/stop s",
         "/until line",
         "/seed 7",
     ]
     flags = ["--length", "9", "--temperature", "1,0.5", "--top-k", "5", "--stop", "a "]
-    flags += ["--stop", "b", "--until", "line", "--seed", "7"]
+    flags += ["--stop", "s", "--until", "line", "--seed", "7"]
     assert script("/settings\n", *flags).err.splitlines() == lines
     again = script("".join(f"{line}\n" for line in (*lines, "/settings")))
     assert again.err.splitlines()[-len(lines) :] == lines

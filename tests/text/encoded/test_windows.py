@@ -118,7 +118,7 @@ def test_too_little_text_names_the_three_options() -> None:
     with pytest.raises(CorpusError) as caught:
         windows(np.arange(2000), 50, 40)
     assert str(caught.value) == (
-        "the training text has 2,000 ids, but batch_size=50 with seq_length=40 "
+        "the training text has 2,000 ids, but --batch-size 50 with --seq-length 40 "
         "needs at least 2,001. Lower --batch-size, --seq-length or --val-fraction "
         "(--batch-size 8 --seq-length 32 fits), or add text."
     )

@@ -177,10 +177,10 @@ def test_an_unknown_label_names_the_known_ones_and_the_nearest(label: str) -> No
     with pytest.raises(TokenizerError) as caught:
         tokenizer.label_id(label)
     message = str(caught.value)
-    known = f"{label!r} is not one of the 2 labels: 'glad', 'sad'. Did you mean "
-    assert message.startswith(known)
-    if label in ("sat", "Sad"):
-        assert message.endswith("Did you mean 'sad'?")
+    known = f"{label!r} is not one of the 2 labels: 'glad', 'sad'."
+    # A label that resembles none is not put into anybody's mouth.
+    hint = " Did you mean 'sad'?" if label in ("sat", "Sad") else ""
+    assert message == known + hint
 
 
 def test_of_many_labels_the_error_names_ten() -> None:

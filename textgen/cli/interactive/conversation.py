@@ -32,6 +32,7 @@ from textgen.cli.interactive.terminal import (
     piped_lines,
     typed_lines,
 )
+from textgen.cli.options import as_flags
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError, TextgenError
 from textgen.wording import say
@@ -84,7 +85,7 @@ def _answer_all(conversation: _Conversation, read: Reader, *, is_typed: bool) ->
         except EOFError:
             return has_succeeded
         except TextgenError as error:
-            say(f"Error: {error}")
+            say(f"Error: {as_flags(str(error), prefix='/')}")
             has_succeeded = False
         except KeyboardInterrupt:
             # Nobody types into a pipe: there, Ctrl-C ends the program.
@@ -189,7 +190,9 @@ class _Conversation:
     ) -> Iterator[str]:
         choices = {**self._values, "seed": seed, "unknown": self._unknown}
         with warnings.catch_warnings():
-            warnings.simplefilter(warn)
+            # Settings were reported when they were set.
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings(warn, "left out of the prompt")
             return self._generator.stream(prompt, **choices)
 
     def _show(self, prompt: str, pieces: Iterator[str]) -> None:

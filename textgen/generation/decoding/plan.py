@@ -10,6 +10,7 @@ import numpy as np
 
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
+from textgen.generation.decoding.unknown import warn_of_unknown
 from textgen.generation.network.layers.base import Floats, Ids, State
 from textgen.generation.patterns.automaton import Automaton
 from textgen.generation.patterns.characters import permitted_ids
@@ -78,16 +79,20 @@ def make_plan(
             "this model has no end of document: it was trained on one whole text. Leave "
             "out until='document', or train with --documents."
         )
+    automaton = make_automaton(tokenizer, config)
+    # Settings that cannot be used at all have been refused.
+    mask = _mask(tokenizer, config)
+    warn_of_unknown(tokenizer, config)
     breakers = frozenset(tokenizer.encode(config.dry_breakers, "skip").tolist())
     return Plan(
         config,
         tokenizer,
-        _mask(tokenizer, config),
+        mask,
         make_samplers(config),
         make_penalties(config, breakers),
         # The text is written in normal form, so a stop text in another is never found.
         tuple(normalize_text(text, tokenizer.normalize) for text in config.stop),
-        make_automaton(tokenizer, config),
+        automaton,
         num_logprobs,
     )
 

@@ -11,17 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from textgen.config.arguments import one_of
-from textgen.errors import TokenizerError
+from textgen.errors import TokenizerError, UnknownCharacterWarning
 from textgen.generation.decoding.plan import Model, Plan
 from textgen.generation.decoding.text import Text
+from textgen.generation.decoding.unknown import escape_hint
 from textgen.generation.network.layers.base import Floats, State
 from textgen.generation.sampling.filters import draw
+from textgen.text.tokenizers.checks import unknown_characters_message
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import few_characters
-
-
-class UnknownCharacterWarning(UserWarning):
-    """Characters of a prompt were left out: they are not in the model's vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ def encode_prompts(
     if missing:
         message = (
             f"left out of the prompt, unknown to the model: {few_characters(list(missing))}"
+            f"{escape_hint(missing, texts)}"
         )
         # The line that called a method of `Generator`.
         warnings.warn(message, UnknownCharacterWarning, stacklevel=4)
@@ -71,7 +70,10 @@ def _encoded(
         return tuple(tokenizer.encode(text).tolist())
     except TokenizerError:
         if unknown == "error":
-            raise
+            missing_now = tokenizer.unknown_characters(text)
+            # Here, unlike in `encode`, the unknown token is no choice.
+            message = unknown_characters_message(missing_now, has_token=False)
+            raise TokenizerError(message) from None
     # Rare, so a prompt is normally read only once.
     missing.update(dict.fromkeys(tokenizer.unknown_characters(text)))
     return tuple(tokenizer.encode(text, "skip").tolist())

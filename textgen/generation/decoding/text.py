@@ -136,8 +136,11 @@ class Text:
     def record(self, id: int, log_probs: Logits) -> None:
         """Record the log-probabilities `(vocab,)` in nats before `id` is appended."""
         count = min(self.plan.num_logprobs or 0, len(log_probs))
-        best = np.argsort(-log_probs, kind="stable")[:count]
-        top = tuple((int(i), float(log_probs[i])) for i in best)
+        # Labels are read, never written; they are no characters that might have come.
+        labels = self.plan.tokenizer.label_ids
+        ranked = np.argsort(-log_probs, kind="stable")[: count + len(labels)].tolist()
+        best = [each for each in ranked if each not in labels][:count]
+        top = tuple((each, float(log_probs[each])) for each in best)
         num_chars = self.plan.config.length - self._num_left
         self.records.append(_Record(id, float(log_probs[id]), top, num_chars))
 

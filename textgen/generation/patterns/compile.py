@@ -14,11 +14,12 @@ digits of every script, and everything but a newline.
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from textgen.config.sampling import SamplingConfig
-from textgen.errors import ConfigError
+from textgen.errors import ConfigError, UnknownCharacterWarning
 from textgen.generation.patterns.automaton import Automaton
 from textgen.generation.patterns.characters import permitted_codes, quoted, writable
 from textgen.generation.patterns.horizon import Horizon, longest_match, shortest_match
@@ -96,6 +97,14 @@ def _automaton(
     horizon = Horizon(dfa, length, min_length)
     if not horizon.states(horizon[0])[0]:
         raise _wrong_length(expression, dfa, shortest, length, min_length)
+    if dfa.unmatched and allow is None and forbid is None:
+        names = [repr(_unescaped(source)) for source in dfa.unmatched]
+        warnings.warn(
+            f"pattern={quoted(expression)} has parts that are never written: the model has "
+            f"no character that fits {few(names, most=5)}.",
+            UnknownCharacterWarning,
+            stacklevel=6,
+        )
     spelling = spell(tokenizer, codes, dfa.class_of, dfa.next_state.shape[1])
     return Automaton(dfa, spelling, horizon, min_length, tokenizer.eod_id)
 

@@ -115,9 +115,10 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
     needed = batch_size * seq_length + 1
     if len(ids) < needed:
         raise CorpusError(
-            f"the training text has {len(ids):,} ids, but batch_size={batch_size} "
-            f"with seq_length={seq_length} needs at least {needed:,}. Lower --batch-size, "
-            f"--seq-length or --val-fraction{_sizes_that_fit(len(ids) - 1)}, or add text."
+            f"the training text has {len(ids):,} ids, but --batch-size {batch_size} "
+            f"with --seq-length {seq_length} needs at least {needed:,}. Lower "
+            "--batch-size, --seq-length or --val-fraction"
+            f"{_sizes_that_fit(len(ids) - 1)}, or add text."
         )
     return Windows(ids, batch_size, seq_length)
 

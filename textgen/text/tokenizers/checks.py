@@ -213,9 +213,9 @@ def unknown_label(label: str, labels: Sequence[str]) -> TokenizerError:
             "train on records that have labels (--documents records)."
         )
     known = few(list(map(shown, labels)), most=10)
-    hint = did_you_mean(label, labels, cutoff=0, show=shown)
+    hint = did_you_mean(label, labels, show=shown)
     return TokenizerError(
-        f"{shown(label)} is not one of the {len(labels):,} labels: {known}. {hint}"
+        f"{shown(label)} is not one of the {len(labels):,} labels: {known}. {hint}".rstrip()
     )
 
 
