@@ -32,6 +32,7 @@ from textgen.errors import CheckpointError, ConfigError, TrainingError
 from textgen.generation.scoring.score import Score, ScoreAccumulator
 from textgen.generation.scoring.segments import Documents, Segment, segments
 from textgen.text.encoded.windows import Window
+from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.loaded import keras
 from textgen.training.model.build import build_model, set_weights
 from textgen.wording import is_whole_number
@@ -52,6 +53,7 @@ BAR_CHARS = 256
 """Characters between two updates of the progress bar."""
 
 
+@float32_by_default()
 def dynamic_score(
     checkpoint: Checkpoint,
     documents: Documents,

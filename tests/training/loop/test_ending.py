@@ -130,6 +130,26 @@ def test_the_last_line_says_that_the_epochs_are_done(task: Task) -> None:
     assert line.endswith("steps and 1:15: raise --epochs, now 2.")
 
 
+def test_the_last_line_names_the_limit_of_keras_that_ended_the_run(task: Task) -> None:
+    budget = Budget(2 * len(task.windows))
+    limits = {"KERAS_MAX_EPOCHS": 1, "KERAS_MAX_STEPS_PER_EPOCH": 5}
+    line = conclusion(task, progress_of(task, step=5), budget, limits)
+    assert line == (
+        "Cut short by KERAS_MAX_EPOCHS=1 and KERAS_MAX_STEPS_PER_EPOCH=5 at epoch 0.1, "
+        "after 1:15; best score 2.345 bits per character at epoch 0.1. Unset "
+        "KERAS_MAX_EPOCHS and KERAS_MAX_STEPS_PER_EPOCH, then go on with --resume. Scores "
+        "are of the first 5 windows only (KERAS_MAX_STEPS_PER_EPOCH)."
+    )
+    line = conclusion(task, Progress(), budget, {"KERAS_MAX_EPOCHS": 1})
+    assert "; there is no score yet. Unset KERAS_MAX_EPOCHS, then" in line
+
+
+def test_a_limit_of_keras_that_ended_nothing_is_not_named(task: Task) -> None:
+    budget, limits = Budget(2 * len(task.windows)), {"KERAS_MAX_EPOCHS": 500}
+    done = progress_of(task, 2 * len(task.windows))
+    assert conclusion(task, done, budget, limits) == conclusion(task, done, budget)
+
+
 def test_the_last_line_says_that_nothing_improved(task: Task) -> None:
     progress = progress_of(task, step=100, waits=5)
     line = conclusion(task, progress, Budget(2 * len(task.windows)))

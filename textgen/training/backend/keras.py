@@ -20,6 +20,7 @@ from textgen.errors import BackendError
 
 BACKENDS = ("tensorflow", "jax")
 DEFAULT = BACKENDS[0]
+MAX_EPOCHS, MAX_STEPS = "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"
 
 
 def load_keras() -> Any:
@@ -29,14 +30,15 @@ def load_keras() -> Any:
         the `keras` module.
 
     Raises:
-        BackendError: another backend is configured, or the backend is not installed.
+        BackendError: another backend is configured, the backend is not installed, or Keras
+            cannot be imported, for example because a setting of it is invalid.
 
     >>> load_keras().backend.backend() in BACKENDS
     True
     """
     if "keras" not in sys.modules:
         check_backend(wanted_backend())
-        with quiet_import():
+        with quiet_import(), _settings_errors():
             import keras
 
             keras.ops.zeros(1)  # the first array makes the backend log its devices
@@ -44,6 +46,32 @@ def load_keras() -> Any:
 
     check_backend(keras.backend.backend())
     return keras
+
+
+@contextmanager
+def _settings_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # Keras reads its settings without checking types, so there are many kinds.
+        raise BackendError(
+            f"Keras cannot be imported ({type(error).__name__}: {error}). Check its "
+            "settings (~/.keras/keras.json and the variables KERAS_*) and its installation."
+        ) from error
+
+
+def limits() -> dict[str, int]:
+    """The limits of Keras itself on `fit` and `evaluate`, by environment variable.
+
+    They are for debugging; a script can also set them in `keras.config`.
+    """
+    import keras
+
+    found = {
+        MAX_EPOCHS: keras.config.max_epochs(),
+        MAX_STEPS: keras.config.max_steps_per_epoch(),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def wanted_backend() -> str:

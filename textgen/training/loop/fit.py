@@ -19,7 +19,8 @@ from textgen.generation.network.network import Network
 from textgen.generation.scoring.labels import label_accuracy
 from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.backend.devices import data_parallel
-from textgen.training.backend.keras import quiet_import
+from textgen.training.backend.floats import float32_by_default
+from textgen.training.backend.keras import limits, quiet_import
 from textgen.training.backend.loaded import keras
 from textgen.training.loop.callbacks import (
     Clock,
@@ -46,6 +47,7 @@ from textgen.training.task.task import Task
 from textgen.wording import say
 
 
+@float32_by_default()
 def fit(task: Task, *, quiet: bool = False) -> Path:
     """Train, and write `best`, `last` and the history along the way.
 
@@ -118,7 +120,7 @@ class _Session:
             self._introduce()
             with self._saved_on_request():
                 self._fit(wants_stop)
-        self.say(conclusion(self.task, self.progress, self.budget))
+        self.say(conclusion(self.task, self.progress, self.budget, limits()))
         self._score_test()
         self._score_labels()
         return run.path

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from textgen.config.train import TrainConfig
+from textgen.training.backend.keras import MAX_STEPS
 from textgen.training.loop.progress import Budget, Progress
 from textgen.training.task.task import Task
-from textgen.wording import clock_time
+from textgen.wording import clock_time, count_of
+
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> str:
@@ -67,8 +73,14 @@ def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:
     return "--epochs", train.epochs or 0
 
 
-def conclusion(task: Task, progress: Progress, budget: Budget) -> str:
-    """What ended a run, its best score and when that was, and how to go on."""
+def conclusion(
+    task: Task, progress: Progress, budget: Budget, limits: Mapping[str, int] = NO_LIMITS
+) -> str:
+    """What ended a run, its best score and when that was, and how to go on.
+
+    Args:
+        limits: those of Keras itself, by environment variable.
+    """
     patience, time = task.train.patience, clock_time(progress.seconds)
     epochs = f"{progress.step / len(task.windows):.1f}"
     if progress.evals_since_best >= patience:
@@ -77,13 +89,30 @@ def conclusion(task: Task, progress: Progress, budget: Budget) -> str:
             f"Stopped early at epoch {epochs}, after {time}: {progress.evals_since_best} "
             f"evaluations in a row brought no better score ({flag} {patience})"
         )
+    elif limits and budget.share_used(progress) < 1:
+        return _cut_short(f"epoch {epochs}, after {time}", progress, limits)
     else:
         flag, value = _limit(task, progress, budget)
         ended = f"Reached {flag} {value:g} at epoch {epochs}, after {time}"
     is_last = progress.evals_since_best == 0
     still = "It was still improving; go on" if is_last else "Go on"
     best = progress.best_shown()
-    return f"{ended}; {best}. {still} with --resume {flag} {2 * value:g}."
+    return f"{ended}; {best}. {still} with --resume {flag} {2 * value:g}.{_partial(limits)}"
+
+
+def _cut_short(when: str, progress: Progress, limits: Mapping[str, int]) -> str:
+    names = " and ".join(f"{name}={value}" for name, value in limits.items())
+    best = progress.best_shown() or "there is no score yet"
+    unset = f"Unset {' and '.join(limits)}, then go on with --resume."
+    return f"Cut short by {names} at {when}; {best}. {unset}{_partial(limits)}"
+
+
+def _partial(limits: Mapping[str, int]) -> str:
+    """What a limit of Keras means for the scores, if it applies to evaluations."""
+    steps = limits.get(MAX_STEPS)
+    if steps is None:
+        return ""
+    return f" Scores are of the first {count_of(steps, 'window')} only ({MAX_STEPS})."
 
 
 def stopped(task: Task, progress: Progress) -> str:

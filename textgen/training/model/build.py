@@ -16,12 +16,14 @@ from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError
 from textgen.model.architecture import layers
 from textgen.model.layers import Layer
+from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.loaded import keras
 from textgen.training.model.layers.base import Building
 from textgen.training.model.layers.kinds import KINDS
 from textgen.training.model.recurrent import to_numpy
 
 
+@float32_by_default()
 def build_model(
     config: ModelConfig,
     batch_size: int | None = None,

@@ -8,9 +8,11 @@ from typing import Any
 from textgen.config.arguments import check_instance
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.training.backend.floats import DTYPE, float32_by_default
 from textgen.training.backend.loaded import keras
 
 
+@float32_by_default()
 def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
     """The Keras optimizer that the two configurations describe.
 
@@ -44,6 +46,7 @@ OPTIMIZERS = {
 }
 
 
+@float32_by_default()
 def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
     """Compile `model` with its optimizer, the loss in nats and the metric in bits.
 
@@ -64,15 +67,18 @@ def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
         optimizer=make_optimizer(config, train),
         # Mean nats per id; warm-up and padding have weight 0.
         loss=keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
+            from_logits=True, reduction="mean_with_sample_weight", dtype=DTYPE
         ),
         weighted_metrics=[BitsPerId()],
+        # Only float16 gradients need it; Keras goes by the global policy, not the layers'.
+        auto_scale_loss=False,
         # On TensorFlow the recurrent kernels compile themselves, and Keras' loop for the
         # plain cell runs at half the speed under XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
 
 
+@keras.saving.register_keras_serializable("textgen")
 class BitsPerId(keras.metrics.MeanMetricWrapper):
     """Mean surprise per id in bits: total bits over total weight.
 
@@ -85,8 +91,12 @@ class BitsPerId(keras.metrics.MeanMetricWrapper):
     2.0
     """
 
-    def __init__(self, name: str = "bits_per_id") -> None:
-        super().__init__(_bits, name=name)
+    def __init__(self, name: str = "bits_per_id", dtype: Any = DTYPE) -> None:
+        super().__init__(_bits, name=name, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments to construct an equal metric."""
+        return {"name": self.name, "dtype": self.dtype}
 
 
 def _bits(ids: Any, logits: Any) -> Any:

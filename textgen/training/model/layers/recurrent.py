@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textgen.model import layers
+from textgen.training.backend.floats import DTYPE
 from textgen.training.backend.loaded import keras
 from textgen.training.model.cells.gru import GRU
 from textgen.training.model.cells.lstm import LSTM
@@ -30,5 +31,6 @@ def recurrent(layer: layers.Recurrent, x: Any, building: Building) -> Any:
         kernel_regularizer=building.penalty(),
         recurrent_regularizer=building.penalty(),
         name=layer.name,
+        dtype=DTYPE,
         **rounded,
     )(x)

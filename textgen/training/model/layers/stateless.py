@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textgen.model import layers
+from textgen.training.backend.floats import DTYPE
 from textgen.training.backend.loaded import keras
 from textgen.training.model.layers.base import Building
 
@@ -23,6 +24,7 @@ def embedding(layer: layers.Embedding, ids: Any, building: Building) -> Any:
         ),
         embeddings_regularizer=building.penalty(),
         name=layer.name,
+        dtype=DTYPE,
     )
     building.embeddings[layer.name] = built
     return built(ids)
@@ -30,20 +32,22 @@ def embedding(layer: layers.Embedding, ids: Any, building: Building) -> Any:
 
 def normalization(layer: layers.Normalization, x: Any, building: Building) -> Any:
     """Normalize over the units."""
-    return keras.layers.LayerNormalization(epsilon=layer.epsilon, name=layer.name)(x)
+    return keras.layers.LayerNormalization(
+        epsilon=layer.epsilon, name=layer.name, dtype=DTYPE
+    )(x)
 
 
 def dropout(layer: layers.Dropout, x: Any, building: Building) -> Any:
     """Drop whole features, so that all time steps share one mask."""
     return keras.layers.SpatialDropout1D(
-        layer.rate, seed=next(building.seeds), name=layer.name
+        layer.rate, seed=next(building.seeds), name=layer.name, dtype=DTYPE
     )(x)
 
 
 def residual(layer: layers.Residual, x: Any, building: Building) -> Any:
     """Add the outputs of earlier layers."""
     earlier = [building.outputs[source] for source in layer.sources]
-    return keras.layers.Add(name=layer.name)([*earlier, x])
+    return keras.layers.Add(name=layer.name, dtype=DTYPE)([*earlier, x])
 
 
 def projection(layer: layers.Projection, x: Any, building: Building) -> Any:
@@ -56,7 +60,7 @@ def output(layer: layers.Output, x: Any, building: Building) -> Any:
     if layer.tied_to is None:
         return _dense(layer.vocab_size, layer.name, building, bias=True)(x)
     tied = building.embeddings[layer.tied_to]
-    return Bias(name=layer.name)(tied(x, reverse=True))
+    return Bias(name=layer.name, dtype=DTYPE)(tied(x, reverse=True))
 
 
 def _dense(width: int, name: str, building: Building, *, bias: bool) -> Any:
@@ -66,6 +70,7 @@ def _dense(width: int, name: str, building: Building, *, bias: bool) -> Any:
         kernel_initializer=building.glorot(),
         kernel_regularizer=building.penalty(),
         name=name,
+        dtype=DTYPE,
     )
 
 
