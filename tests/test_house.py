@@ -22,7 +22,7 @@ from textgen.text.tokenizers.char import CharTokenizer
 PACKAGE = Path(textgen.__file__).parent
 HEAVY = ("keras", "tensorflow", "jax", "torch")
 FLOORS = (
-    ("errors", "wording", "version", "model"),
+    ("errors", "wording", "version", "registration", "model"),
     ("config", "disk"),
     ("text.unicode",),
     ("text.reading", "text.tokenizers"),

@@ -4,7 +4,8 @@
     print(textgen.Generator.load(path).generate("It was ", length=400))
 
 Names are loaded on first use: `import textgen` costs nothing, and only training imports
-Keras. `docs/api.md` has a page about each of them.
+Keras. Once Keras is imported, by whatever code, it knows the layers of this package.
+`docs/api.md` has a page about each name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from textgen.registration import register_with_keras
 from textgen.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -68,3 +70,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+# Last, because it imports parts of this package if Keras is imported already.
+register_with_keras()

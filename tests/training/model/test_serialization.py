@@ -1,0 +1,144 @@
+"""Keras saves, copies and loads the models of this package like its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from textgen.config.model import ModelConfig
+from textgen.config.train import TrainConfig
+from textgen.training.backend.keras import load_keras
+from textgen.training.model.build import build_model, set_weights
+from textgen.training.model.compiling import compile_model
+from textgen.training.model.recurrent import carried_states
+
+keras = load_keras()
+
+# Together they have every kind of layer and every class of this package's own.
+CONFIGS = [
+    ModelConfig(9, "lstm", 2, 4, 3, 0.1, 0.1, 0.1, True, True, True),
+    ModelConfig(9, "gru", 2, 4, 3, l1=0.1),
+    ModelConfig(9, "rnn", 1, 4, 3),
+]
+IDS = np.arange(18, dtype="int32").reshape(2, 9) % 9
+
+every_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.cell)
+
+
+def trained(config: ModelConfig, batch_size: int | None = None) -> Any:
+    """A model all of whose weights differ from zero."""
+    rng = np.random.default_rng(0)
+    model = build_model(config, batch_size)
+    shapes = config.weight_shapes().items()
+    weights = {name: rng.normal(0, 0.4, shape).astype("float32") for name, shape in shapes}
+    set_weights(model, config, weights)
+    return model
+
+
+def assert_equal(copy: Any, model: Any) -> None:
+    assert [type(layer) for layer in copy.layers] == [type(each) for each in model.layers]
+    np.testing.assert_allclose(copy(IDS), model(IDS), atol=1e-6)
+
+
+@every_config
+@pytest.mark.parametrize("stateful", [False, True])
+def test_a_saved_model_loads_as_an_equal_one(
+    config: ModelConfig, stateful: bool, tmp_path: Path
+) -> None:
+    model = trained(config, batch_size=2 if stateful else None)
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    assert len(carried_states(copy)) == len(carried_states(model))
+    for _ in range(2):  # the second time with the state that the first one left
+        assert_equal(copy, model)
+
+
+@every_config
+def test_a_model_from_a_configuration_takes_saved_weights(
+    config: ModelConfig, tmp_path: Path
+) -> None:
+    model = trained(config)
+    model.save_weights(tmp_path / "model.weights.h5")
+    copy = keras.Model.from_config(model.get_config())
+    copy.load_weights(tmp_path / "model.weights.h5")
+    assert_equal(copy, model)
+
+
+@every_config
+def test_a_cloned_model_takes_the_weights_of_the_first(config: ModelConfig) -> None:
+    model = trained(config)
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    assert_equal(copy, model)
+
+
+@pytest.mark.slow
+def test_a_compiled_model_is_loaded_with_its_loss_and_its_metric(tmp_path: Path) -> None:
+    config = CONFIGS[1]
+    model = trained(config)
+    compile_model(model, config, TrainConfig())
+    model.train_on_batch(IDS, IDS)
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    found, expected = (m.test_on_batch(IDS, IDS, return_dict=True) for m in (copy, model))
+    assert found.keys() == expected.keys() == {"loss", "bits_per_id"}
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_an_exported_model_serves_the_same_logits(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    model = trained(CONFIGS[0])
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    np.testing.assert_allclose(exported.serve(IDS), model(IDS), atol=1e-5)
+
+
+# --- new processes ---
+
+
+def new_process(code: str, *arguments: Path, **environment: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+LOAD = """
+import sys
+import textgen, keras
+import numpy as np
+
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[2], model(np.arange(18, dtype="int32").reshape(2, 9) % 9))
+"""
+
+
+@pytest.mark.slow
+def test_a_new_process_that_imports_the_package_loads_a_saved_model(
+    tmp_path: Path,
+) -> None:
+    model = trained(CONFIGS[0])
+    model.save(tmp_path / "model.keras")
+    paths = tmp_path / "model.keras", tmp_path / "logits.npy"
+    new_process(LOAD, *paths)
+    np.testing.assert_allclose(np.load(paths[1]), model(IDS), atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.one_backend
+def test_keras_on_another_backend_can_be_imported_beside_the_package() -> None:
+    code = "import keras, textgen; print(keras.backend.backend())"
+    assert new_process(code, KERAS_BACKEND="numpy") == "numpy\n"
