@@ -22,7 +22,8 @@ from textgen.text.tokenizers.char import CharTokenizer
 PACKAGE = Path(textgen.__file__).parent
 HEAVY = ("keras", "tensorflow", "jax", "torch")
 FLOORS = (
-    ("errors", "wording", "version", "registration", "model"),
+    ("errors", "streams", "version", "registration", "model"),
+    ("wording",),
     ("config", "disk"),
     ("text.unicode",),
     ("text.reading", "text.tokenizers"),

@@ -6,18 +6,16 @@ import io
 import os
 import sys
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
-import click
-
-from textgen.cli import cli
-from textgen.cli.options import as_flags
 from textgen.errors import (
     ConfigError,
     TextgenError,
     TokenizerError,
     UnknownCharacterWarning,
 )
+from textgen.streams import open_missing_descriptors, whole
 from textgen.wording import one_line, say
 
 INTERRUPTED = 130  # as shells report Ctrl-C; SIGTERM ends training the same way
@@ -25,7 +23,24 @@ INTERRUPTED = 130  # as shells report Ctrl-C; SIGTERM ends training the same way
 
 def main() -> None:
     """Run the command line and exit with 0 (success), 1 (failure) or 2 (wrong usage)."""
-    sys.exit(run(sys.argv[1:]))
+    open_missing_descriptors()
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    for stream in (sys.stdout, sys.stderr):
+        _settle(stream)
+    sys.exit(code)
+
+
+def _settle(stream: Any) -> None:
+    """Flush a stream; Python does so again at exit, which must not fail."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def run(arguments: list[str]) -> int:
@@ -35,7 +50,18 @@ def run(arguments: list[str]) -> int:
     textgen, version ...
     0
     """
-    _prepare_streams()
+    with redirect_stdout(whole(sys.stdout)), redirect_stderr(whole(sys.stderr)):
+        _prepare_streams()
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    # Imported late, so that Ctrl-C during an import is an interrupt like any other.
+    import click
+
+    from textgen.cli import cli
+    from textgen.cli.options import as_flags
+
     try:
         # Outside its standalone mode, click raises errors and returns exit codes.
         code = cli(arguments, prog_name="textgen", standalone_mode=False)
@@ -58,20 +84,13 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has closed the pipe (`textgen sample | head`); click exits with 1 if
-        # this happens inside a command. Python flushes stdout again at exit, which must
-        # not fail.
-        _drop_output()
+        # this happens inside a command.
         return 1
     except OSError as error:
         # Files that users name have errors of their own; without a name it is stdout.
         what = f"{error.filename}:" if error.filename else "the output cannot be written:"
         say(f"Error: {one_line(what)} {error.strerror or error}.")
-        _drop_output()
         return 1
-
-
-def _drop_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:
@@ -83,6 +102,8 @@ def _prepare_streams() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    from textgen.cli.options import as_flags
+
     is_ours = isinstance(message, UnknownCharacterWarning)
     say(f"Warning: {as_flags(str(message)) if is_ours else message}")
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import numbers
-import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TypeGuard
+
+from textgen.streams import notes
 
 # C0, DEL and C1: a terminal interprets them.
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
@@ -25,13 +27,17 @@ _ONE_LINE = {
 
 
 def say(line: str, *, styled: bool = False) -> None:
-    """Print one line on stderr.
+    """Print one line on stderr; in a notebook on stdout.
+
+    A line that cannot be written is dropped: a log on a full disk, or a closed pipe, must
+    not end a training.
 
     Args:
         styled: the line contains our own colour codes, so it is printed as it is. It
             must not contain text from users or files.
     """
-    print(line if styled else visible(line), file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):
+        print(line if styled else visible(line), file=notes(), flush=True)
 
 
 def visible(text: str) -> str:

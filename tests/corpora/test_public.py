@@ -356,15 +356,23 @@ def test_nothing_is_printed_or_logged_unless_asked(
     assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
 
 
-def test_progress_goes_to_stderr_and_ends_at_the_whole(
-    offer: Offer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_goes_to_a_terminal_and_ends_at_the_whole(
+    offer: Offer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     offer()
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     fetch("gull", tmp_path, progress=True)
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "gull" in err
-    assert "234k/234k" in err
+    assert "gull" in terminal.getvalue()
+    assert "234k/234k" in terminal.getvalue()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_unknown_name_offers_near_ones() -> None:

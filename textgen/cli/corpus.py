@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from typing import Any
 
 import click
@@ -59,7 +58,7 @@ def fetch_corpus(name: str, folder: str) -> None:
     """Download the corpus NAME, verify its SHA-256, and print its path."""
     from textgen.corpora.download import fetch
 
-    click.echo(fetch(name, folder, progress=sys.stderr.isatty()))
+    click.echo(fetch(name, folder, progress=True))
 
 
 def _size_flags(command: Any) -> Any:

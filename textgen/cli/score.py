@@ -213,9 +213,7 @@ def _show_dynamic(text: _Text, as_json: bool) -> None:
     # A copy, since dynamic evaluation starts from the same weights.
     static = _static_score(text, None, copy=True)
     _warn_of_unknown(static)
-    dynamic = dynamic_score(
-        text.saved, text.pieces(), label=text.label, progress=sys.stderr.isatty()
-    )
+    dynamic = dynamic_score(text.saved, text.pieces(), label=text.label, progress=True)
     if as_json:
         both = {"static": static.to_dict(), "dynamic": dynamic.to_dict()}
         click.echo(json.dumps(both))

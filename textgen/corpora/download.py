@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
 import zlib
@@ -22,6 +21,7 @@ from typing import Any
 from textgen.corpora.public import PublicCorpus, public_corpus
 from textgen.disk.atomic import flush_directory, flush_file, make_directory
 from textgen.errors import FetchError
+from textgen.streams import progress_bar
 
 _CHUNK_BYTES = 1 << 16
 # Between two chunks of a response, not for all of it.
@@ -56,7 +56,7 @@ def fetch(
     Args:
         name: one of `PUBLIC_CORPORA`.
         folder: where `<name>.txt` goes; created if missing.
-        progress: whether to draw a progress bar on stderr.
+        progress: whether to draw a progress bar, if there is a terminal or a notebook.
         url: an address to use instead of the known one, a mirror for example; it must
             serve the same file (a zip archive where the known one does).
 
@@ -144,14 +144,13 @@ class _Progress:
 
 
 def _download(url: str, target: Path, label: str | None) -> None:
-    """Write what `url` serves to `target`; a label shows a progress bar on stderr."""
-    # Imported late: only a download needs these three.
+    """Write what `url` serves to `target`; a label shows a progress bar."""
+    # Imported late: only a download needs these.
     import requests
     from pooch import HTTPDownloader
-    from tqdm import tqdm
 
-    with tqdm(
-        desc=label, unit="B", unit_scale=True, file=sys.stderr, disable=label is None
+    with progress_bar(
+        wanted=label is not None, desc=label, unit="B", unit_scale=True, leave=True
     ) as bar:
         progress = _Progress(bar)
         # Only pooch's downloader: `pooch.retrieve` writes to the log, overwrites existing

@@ -17,20 +17,19 @@ from __future__ import annotations
 
 import math
 import numbers
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, ConfigError, TrainingError
 from textgen.generation.scoring.score import Score, ScoreAccumulator
 from textgen.generation.scoring.segments import Documents, Segment, segments
+from textgen.streams import progress_bar
 from textgen.text.encoded.windows import Window
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.loaded import keras
@@ -108,7 +107,9 @@ def dynamic_score(
     tokenizer, total = checkpoint.tokenizer, ScoreAccumulator()
     parts = segments(tokenizer, documents, label=label, size=BAR_CHARS)
     num_chars = len(documents) if isinstance(documents, str) else None
-    with _progress_bar(num_chars, wanted=progress) as bar:
+    with progress_bar(
+        wanted=progress, total=num_chars, unit=" chars", unit_scale=True
+    ) as bar:
         counted = _counted(parts, total, bar)
         nats = _learn(model, _windows(counted, tokenizer.start_id, seq_length))
     return replace(total.score("dynamic"), nats=nats)
@@ -229,15 +230,3 @@ def _windows(parts: Iterable[Segment], start_id: int, seq_length: int) -> Iterat
 
 def _window(ids: NDArray[Any], weights: NDArray[Any]) -> Window:
     return Window(ids[None, :-1], ids[None, 1:], weights[None])
-
-
-def _progress_bar(num_chars: int | None, *, wanted: bool) -> Any:
-    return tqdm(
-        total=num_chars,
-        unit=" chars",
-        unit_scale=True,
-        file=sys.stderr,
-        leave=False,
-        dynamic_ncols=True,
-        disable=not wanted,
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from textgen.cli.interactive.commands import completions
+from textgen.streams import whole
 from textgen.wording import say
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ PROMPT_SIGN = "> "
 
 def find_terminal() -> Any:
     """The stream on which to edit lines, or None if stdin is not a terminal."""
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not whole(sys.stdin).isatty():
         return None
     # Preferably stderr: stdout is for the text and may be redirected to a file.
-    return next((s for s in (sys.stderr, sys.stdout) if s and s.isatty()), None)
+    return next((s for s in (sys.stderr, sys.stdout) if whole(s).isatty()), None)
 
 
 def piped_lines() -> Reader:

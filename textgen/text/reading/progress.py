@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from textgen.streams import progress_bar
 from textgen.text.reading.sources import Source
 
 BAR_SECONDS = 1.0
@@ -17,7 +17,7 @@ BAR_SECONDS = 1.0
 def reading_bar(
     sources: Sequence[Source], what: str = "", *, wanted: bool = True
 ) -> Iterator[Callable[[int], object]]:
-    """Show on stderr, if that is a terminal, how many bytes have been read.
+    """Show on a terminal, or in a notebook, how many bytes have been read.
 
     Args:
         sources: the files that will be read.
@@ -30,17 +30,13 @@ def reading_bar(
     >>> with reading_bar([Source(os.devnull)], wanted=False) as on_bytes:
     ...     _ = on_bytes(100)
     """
-    from tqdm import tqdm
-
-    is_shown = wanted and sys.stderr.isatty()
-    with tqdm(
+    with progress_bar(
+        wanted=wanted,
         desc=what or None,
-        total=_num_bytes(sources) if is_shown else None,
+        total=_num_bytes(sources) if wanted else None,
         unit="B",
         unit_scale=True,
         delay=BAR_SECONDS,
-        leave=False,
-        disable=not is_shown,
     ) as bar:
         yield bar.update
 

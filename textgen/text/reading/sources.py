@@ -314,10 +314,21 @@ def open_source(source: Source) -> AbstractContextManager[IO[bytes]]:
     """
     if source.path == STDIN:
         # Standard input is not ours to close.
-        return nullcontext(sys.stdin.buffer)
+        return nullcontext(_stdin())
     opener = _OPENERS.get(source.compression, open)
     opened: AbstractContextManager[IO[bytes]] = opener(source.path, "rb")
     return opened
+
+
+def _stdin() -> IO[bytes]:
+    # None in a process that was started without it; a notebook's has no bytes.
+    stdin: IO[bytes] | None = getattr(sys.stdin, "buffer", None)
+    if stdin is None or stdin.closed:
+        raise CorpusError(
+            "standard input cannot be read: it is closed, or not a stream of bytes. Name a "
+            "file, or pipe the text into the command."
+        )
+    return stdin
 
 
 _OPENERS: dict[str, Any] = {

@@ -1,19 +1,20 @@
-"""What training prints: a progress bar on a terminal, plain lines elsewhere.
+"""What training prints: a progress bar on a terminal or in a notebook, else plain lines.
 
-Everything goes to stderr; stdout is for results.
+Everything goes to stderr, in a notebook to stdout; see `textgen.streams.notes`.
 """
 
 from __future__ import annotations
 
-import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
+from textgen.streams import progress_bar
 from textgen.training.backend.loaded import keras
 from textgen.training.loop.progress import Budget, Progress
-from textgen.wording import clock_time, say, visible
+from textgen.wording import clock_time, say
 
 
 class Report(keras.callbacks.Callback):
@@ -48,17 +49,11 @@ class Report(keras.callbacks.Callback):
         self._next_update = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Show the bar, on a terminal only."""
-        if self.bar is None and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(
-                total=1.0,
-                file=sys.stderr,
-                bar_format="{percentage:3.0f}% |{bar}| {desc}",
-                leave=False,
-                dynamic_ncols=True,
-            )
+        """Show the bar, on a terminal or in a notebook only."""
+        if self.bar is None:
+            bar = progress_bar(total=1.0, bar_format="{percentage:3.0f}% |{bar}| {desc}")
+            self.bar = None if bar.disable else bar
+        if self.bar is not None:
             self.bar.set_description_str("the first step takes a few seconds")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -91,6 +86,8 @@ class Report(keras.callbacks.Callback):
     def close(self) -> None:
         """Remove the bar."""
         if self.bar is not None:
+            # A notebook would show a bar that ends early in red, as it shows an error.
+            self.bar.total = self.bar.n
             self.bar.close()
 
     def _where(self) -> str:
@@ -108,9 +105,8 @@ class Report(keras.callbacks.Callback):
         return f"{self._speed.chars_per_second:,.0f} chars/s  {clock_time(left)} left"
 
     def _print(self, text: str) -> None:
-        if self.bar is not None:
-            self.bar.write(visible(text), file=sys.stderr)
-        else:
+        is_drawn = self.bar is not None
+        with self.bar.external_write_mode(self.bar.fp) if is_drawn else nullcontext():
             say(text)
 
 
