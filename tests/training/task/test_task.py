@@ -151,3 +151,16 @@ def test_a_labelled_training_leaves_its_labels_and_can_be_resumed(tmp_path: Path
     path.write_text(text.replace("Rain.,sad", "Rain.,glad", 1), encoding="utf-8")
     with pytest.raises(CheckpointError, match="this run was trained on another text"):
         resumed_task(path, RunDirectory(run), {})
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+def test_the_facts_count_characters_whatever_the_tokenizer(
+    tmp_path: Path, tokenizer: str
+) -> None:
+    path = tmp_path / "e.txt"
+    path.write_text("é" * 1000, encoding="utf-8")
+    task = task_of(path, tokenizer=tokenizer, documents="whole", test_fraction=0.1)
+    counts = [task.facts[f"num_{part}"] for part in ("train", "val", "test")]
+    assert counts == [800, 100, 100]
+    assert task.facts["num_chars"] == 1000

@@ -94,9 +94,9 @@ def text_facts(text: TextConfig, prepared: PreparedText) -> dict[str, Any]:
         "num_files": stats.files.num_files,
         "num_documents": stats.num_documents,
         "num_chars": stats.num_chars,
-        "num_train": len(corpus.train.ids),
-        "num_val": len(corpus.val.ids),
-        "num_test": len(corpus.test.ids),
+        "num_train": corpus.train.num_chars,
+        "num_val": corpus.val.num_chars,
+        "num_test": corpus.test.num_chars,
         "sha256": stats.sha256,
         **_label_facts(stats),
     }
