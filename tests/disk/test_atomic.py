@@ -157,7 +157,7 @@ def test_the_name_of_a_moment_leads_to_the_new_directory(tmp_path: Path) -> None
     assert locate(tmp_path / ".other.old", FILES) is None
 
 
-@pytest.mark.parametrize("name", ["b.old", "1.old", ".old"])
+@pytest.mark.parametrize("name", ["ab.old", "b.old", "1.old", ".old"])
 def test_a_name_that_ends_in_old_is_not_taken_for_another(
     tmp_path: Path, name: str
 ) -> None:

@@ -214,6 +214,18 @@ def test_a_finished_run_without_its_best_has_nothing_left_to_do(
 # --- the test text ---
 
 
+@pytest.mark.slow
+@pytest.mark.one_backend
+def test_a_finished_run_without_its_best_has_no_test_score(
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = textgen.train(book, tmp_path / "run", epochs=1, test_fraction=0.1, **SMALL)
+    shutil.rmtree(run / "best")
+    # There are no best weights to score it with, which is no fault of the run.
+    assert textgen.train(book, run, resume=True) == run
+    assert "Nothing left to do" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("damage", ["state", "arrays"])
 @pytest.mark.one_backend
 def test_a_damaged_training_state_is_a_clear_error(
