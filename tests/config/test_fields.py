@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.config.helpers import build, refusal
-from textgen.config.fields import check_names, from_dict, pick
+from textgen.config.fields import ELSEWHERE, check_names, from_dict, pick
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
@@ -185,3 +185,10 @@ def test_pick_takes_what_belongs_to_one_configuration() -> None:
     options = {"units": 3, "epochs": 4, "nonsense": 5}
     assert pick(ModelConfig, options) == {"units": 3}
     assert pick(TrainConfig, options) == {"epochs": 4}
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+def test_a_name_of_another_library_suggests_ours(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_names([name], *KINDS)
+    assert str(caught.value).endswith(f"Did you mean {ELSEWHERE[name]!r}?")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from textgen.config.fields import ELSEWHERE
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
@@ -85,6 +86,18 @@ class Option(click.Option):
 
 class Command(click.Command):
     """A command whose help groups options by configuration."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; suggest our name for an option of other libraries."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.strip("-").replace("-", "_")
+            flag = "--" + ELSEWHERE.get(name, name).replace("_", "-")
+            if all(flag not in parameter.opts for parameter in self.get_params(ctx)):
+                raise
+            message = f"No such option {error.option_name!r}. Did you mean {flag!r}?"
+            raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for the command's own options and one per configuration."""

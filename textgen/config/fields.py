@@ -25,6 +25,36 @@ MOST = 2**63 - 1
 """The largest integer that a checkpoint can store."""
 
 
+ELSEWHERE = {
+    **dict.fromkeys(("lr", "max_lr", "eta", "step_size"), "learning_rate"),
+    **dict.fromkeys(("bs", "batch", "minibatch_size"), "batch_size"),
+    **dict.fromkeys(("hidden_size", "hidden_dim", "rnn_size", "n_embd"), "units"),
+    **dict.fromkeys(("layers", "n_layer", "n_layers", "depth"), "num_layers"),
+    **dict.fromkeys(("emb_dim", "embed_dim", "embedding_size"), "embedding_dim"),
+    **dict.fromkeys(("block_size", "bptt", "context_length", "maxlen"), "seq_length"),
+    **dict.fromkeys(("max_iters", "num_epochs", "n_epochs", "passes"), "epochs"),
+    **dict.fromkeys(("max_time", "minutes", "time_limit"), "max_minutes"),
+    **dict.fromkeys(("grad_clip", "clipnorm", "max_grad_norm"), "clip_norm"),
+    **dict.fromkeys(("early_stopping", "early_stop"), "patience"),
+    **dict.fromkeys(("eval_interval", "eval_steps"), "eval_every"),
+    **dict.fromkeys(("save_interval", "save_steps"), "save_every"),
+    **dict.fromkeys(("validation_split", "val_split"), "val_fraction"),
+    **dict.fromkeys(("dtype", "precision"), "compute_dtype"),
+    **dict.fromkeys(("rnn_type", "model_type", "model"), "cell"),
+    **dict.fromkeys(("drop", "dropout_rate"), "dropout"),
+    **dict.fromkeys(("warmup", "warmup_iters"), "warmup_steps"),
+    "wd": "weight_decay",
+    "optim": "optimizer",
+    "random_seed": "seed",
+    "max_new_tokens": "length",
+    "max_length": "length",
+    "temp": "temperature",
+    "nucleus": "top_p",
+    "repeat_penalty": "repetition_penalty",
+}
+"""What other libraries call our options; too unlike them to be suggested by spelling."""
+
+
 def option(
     default: Any = MISSING,
     help: str = "",
@@ -66,7 +96,8 @@ def check_names(values: Iterable[str], *kinds: type) -> None:
     known = [f.name for kind in kinds for f in fields(kind)]
     for name in values:
         if name not in known:
-            hint = did_you_mean(str(name), known, otherwise=f"Known: {', '.join(known)}.")
+            meant = ELSEWHERE.get(str(name), str(name))
+            hint = did_you_mean(meant, known, otherwise=f"Known: {', '.join(known)}.")
             raise ConfigError(f"unknown option {shown(name)}. {hint}")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from textgen.cli.options import Option
+from textgen.config.fields import ELSEWHERE
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
 from textgen.wording import did_you_mean, say
@@ -139,7 +140,7 @@ def _quoted(text: str) -> str:
 def unknown_command(name: str) -> ConfigError:
     """The error for an unknown command, with the most similar one."""
     hint = did_you_mean(
-        name,
+        ELSEWHERE.get(name.replace("-", "_"), name),
         [*SETTINGS, *ACTIONS],
         otherwise="/help lists all of them.",
         show="/{}".format,
