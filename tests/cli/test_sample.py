@@ -268,3 +268,20 @@ def test_the_last_line_feed_of_a_prompt_file_is_left_out(
     (tmp_path / "prompt.txt").write_text("Kit \n")
     run([*options, "--prompt-file", str(tmp_path / "prompt.txt")])
     assert capsys.readouterr().out == expected
+
+
+@pytest.mark.parametrize("command", ["sample", "info"])
+def test_a_run_without_an_evaluation_says_that_its_last_state_is_used(
+    command: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    last = model.rename(tmp_path / "run" / "last")
+    arguments = [command, str(tmp_path / "run")]
+    assert run([*arguments, *(["--length", "3"] if command == "sample" else [])]) == 0
+    assert capsys.readouterr().err == (
+        f"Using {last}: this run has no best checkpoint, which its first evaluation "
+        "writes\n"
+    )
+    # It was asked for by name.
+    assert run(["info", str(last)]) == 0
+    assert capsys.readouterr().err == ""

@@ -144,10 +144,12 @@ def test_nonsense_is_refused_before_anything_is_written(
 @pytest.mark.one_backend
 @pytest.mark.slow
 def test_tensorboard_logs_are_written_beside_the_checkpoint(
-    book: Path, tmp_path: Path
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
-    run = textgen.train(book, tmp_path / "run", epochs=1, tensorboard=True, **SMALL)
+    options = {**SMALL, "quiet": False, "epochs": 1, "tensorboard": True}
+    run = textgen.train(book, tmp_path / "run", **options)
+    assert f"Watch:  tensorboard --logdir {run / 'logs'}" in capsys.readouterr().err
     assert list(run.glob("logs/*/events.out.tfevents.*"))
 
 

@@ -139,10 +139,17 @@ def is_checkpoint(name: str) -> bool:
 
 
 def find(checkpoint: str | None = None) -> Path:
-    """Find a checkpoint; without a name, report on stderr which one is used."""
+    """Find a checkpoint; report on stderr which one is used if the name leaves it open."""
     from textgen.checkpoint.runs import find_checkpoint
 
     path = find_checkpoint(checkpoint)
-    if checkpoint is None:
-        say(f"Using {one_line(str(path))}")
+    why = ""
+    if _is_last(path) and (checkpoint is None or not _is_last(Path(checkpoint))):
+        why = ": this run has no best checkpoint, which its first evaluation writes"
+    if checkpoint is None or why:
+        say(f"Using {one_line(str(path))}{why}")
     return path
+
+
+def _is_last(path: Path) -> bool:
+    return path.name in ("last", ".last.old")

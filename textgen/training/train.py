@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,8 @@ def _fit(task: Task, quiet: bool, tune: bool) -> Path:
     """Load Keras and train."""
     if task.train.tensorboard:
         _check_tensorboard()
+        logs = shlex.quote(str(task.run.logs))
+        task = replace(task, notes=(*task.notes, f"Watch:  tensorboard --logdir {logs}"))
     for note in () if quiet else task.notes:
         say(note)
     if tune:
