@@ -149,15 +149,34 @@ def test_callbacks_are_in_the_order_that_the_code_explains(
 
 @pytest.mark.one_backend
 @pytest.mark.slow
-@pytest.mark.parametrize("tokenizer", ["char", "byte"])
-def test_the_first_line_counts_characters(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], tokenizer: str
+@pytest.mark.parametrize(
+    ("tokenizer", "documents", "counts"),
+    [
+        ("char", "whole", (3240, 360)),
+        ("byte", "whole", (3240, 360)),
+        # Neither the ends of lines nor those of documents.
+        ("byte", "lines", (3060, 340)),
+    ],
+)
+def test_all_messages_and_facts_count_characters(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    tokenizer: str,
+    documents: str,
+    counts: tuple[int, int],
 ) -> None:
     text = tmp_path / "text.txt"
     text.write_text("Привет мир. 你好世界。\n" * 200, encoding="utf-8")
     options = {**SMALL, "quiet": False, "preview": False, "epochs": 1}
-    textgen.train(text, tmp_path / "run", tokenizer=tokenizer, **options)
-    assert "on 3,240 characters, validating on 360 (" in capsys.readouterr().err
+    del options["units"], options["num_layers"]
+    how = {"tokenizer": tokenizer, "documents": documents}
+    run = textgen.train(text, tmp_path / "run", **how, **options)
+    train, val = counts
+    shown = capsys.readouterr().err
+    assert f"for {train:,} characters of training text" in shown
+    assert f"on {train:,} characters, validating on {val} (" in shown
+    facts = load_checkpoint(run).facts["text"]
+    assert (facts["num_train"], facts["num_val"]) == counts
 
 
 # --- the test text ---

@@ -242,12 +242,12 @@ class _Session:
     def _report(self) -> Report | None:
         if self.quiet:
             return None
-        train, ids_per_char = self.task.train, self.task.ids_per_char[0]
+        task, train = self.task, self.task.train
         return Report(
             self.progress,
             self.budget,
-            window_chars=train.window_chars / ids_per_char,
-            ids_per_char=ids_per_char,
+            window_chars=train.window_chars * task.num_chars[0] / len(self.windows.ids),
+            ids_per_char=task.ids_per_char[0],
             steps_per_pass=len(self.windows),
             preview=self._preview if train.preview else None,
         )

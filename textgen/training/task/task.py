@@ -32,6 +32,7 @@ class Task:
         windows: the training text, cut into lanes.
         val_ids: `(num_ids,)` validation text.
         test_ids: `(num_ids,)` test text; may be empty.
+        num_chars: characters of each of the three texts; ends of documents are none.
         ids_per_char: average over each of the three texts; above 1 if characters take
             several bytes.
         facts: JSON data about the text, stored in the checkpoint.
@@ -49,6 +50,7 @@ class Task:
     windows: Windows
     val_ids: np.ndarray
     test_ids: np.ndarray
+    num_chars: tuple[int, int, int]
     ids_per_char: tuple[float, float, float]
     facts: Mapping[str, object]
     notes: tuple[str, ...] = ()
@@ -71,10 +73,8 @@ def build_task(
     """
     corpus = prepared.corpus
     lanes = windows(corpus.train.ids, train.batch_size, train.seq_length)
-    rates = [
-        _ids_per_char(corpus.tokenizer, part)
-        for part in (corpus.train, corpus.val, corpus.test)
-    ]
+    parts = corpus.train, corpus.val, corpus.test
+    rates = [_ids_per_char(corpus.tokenizer, part) for part in parts]
     return Task(
         run,
         text,
@@ -84,6 +84,7 @@ def build_task(
         lanes,
         corpus.val.ids,
         corpus.test.ids,
+        (corpus.train.num_chars, corpus.val.num_chars, corpus.test.num_chars),
         (rates[0], rates[1], rates[2]),
         text_facts(text, prepared),
         prepared.notes,
