@@ -11,24 +11,39 @@ from textgen.checking.amount import sizes_of
 from textgen.checking.repeats import Repeats
 from textgen.checking.report import examine
 from textgen.checking.survey import survey
+from textgen.checkpoint.runs import RunDirectory
 from textgen.config.model import ModelConfig
+from textgen.config.sizes import LITTLE_CHARS, LITTLE_TEXT
 from textgen.config.text import TextConfig
-from textgen.config.train import TrainConfig
 from textgen.text.encoded.cache import Cache
 from textgen.text.encoded.prepare import prepare_corpus
 from textgen.text.encoded.scan import BlockLengths
 from textgen.text.encoded.splitting import split
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.sources import Source
+from textgen.training.task.new import new_task
 
 
 def test_little_text_is_a_warning_before_it_is_an_error(write: Write) -> None:
     finding = found(check(write(STORY * 60)), "little text")
     assert finding.severity == "warning"
     assert "2,592 characters to train on" in finding.what
-    finding = found(check(write(STORY * 30)), "little text")
+    finding = found(check(write(STORY * 9)), "little text")
     assert finding.severity == "error"
-    assert "needs at least 2,049. Lower --batch-size" in finding.what
+    assert "needs at least 513. Lower --batch-size" in finding.what
+
+
+def test_what_is_little_is_the_same_for_check_and_train(write: Write) -> None:
+    for num_chars in (LITTLE_CHARS - 1, LITTLE_CHARS):
+        path = write("a" * (num_chars * 10 // 9 + 1))
+        report = check(path)
+        assert report.facts["num_train"] == num_chars
+        is_little = num_chars < LITTLE_CHARS
+        assert ("little text" in topics(report)) is is_little
+        task = new_task(path, RunDirectory(path.parent / "run"), "auto", {})
+        assert (task.train.epochs == LITTLE_TEXT["epochs"]) is is_little
+        assert ("little text" in task.notes[0]) is is_little
+        assert ("which is little" in task.notes[1]) is is_little
 
 
 def test_little_held_out_names_the_share_that_is_enough(write: Write) -> None:
@@ -39,7 +54,7 @@ def test_little_held_out_names_the_share_that_is_enough(write: Write) -> None:
 
 
 def test_a_model_far_larger_than_the_usual_one_is_a_warning(write: Write) -> None:
-    report = examine(write(STORY * 400), TextConfig(), model_options={"units": 512})
+    report = examine(write(STORY * 400), TextConfig(), options={"units": 512})
     finding = found(report, "model too large")
     assert "for 17,280 characters to train on" in finding.what
     assert "--size auto uses (1 x 128 units)" in finding.what
@@ -50,9 +65,7 @@ def test_a_model_far_larger_than_the_usual_one_is_a_warning(write: Write) -> Non
     assert f"{chosen.num_parameters:,} parameters" in finding.what
     ratio = chosen.num_parameters / usual.num_parameters
     assert f"{ratio:.0f} times as many" in finding.what
-    report = examine(
-        write(STORY * 400), train=TrainConfig(batch_size=1000), model_options={"units": 512}
-    )
+    report = examine(write(STORY * 400), options={"batch_size": 1000, "units": 512})
     assert topics(report) == ["little text", "model too large"]
 
 
@@ -70,7 +83,7 @@ def test_the_parts_are_those_of_the_training(
     for number in range(5):
         write(text[number * 700 : number * 900 + 900], f"many/{number}.txt")
     config = TextConfig(documents=documents, test_fraction=0.2)
-    facts = examine(tmp_path / "many", config, TrainConfig(seed=4)).facts
+    facts = examine(tmp_path / "many", config, options={"seed": 4}).facts
     parts = split(read_corpus(tmp_path / "many", config), config, seed=4)
     expected = [sum(map(len, part)) for part in parts]
     assert [facts["num_train"], facts["num_val"], facts["num_test"]] == expected
@@ -86,7 +99,7 @@ def test_very_many_documents_are_split_as_training_splits_them(
     config = TextConfig(documents="lines", test_fraction=0.2)
     cache = Cache(tmp_path / "cache")
     corpus = prepare_corpus([Source(str(path))], config, seed=4, cache=cache)
-    report = examine(path, config, TrainConfig(batch_size=4, seed=4))
+    report = examine(path, config, options={"batch_size": 4, "seed": 4})
     assert report.can_train
     assert report.facts["num_train"] == corpus.train.num_chars
     assert report.facts["num_val"] == corpus.val.num_chars

@@ -15,10 +15,10 @@ Output = pytest.CaptureFixture[str]
 
 def test_a_sound_text_gets_a_short_clean_bill(tmp_path: Path, capsys: Output) -> None:
     path = tmp_path / "book.txt"
-    path.write_text(STORY * 400, encoding="utf-8")
+    path.write_text(STORY * 1500, encoding="utf-8")
     assert run(["corpus", "check", str(path)]) == 0
     assert capsys.readouterr() == (
-        "13,600 characters, 15 different, 1 file.\n\nNothing to fix: ready for training.\n",
+        "51,000 characters, 15 different, 1 file.\n\nNothing to fix: ready for training.\n",
         "",
     )
 
@@ -62,7 +62,7 @@ def test_the_flags_of_train_decide_what_is_enough(story: Path, capsys: Output) -
     check = ["corpus", "check", str(story)]
     assert run([*check, "--batch-size", "200"]) == 1
     assert "Lower --batch-size" in capsys.readouterr().out
-    assert run([*check, "--seq-length", "500"]) == 1
+    assert run([*check, "--seq-length", "1000"]) == 1
     assert run([*check, "--size", "large"]) == 0
     assert "model too large" in capsys.readouterr().out
     assert run([*check, "--units", "1024"]) == 0
@@ -86,7 +86,7 @@ def test_a_missing_file_is_one_error_among_others(
 
 
 def test_results_go_to_stdout_and_no_bar_to_a_pipe() -> None:
-    done = textgen("corpus", "check", "-", input=STORY * 400)
+    done = textgen("corpus", "check", "-", input=STORY * 1500)
     assert done.returncode == 0
     assert "Nothing to fix" in done.stdout
     assert done.stderr == ""

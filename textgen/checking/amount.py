@@ -10,6 +10,7 @@ import numpy as np
 from textgen.checking.finding import Finding
 from textgen.checking.survey import Survey
 from textgen.config.model import ModelConfig
+from textgen.config.sizes import LITTLE_CHARS
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CorpusError
@@ -18,8 +19,6 @@ from textgen.text.encoded.splitting import part_ends, parts_of
 from textgen.text.encoded.windows import windows
 from textgen.wording import count_of
 
-LITTLE_CHARS = 10_000
-"""A model trained on less memorises it."""
 LITTLE_HELD_OUT = 1_000
 """The score on fewer characters is mostly noise."""
 # A model this many times larger than the usual one for a text memorises it.
@@ -80,11 +79,12 @@ def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[F
         yield Finding(
             "warning",
             "little text",
-            f"{count_of(parts.train, 'character')} to train on: so few that the model will "
-            "memorise them and do little but repeat them.",
-            f"Add text; a model becomes useful from about {LITTLE_CHARS:,} characters.",
+            f"{count_of(parts.train, 'character')} to train on, fewer than "
+            f"{LITTLE_CHARS:,}: the model learns words and rhythm, not sense, and repeats "
+            "much of the text. textgen train uses settings for little text.",
+            "If there is more text, add it.",
         )
-    elif parts.val < LITTLE_HELD_OUT:
+    if parts.val < LITTLE_HELD_OUT:
         fraction = LITTLE_HELD_OUT / found.stats.num_chars + 0.0005
         yield Finding(
             "warning",

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from textgen.checking.amount import (
-    LITTLE_CHARS,
     Parts,
     model_findings,
     size_findings,
@@ -34,9 +33,9 @@ from textgen.checking.documents import repeat_findings, shape_findings
 from textgen.checking.files import file_findings, mojibake_findings
 from textgen.checking.finding import SEVERITIES, Finding
 from textgen.checking.survey import Survey, survey
-from textgen.config.fields import from_dict
+from textgen.config.fields import from_dict, pick
 from textgen.config.model import ModelConfig
-from textgen.config.sizes import size_options
+from textgen.config.sizes import LITTLE_CHARS, size_options
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CorpusError, TokenizerError
@@ -46,7 +45,7 @@ from textgen.text.reading.decoding import HAD_CR
 from textgen.text.reading.sources import Paths
 from textgen.wording import count_of, few, one_line
 
-TEXT, TRAIN = TextConfig(), TrainConfig()
+TEXT = TextConfig()
 _NO_OPTIONS: Mapping[str, Any] = {}
 
 
@@ -92,9 +91,8 @@ class Report:
 def examine(
     paths: Paths,
     text: TextConfig = TEXT,
-    train: TrainConfig = TRAIN,
     size: str = "auto",
-    model_options: Mapping[str, Any] = _NO_OPTIONS,
+    options: Mapping[str, Any] = _NO_OPTIONS,
     *,
     progress: bool = False,
 ) -> Report:
@@ -103,9 +101,9 @@ def examine(
     Args:
         paths: as for `read_corpus`.
         text: how it would be read.
-        train: how it would be trained on; `batch_size`, `seq_length` and `seed` matter.
         size: of the model; `auto` or a name in `SIZES`.
-        model_options: override those of its size.
+        options: fields of `ModelConfig` and `TrainConfig` that override the defaults for
+            this size and amount of text.
         progress: whether to show a progress bar on stderr.
 
     Raises:
@@ -123,14 +121,16 @@ def examine(
     found = survey(paths, text, progress=progress)
     findings, parts = list(_about_text(found)), None
     try:
-        parts = _parts(found, train.seed)
+        parts = _parts(found, options.get("seed", TrainConfig.seed))
     except CorpusError as error:
         findings.append(Finding("error", "little text", str(error)))
     if parts is not None:
-        findings += size_findings(found, parts, train)
+        usual, _ = size_options(size, parts.train, options)
+        train = pick(TrainConfig, {**usual, **options})
+        findings += size_findings(found, parts, from_dict(TrainConfig, train))
         findings += shape_findings(found)
         has_error = any(finding.severity == "error" for finding in findings)
-        about_model = _about_model(found, parts, size, model_options)
+        about_model = _about_model(found, parts, size, pick(ModelConfig, options))
         # Most errors also make the vocabulary fail; one is enough.
         findings += [f for f in about_model if f.severity != "error" or not has_error]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
@@ -171,7 +171,9 @@ def _about_model(
     except TokenizerError as error:
         yield Finding("error", "vocabulary", str(error))
         return
-    (usual, _), (sized, _) = (size_options(name, parts.train) for name in ("auto", size))
+    usual, sized = (
+        pick(ModelConfig, size_options(name, parts.train)[0]) for name in ("auto", size)
+    )
     yield from model_findings(
         parts.train,
         from_dict(ModelConfig, {**sized, **options, "vocab_size": vocab_size}),
@@ -246,7 +248,7 @@ def summary(
     >>> from textgen.text.reading.file_stats import FileStats
     >>> counts = np.bincount([97, 98] * 9000 + [99], minlength=0x110000)
     >>> stats = CorpusStats(18_001, 1, counts, None, FileStats(num_files=1), sha256="")
-    >>> print(summary(stats, TextConfig(), num_train_chars=16_200))
+    >>> print(summary(stats, TextConfig(), num_train_chars=46_200))
     Text: 18,001 characters, 3 different (1 seen fewer than 5 times), 1 file; nothing to
     fix.
     """
@@ -266,4 +268,4 @@ def _problems(stats: CorpusStats, num_train_chars: int) -> Iterator[str]:
     if changes[HAD_CR]:
         yield f"lone CR line endings in {count_of(changes[HAD_CR], 'file')}"
     if num_train_chars < LITTLE_CHARS:
-        yield "very little text"
+        yield "little text"

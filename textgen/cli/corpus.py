@@ -100,10 +100,10 @@ def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: An
 
     chosen = given(options)
     text = from_dict(TextConfig, pick(TextConfig, chosen))
-    train = from_dict(TrainConfig, pick(TrainConfig, chosen))
-    model = pick(ModelConfig, chosen)
+    train, model = pick(TrainConfig, chosen), pick(ModelConfig, chosen)
     # Wrong options are an error before anything is read.
+    from_dict(TrainConfig, train)
     from_dict(ModelConfig, {"vocab_size": 1, **model})
-    report = examine(paths, text, train, size, model, progress=True)
+    report = examine(paths, text, size, {**train, **model}, progress=True)
     click.echo(fit_to_show(json.dumps(report.to_dict())) if as_json else report.as_text())
     return 0 if report.can_train else 1

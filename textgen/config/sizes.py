@@ -1,4 +1,4 @@
-"""Model sizes for `--size`, and which one suits an amount of text."""
+"""Defaults that depend on the text: sizes for `--size`, and settings for little text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,26 @@ SIZES: dict[str, dict[str, Any]] = {
     "large": {"num_layers": 2, "units": 512, "dropout": 0.1},
 }
 
+LITTLE_CHARS = 40_000
+"""From fewer characters of training text a model learns words and rhythm, not sense."""
+
 # The minimum text for each size, as measured by benchmarks/sizes.py.
-LEAST_CHARS = {"tiny": 0, "small": 40_000, "medium": 400_000, "large": 10_000_000}
+LEAST_CHARS = {
+    "tiny": 0,
+    "small": LITTLE_CHARS,
+    "medium": 400_000,
+    "large": 10_000_000,
+}
+
+LITTLE_TEXT: dict[str, Any] = {
+    # Few characters per step: otherwise a pass has too few steps to learn from, and the
+    # text is memorised in many passes before it is understood.
+    "batch_size": 8,
+    "warmup_steps": 40,
+    "epochs": 20,
+    "dropout": 0.5,
+}
+"""Options for less than `LITTLE_CHARS`, measured by benchmarks/little_text.py."""
 
 
 def check_size(size: str) -> None:
@@ -39,26 +57,34 @@ def choose_size(num_chars: int) -> str:
 def size_options(
     size: str, num_chars: int, given: Collection[str] = ()
 ) -> tuple[dict[str, Any], str]:
-    """The options of a size, and a sentence that explains the choice.
+    """The options of a size and for little text, and a sentence that explains them.
 
     Args:
         size: `auto` or a name in `SIZES`.
         num_chars: characters of training text.
-        given: names of options that the user set, which are not overridden.
+        given: names of options that the user set, which are not overridden. With
+            `max_minutes`, the number of epochs is not limited.
+
+    Returns:
+        fields of `ModelConfig` and `TrainConfig`, and the sentence; both are empty if the
+        user has set them all.
 
     Raises:
         ConfigError: an unknown size.
 
-    >>> size_options("auto", 20_000, given=["dropout"])[0]
-    {'num_layers': 1, 'units': 128}
+    >>> print(size_options("auto", 20_000, given=["batch_size", "max_minutes"])[1])
+    Size tiny, for 20,000 characters of training text, which is little: --num-layers 1
+    --units 128 --dropout 0.5 --warmup-steps 40.
     """
     check_size(size)
     name = choose_size(num_chars) if size == "auto" else size
-    options = {key: value for key, value in SIZES[name].items() if key not in given}
-    why = (
-        f"for {num_chars:,} characters of training text"
-        if size == "auto"
-        else "as requested"
-    )
-    listed = ", ".join(f"{key}={value}" for key, value in options.items())
-    return options, f"Size {name}, {why}: {listed}."
+    is_little = num_chars < LITTLE_CHARS
+    usual = {**SIZES[name], **(LITTLE_TEXT if is_little else {})}
+    if "max_minutes" in given:
+        usual.pop("epochs", None)
+    options = {key: value for key, value in usual.items() if key not in given}
+    why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
+    little = ", which is little" if is_little else ""
+    flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in options.items())
+    line = f"Size {name}, {why} of training text{little}: {flags}."
+    return options, line if options else ""

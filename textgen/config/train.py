@@ -12,6 +12,7 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
+from textgen.config.sizes import LITTLE_TEXT
 from textgen.errors import ConfigError
 
 # Enough for a reasonable first model; early stopping may end training sooner.
@@ -26,14 +27,19 @@ class TrainConfig:
     2048
     """
 
-    batch_size: int = option(32, "Lanes of text read in parallel (batch size).")
+    batch_size: int = option(
+        32,
+        "Lanes of text read in parallel (batch size).",
+        flag_default=f"32; {LITTLE_TEXT['batch_size']} for little text",
+    )
     seq_length: int = option(
         64, "Characters per window; backpropagation is truncated there."
     )
     epochs: int | None = option(
         None,
         "Maximum passes over the training text.",
-        flag_default=f"about {DEFAULT_STEPS:,} steps; no limit with --max-minutes",
+        flag_default=f"about {DEFAULT_STEPS:,} steps; {LITTLE_TEXT['epochs']} epochs for "
+        "little text; no limit with --max-minutes",
     )
     max_minutes: float | None = option(
         None,
@@ -44,7 +50,11 @@ class TrainConfig:
         "adamw", "Optimizer.", ("adam", "adamw", "rmsprop", "lion", "muon")
     )
     learning_rate: float = option(0.01, "Peak learning rate.")
-    warmup_steps: int = option(100, "Steps of linear warm-up to the peak rate.")
+    warmup_steps: int = option(
+        100,
+        "Steps of linear warm-up to the peak rate.",
+        flag_default=f"100; {LITTLE_TEXT['warmup_steps']} for little text",
+    )
     final_rate: float = option(
         0.05, "Cosine decay ends at this fraction of the peak rate; 1 disables decay."
     )
@@ -63,7 +73,7 @@ class TrainConfig:
     eval_every: int | None = option(
         None,
         "Steps between evaluations.",
-        flag_default="one epoch, but 200 to 1,000 steps",
+        flag_default="one epoch, two if they are short, but at most 1,000 steps",
     )
     eval_chars: int = option(
         500_000,
@@ -73,7 +83,9 @@ class TrainConfig:
     save_minutes: float = option(5.0, "Also save every N minutes; 0 disables this.")
     seed: int = option(0, "Random seed.")
     preview: bool = option(True, "Print a short sample after each evaluation.")
-    tensorboard: bool = option(False, "Write TensorBoard logs next to the checkpoint.")
+    tensorboard: bool = option(
+        False, "Write TensorBoard logs; to see them: tensorboard --logdir RUN/logs."
+    )
 
     def __post_init__(self) -> None:
         check_types_and_choices(self)
@@ -94,7 +106,7 @@ class TrainConfig:
 
         >>> config = TrainConfig().resolved(steps_per_pass=44)
         >>> config.epochs, config.eval_every
-        (46, 220)
+        (46, 88)
         """
         steps_per_pass = whole_number("steps_per_pass", steps_per_pass, least=1)
         epochs = self.epochs
@@ -113,7 +125,5 @@ class TrainConfig:
 
 
 def _default_eval_every(steps_per_pass: int) -> int:
-    """One epoch; several whole ones for a short text, part of one for a long text."""
-    if steps_per_pass > 1000:
-        return 1000
-    return steps_per_pass * math.ceil(200 / steps_per_pass)
+    """One epoch, or two short ones: a model memorises a text in passes, not in steps."""
+    return min(steps_per_pass * (1 if steps_per_pass >= 100 else 2), 1000)

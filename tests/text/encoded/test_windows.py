@@ -104,7 +104,19 @@ def test_a_window_that_is_not_there_is_an_index_error(index: int) -> None:
         held_out[index]
 
 
-@pytest.mark.parametrize("num_ids", [2, 3, 10, 40, 129, 300])
+@pytest.mark.parametrize("num_ids", [0, 1, 2, 40, 128])
+def test_a_text_of_a_few_characters_is_told_how_much_is_needed(num_ids: int) -> None:
+    with pytest.raises(CorpusError) as caught:
+        windows(np.arange(num_ids), 8, 64)
+    ids = "1 id" if num_ids == 1 else f"{num_ids} ids"
+    assert str(caught.value) == (
+        f"the training text has {ids}, but --batch-size 8 with --seq-length 64 needs at "
+        "least 513. Add text: nothing can be learned from so little, and 40,000 characters are a "
+        "good start."
+    )
+
+
+@pytest.mark.parametrize("num_ids", [129, 130, 300])
 def test_the_sizes_that_are_suggested_for_little_text_fit(num_ids: int) -> None:
     with pytest.raises(CorpusError) as caught:
         windows(np.arange(num_ids), 500, 500)

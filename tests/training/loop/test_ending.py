@@ -160,6 +160,13 @@ def test_the_last_line_says_that_nothing_improved(task: Task) -> None:
     )
 
 
+def test_where_two_limits_are_reached_going_on_needs_both(task: Task) -> None:
+    steps = 2 * len(task.windows)
+    line = conclusion(task, progress_of(task, steps, waits=5), Budget(steps))
+    assert line.startswith("Reached --epochs 2 at epoch 2.0, after 1:15; best score 2.345 ")
+    assert line.endswith(". Go on with --resume --epochs 4 --patience 10.")
+
+
 def test_after_an_interrupt_the_best_is_named_too(task: Task) -> None:
     folder = task.run.last
     assert stopped(task, progress_of(task, step=50)) == (

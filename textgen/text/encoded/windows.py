@@ -20,7 +20,9 @@ from typing import NamedTuple
 import numpy as np
 
 from textgen.config.arguments import described, whole_number
+from textgen.config.sizes import LITTLE_CHARS
 from textgen.errors import ConfigError, CorpusError
+from textgen.wording import count_of
 
 
 class Window(NamedTuple):
@@ -115,19 +117,28 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
     needed = batch_size * seq_length + 1
     if len(ids) < needed:
         raise CorpusError(
-            f"the training text has {len(ids):,} ids, but --batch-size {batch_size} "
-            f"with --seq-length {seq_length} needs at least {needed:,}. Lower "
-            "--batch-size, --seq-length or --val-fraction"
-            f"{_sizes_that_fit(len(ids) - 1)}, or add text."
+            f"the training text has {count_of(len(ids), 'id')}, but --batch-size "
+            f"{batch_size} with --seq-length {seq_length} needs at least {needed:,}. "
+            f"{_how_it_fits(len(ids) - 1)}"
         )
     return Windows(ids, batch_size, seq_length)
 
 
-def _sizes_that_fit(num_ids: int) -> str:
-    if num_ids < 1:
-        return ""
-    seq_length = max(1, min(32, num_ids // 4))
-    return f" (--batch-size {min(8, num_ids // seq_length)} --seq-length {seq_length} fits)"
+def _how_it_fits(num_ids: int) -> str:
+    if num_ids < _TOO_FEW:
+        return (
+            f"Add text: nothing can be learned from so little, and {LITTLE_CHARS:,} "
+            "characters are a good start."
+        )
+    seq_length = min(32, num_ids // 4)
+    sizes = f"--batch-size {min(8, num_ids // seq_length)} --seq-length {seq_length}"
+    return (
+        f"Lower --batch-size, --seq-length or --val-fraction ({sizes} fits), or add text."
+    )
+
+
+# Windows of fewer than 32 ids teach a network next to nothing.
+_TOO_FEW = 4 * 32
 
 
 @dataclass(frozen=True)

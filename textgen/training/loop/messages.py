@@ -27,14 +27,13 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
     elif dtype != "float32":
         framework += f", {dtype} products"
     verb = "Training" if task.resumed is None else f"Resuming at step {progress.step:,}:"
-    train_rate, val_rate, _ = task.ids_per_char
-    num_val, most = len(task.val_ids), task.train.eval_chars
-    validation = f"{num_val / val_rate:,.0f}"
+    num_train, num_val, _ = task.num_chars
+    validation, most = f"{num_val:,}", task.train.eval_chars
     if num_val > most:
-        validation = f"{most / val_rate:,.0f} of {validation}"
+        validation = f"{most:,} of {validation}"
     return (
         f"{verb} {task.model.num_parameters:,} parameters on "
-        f"{len(task.windows.ids) / train_rate:,.0f} characters, validating on {validation} "
+        f"{num_train:,} characters, validating on {validation} "
         f"({framework}), for {_limits(task.train)} at most. Ctrl-C saves and stops."
     )
 
@@ -81,23 +80,25 @@ def conclusion(
     Args:
         limits: those of Keras itself, by environment variable.
     """
-    patience, time = task.train.patience, clock_time(progress.seconds)
-    epochs = f"{progress.step / len(task.windows):.1f}"
-    if progress.evals_since_best >= patience:
-        flag, value = "--patience", float(patience)
-        ended = (
-            f"Stopped early at epoch {epochs}, after {time}: {progress.evals_since_best} "
-            f"evaluations in a row brought no better score ({flag} {patience})"
-        )
-    elif limits and budget.share_used(progress) < 1:
-        return _cut_short(f"epoch {epochs}, after {time}", progress, limits)
-    else:
+    patience, more = task.train.patience, []
+    when = f"{progress.step / len(task.windows):.1f}, after {clock_time(progress.seconds)}"
+    is_used_up = budget.share_used(progress) >= 1
+    if limits and not is_used_up and progress.evals_since_best < patience:
+        return _cut_short(f"epoch {when}", progress, limits)
+    ended = (
+        f"Stopped early at epoch {when}: {progress.evals_since_best} evaluations in a row "
+        f"brought no better score (--patience {patience})"
+    )
+    if is_used_up:
         flag, value = _limit(task, progress, budget)
-        ended = f"Reached {flag} {value:g} at epoch {epochs}, after {time}"
+        ended = f"Reached {flag} {value:g} at epoch {when}"
+        more.append(f"{flag} {2 * value:g}")
+    if progress.evals_since_best >= patience:
+        more.append(f"--patience {2 * patience}")
     is_last = progress.evals_since_best == 0
     still = "It was still improving; go on" if is_last else "Go on"
-    best = progress.best_shown()
-    return f"{ended}; {best}. {still} with --resume {flag} {2 * value:g}.{_partial(limits)}"
+    best, options = progress.best_shown(), " ".join(more)
+    return f"{ended}; {best}. {still} with --resume {options}.{_partial(limits)}"
 
 
 def _cut_short(when: str, progress: Progress, limits: Mapping[str, int]) -> str:

@@ -71,10 +71,12 @@ def new_task(
     prepared = encode_text(paths, text, train.seed, [rule], settings or ReadSettings())
     tokenizer, given = prepared.corpus.tokenizer, pick(ModelConfig, values)
     if base is None:
+        set_by_user = [name for name, value in values.items() if value is not None]
         num_chars = prepared.corpus.train.num_chars
-        sized, note = size_options(size, num_chars, given)
-        model = replace(model, **sized, vocab_size=tokenizer.vocab_size)
-        notes, facts = [note] * bool(sized), {}
+        usual, note = size_options(size, num_chars, set_by_user)
+        model = replace(model, **pick(ModelConfig, usual), vocab_size=tokenizer.vocab_size)
+        train = replace(train, **pick(TrainConfig, usual))
+        notes, facts = [note] * bool(note), {}
     else:
         model = replace(base.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
         notes, facts = [base.note(tokenizer)], {INIT_FROM: base.name}
