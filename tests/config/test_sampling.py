@@ -37,6 +37,7 @@ RANGES: list[tuple[str, list[Any], str]] = [
     ("dry_multiplier", [-0.1], "must be a finite number of at least 0; 0 disables it."),
     ("dry_base", [0.99, 0, -2], "must be a finite number of at least 1."),
     ("dry_allowed_length", [0], f"{WHOLE} 1."),
+    ("particles", [0, -1], f"{WHOLE} 1; 1 only masks characters."),
     ("beam_width", [0, -1], f"{WHOLE} 1; leave it out to sample."),
 ]
 

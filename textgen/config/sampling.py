@@ -83,6 +83,11 @@ class SamplingConfig:
     pattern: str | None = option(
         None, "Regular expression that the whole new text must match."
     )
+    particles: int = option(
+        16,
+        "Texts written side by side for each text that pattern, allow or forbid restricts, "
+        "to draw one as the model would write it; 1 only masks characters.",
+    )
     beam_width: int | None = option(
         None, "Search for the most likely text with this many beams instead of sampling."
     )
@@ -105,6 +110,17 @@ class SamplingConfig:
         for name in ("dry_base", "dry_allowed_length", "dry_breakers"):
             self._check_needed(name, by="dry_multiplier")
         self._check_needed("length_penalty", by="beam_width")
+        self._check_particles()
+
+    @property
+    def num_particles(self) -> int:
+        """Particles per text: 1 where nothing restricts it, or nothing is drawn."""
+        is_restricted = any((self.pattern, self.allow, self.forbid))
+        temperatures = (
+            self.temperature if isinstance(self.temperature, tuple) else (self.temperature,)
+        )
+        is_drawn = self.beam_width is None and any(temperatures)
+        return self.particles if is_restricted and is_drawn else 1
 
     def _check_contradictions(self) -> None:
         if self.min_length > self.length:
@@ -147,6 +163,20 @@ class SamplingConfig:
                 "beam_width searches for the most likely text instead of sampling, so "
                 f"{useless[0]} has no effect. Use only one of the two."
             )
+
+    def _check_particles(self) -> None:
+        if self.particles in (SamplingConfig.particles, 1) or self.num_particles > 1:
+            return
+        if self.pattern or self.allow or self.forbid:
+            other = "beam_width" if self.beam_width is not None else "temperature=0"
+            raise ConfigError(
+                f"particles has no effect with {other}, which looks for a likely text "
+                "instead of sampling. Use only one of the two."
+            )
+        raise ConfigError(
+            "particles has no effect without pattern, allow or forbid. Set one of them, or "
+            "leave out particles."
+        )
 
     def _check_needed(self, name: str, *, by: str) -> None:
         if getattr(self, by) is None and getattr(self, name) != getattr(type(self), name):
@@ -225,6 +255,7 @@ _RANGES: dict[str, _Range] = {
     "allow": _Range(bool, "at least one character; leave it out to allow all"),
     "forbid": _Range(bool, "at least one character; leave it out to forbid none"),
     "pattern": _Range(bool, "a regular expression; leave it out to allow any text"),
+    "particles": _whole(1, "; 1 only masks characters"),
     "beam_width": _whole(1, "; leave it out to sample"),
     "length_penalty": _number(-10, 10, "; 1 compares means"),
     # Arguments of `Generator.samples`.

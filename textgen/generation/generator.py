@@ -67,7 +67,7 @@ class Generator:
     ['a', 'b', 'a', 'a', 'a']
     >>> [sample.text for sample in generator.samples("a", 2, length=4, seed=0)]
     ['baaa', 'bbbb']
-    >>> generator.generate(length=8, seed=0, pattern="(ab)+")
+    >>> generator.generate(length=8, seed=0, pattern="(ab){4}")
     'abababab'
     >>> generator.score("abba").bits_per_char
     1.0
@@ -206,7 +206,7 @@ class Generator:
 
         Returns:
             Pieces of text, never empty, never part of a character. Beam search gives
-            one piece.
+            one piece; a restricted text grows when all its particles agree.
 
         Raises:
             ConfigError: an invalid setting. Raised here, not at the first piece.

@@ -24,7 +24,7 @@ class Batch:
     ) -> None:
         self._model = model
         self._num_texts = len(prompts)
-        self._is_search = plan.config.beam_width is not None
+        self._config = plan.config
         self._texts, self._logits, self._state = begin_texts(
             model, plan, prompts, seed, first
         )
@@ -35,13 +35,26 @@ class Batch:
         Raises:
             CheckpointError: the logits are not finite.
         """
-        if not self._is_search:
+        if self._config.beam_width is not None:
+            yield from self._search()
+        elif self._config.num_particles > 1:
+            yield from self._steer()
+        else:
             for _, piece in decode(self._model, self._texts, self._logits, self._state):
                 yield piece
-            return
+
+    def _search(self) -> Iterator[str]:
         found = search(self._model, self._texts[0], self._logits[:1], self._state[:, :, :1])
         self._texts = found[: self._num_texts]
         yield from (text.written for text in self._texts if text.written)
+
+    def _steer(self) -> Iterator[str]:
+        # Here, so that text without a constraint does not wait for it.
+        from textgen.generation.decoding.particles import Particles
+
+        particles = Particles(self._model, self._texts, self._logits, self._state)
+        yield from particles.pieces()
+        self._texts = particles.texts
 
     def samples(self) -> list[Sample]:
         """Decode the texts to their ends; returns them in order, or the best first."""

@@ -80,7 +80,7 @@ def _steps(beams: list[_Beam], logits: Floats, width: int) -> Iterator[tuple[_Be
     has_no_choice = scores.max(axis=-1) == -np.inf
     for row in np.flatnonzero(has_no_choice):
         ended = beams[row].text.copy()
-        ended.end_without_choice()
+        ended.end_here()
         yield replace(beams[row], text=ended), -1
     # A row without a choice has no probabilities.
     scores[has_no_choice, 0] = 0.0

@@ -62,7 +62,7 @@ def decode(
     while batch.texts:
         scores = _filtered(batch)
         for text in _without_choice(batch.texts, scores):
-            if piece := text.end_without_choice():
+            if piece := text.end_here():
                 yield text, piece
             batch.keep_unfinished()
         if len(batch.texts) < len(scores):

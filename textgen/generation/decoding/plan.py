@@ -41,6 +41,7 @@ class Plan:
 
     Args:
         mask: `(vocab,)` float64, minus infinity for ids that are never written, else 0.
+        writable: `(vocab,)` float64, the same, but without `allow` and `forbid`.
         samplers: one for each temperature; they alternate, one character each.
         stops: stop texts in the tokenizer's normal form.
         num_logprobs: how many of the most likely ids are recorded beside each id
@@ -50,6 +51,7 @@ class Plan:
     config: SamplingConfig
     tokenizer: Tokenizer
     mask: Logits
+    writable: Logits
     samplers: tuple[Sampler, ...]
     penalties: tuple[Penalty, ...] = ()
     stops: tuple[str, ...] = ()
@@ -88,6 +90,7 @@ def make_plan(
         config,
         tokenizer,
         mask,
+        _mask(tokenizer, SamplingConfig()),
         make_samplers(config),
         make_penalties(config, breakers),
         # The text is written in normal form, so a stop text in another is never found.

@@ -14,7 +14,7 @@ class Sample:
     Args:
         text: the new text, without the prompt.
         finish_reason: what ended it: "length", "stop", "until", "document" (the model
-            ended the document), "pattern" (the text matches and cannot continue), or
+            ended the document), "pattern" (the text matches and ends there), or
             "no_choice" (`no_repeat_ngram_size` left no character).
         logprob: log-probability in nats of the text, including the end of its document
             if written, under the model alone, before temperature and filters. None

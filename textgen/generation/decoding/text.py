@@ -65,7 +65,7 @@ class Text:
         self._never_stops = self._stopping.is_idle
         vocab_size = len(plan.mask)
         self._penalties = [p.start(vocab_size, self.prompt_ids) for p in plan.penalties]
-        self._constraint = None if plan.automaton is None else Constraint(plan.automaton)
+        self.constraint = None if plan.automaton is None else Constraint(plan.automaton)
         if self._num_left == 0:
             self.finish_reason = "length"
 
@@ -73,6 +73,11 @@ class Text:
     def _is_too_short(self) -> bool:
         config = self.plan.config
         return config.length - self._num_left < config.min_length
+
+    @property
+    def ends_unwritten(self) -> bool:
+        """Whether the text ends without an id of its own, the end of a document."""
+        return self._eod_id is None
 
     def next_uniform(self) -> float:
         """The next random number of this text, uniform in [0, 1)."""
@@ -83,23 +88,31 @@ class Text:
 
     def filter(self, logits: Logits) -> Logits:
         """Apply the constraints and penalties of this text: `(vocab,)` float64."""
-        constraint = self._constraint
+        return self.penalise(self.restrict(logits))
+
+    def restrict(self, logits: Logits) -> Logits:
+        """Apply the constraints of this text: `(vocab,)` float64."""
+        constraint = self.constraint
         if constraint is not None:
             logits = logits + constraint.mask
         can_end = constraint is None or constraint.can_end
         if self._eod_id is not None and (self._is_too_short or not can_end):
             logits = logits.copy()
             logits[self._eod_id] = -math.inf
+        return logits
+
+    def penalise(self, logits: Logits) -> Logits:
+        """Apply the penalties of this text: `(vocab,)` float64."""
         for penalty in self._penalties:
             logits = penalty(logits)
         return logits
 
-    def end_without_choice(self) -> str:
-        """End because no id may follow. Returns the characters still buffered.
+    def end_here(self) -> str:
+        """End without another id. Returns the characters still buffered.
 
         The bytes of an unfinished character are dropped.
         """
-        constraint = self._constraint
+        constraint = self.constraint
         is_match = constraint is not None and constraint.can_end
         self.finish_reason = "pattern" if is_match else "no_choice"
         return self._show(self._stopping.flush())
@@ -114,8 +127,8 @@ class Text:
         self.num_ids += 1
         for penalty in self._penalties:
             penalty.append(id)
-        if self._constraint is not None:
-            self._constraint.advance(id)
+        if self.constraint is not None:
+            self.constraint.advance(id)
         # Invalid bytes may give two characters at once.
         piece = self._decoder.feed(id)[: self._num_left]
         self._num_left -= len(piece)
@@ -171,13 +184,13 @@ class Text:
         }
 
     def copy(self) -> Text:
-        """An independent copy, for a search, which needs no random numbers."""
+        """A copy that shares only the random stream."""
         other = copy.copy(self)
         other.records, other._shown = self.records[:], self._shown[:]
         other._decoder = self._decoder.copy()
         other._stopping = copy.copy(self._stopping)
         other._penalties = copy.deepcopy(self._penalties)
-        other._constraint = copy.copy(self._constraint)
+        other.constraint = copy.copy(self.constraint)
         return other
 
     def _show(self, shown: str) -> str:

@@ -6,13 +6,14 @@ with the `Horizon`, into one mask of logits per place in the text.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgen.generation.patterns.characters import Mask
-from textgen.generation.patterns.horizon import Horizon
+from textgen.generation.patterns.horizon import Horizon, leading_to
 from textgen.generation.patterns.utf8 import Spelling
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Automaton:
         spelling: the ids that spell each class.
         horizon: the states that can still reach a match.
         min_length: in characters.
+        endings: what ends a text of a model without an end of document.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Automaton:
         horizon: Horizon,
         min_length: int,
         eod_id: int | None,
+        endings: Endings,
     ) -> None:
         self.num_classes = dfa.next_state.shape[1]
         self.min_length = min_length
@@ -46,8 +49,9 @@ class Automaton:
         self.next_state = dfa.next_state
         self.is_final = dfa.is_final
         self.rows = spelling.rows
+        self.completes = spelling.completes
         self.horizon = horizon
-        self._completes = spelling.completes
+        self._endings = endings
         self._known: dict[tuple[int, int, int, bool], Mask] = {}
         self._different: dict[tuple[int, bool, bytes], Mask] = {}
 
@@ -59,7 +63,7 @@ class Automaton:
         if mask is None:
             self._forget_if_full()
             fitting = self.horizon.states(horizon)[self.next_state[state]]
-            leads_on = np.append((self._completes & fitting).any(axis=1), False)
+            leads_on = np.append((self.completes & fitting).any(axis=1), False)
             key = row, can_end, leads_on.tobytes()
             mask = self._different.get(key)
             if mask is None:
@@ -67,6 +71,16 @@ class Automaton:
                 self._different[key] = mask
             self._known[place] = mask
         return mask
+
+    def ending_ids(self, state: int) -> NDArray[np.bool_]:
+        """The ids that end a text which matches so far: `(vocab,)`.
+
+        The end of the document; for a model without one, every id after which no text
+        could match, because what the model writes next is no longer part of the match.
+        """
+        if self.eod_id is None:
+            return self._endings.ids(state)
+        return np.arange(self.rows.shape[1]) == self.eod_id
 
     def _make_mask(self, row: int, can_end: bool, leads_on: NDArray[np.bool_]) -> Mask:
         mask = np.where(leads_on[self.rows[row]], 0.0, -np.inf)
@@ -80,6 +94,43 @@ class Automaton:
         if num_bytes > MAX_CACHE_BYTES or len(self._known) > MAX_KNOWN_PLACES:
             self._known.clear()
             self._different.clear()
+
+
+class Endings:
+    """The ids after which a pattern cannot match any more, whatever may be written.
+
+    Args:
+        dfa: the pattern over all characters, also those that are not permitted; its
+            states are those of the automaton.
+        spelling: the ids that spell each class of `dfa`.
+        length: in characters; a match that needs more counts as none.
+    """
+
+    def __init__(self, dfa: Dfa, spelling: Spelling, length: int) -> None:
+        self._dfa = dfa
+        self._completes = spelling.completes
+        self._first = spelling.rows[-1]
+        self._length = length
+        self._known: dict[int, NDArray[np.bool_]] = {}
+
+    def ids(self, state: int) -> NDArray[np.bool_]:
+        """See `Automaton.ending_ids`."""
+        if state not in self._known:
+            lives = self._lives[self._dfa.next_state[state]]
+            leads_on = np.append((self._completes & lives).any(axis=1), False)
+            self._known[state] = ~leads_on[self._first]
+        return self._known[state]
+
+    @cached_property
+    def _lives(self) -> NDArray[np.bool_]:
+        """The states from which a match is possible; the last entry, for -1, is False."""
+        lives = np.append(self._dfa.is_final, False)
+        for _ in range(self._length):
+            before = lives
+            lives = before | np.append(leading_to(self._dfa, before), False)
+            if (lives == before).all():
+                break
+        return lives
 
 
 class Constraint:
@@ -102,18 +153,18 @@ class Constraint:
 
     def __init__(self, automaton: Automaton) -> None:
         self._automaton = automaton
-        self._state = 0
         self._first_row = len(automaton.rows) - 1
-        self._row = self._first_row
-        self._num_characters = 0
+        self.state = 0
+        self.row = self._first_row
+        self.num_characters = 0
 
     @property
     def can_end(self) -> bool:
         """Whether the text so far matches and is long enough."""
         automaton = self._automaton
-        is_whole = self._row == self._first_row
-        is_enough = self._num_characters >= automaton.min_length
-        return is_whole and is_enough and automaton.is_final.item(self._state)
+        is_whole = self.row == self._first_row
+        is_enough = self.num_characters >= automaton.min_length
+        return is_whole and is_enough and automaton.is_final.item(self.state)
 
     @property
     def mask(self) -> Mask:
@@ -123,20 +174,25 @@ class Constraint:
         the text ends.
         """
         automaton = self._automaton
-        horizon = automaton.horizon[self._num_characters + 1]
-        return automaton.mask(self._state, self._row, horizon, self.can_end)
+        horizon = automaton.horizon[self.num_characters + 1]
+        return automaton.mask(self.state, self.row, horizon, self.can_end)
+
+    @property
+    def ending_ids(self) -> NDArray[np.bool_]:
+        """`(vocab,)`: the ids that end the text here, if `can_end`."""
+        return self._automaton.ending_ids(self.state)
 
     def advance(self, id: int) -> None:
         """Append an id that the mask permits; nothing may follow `eod_id`."""
         automaton = self._automaton
         if id == automaton.eod_id:
             return
-        value = automaton.rows.item(self._row, id)
+        value = automaton.rows.item(self.row, id)
         assert value >= 0, f"id {id} is masked"
         if value >= automaton.num_classes:
-            self._row = value - automaton.num_classes
+            self.row = value - automaton.num_classes
             return
-        self._state = automaton.next_state.item(self._state, value)
-        assert self._state >= 0, f"id {id} is masked"
-        self._row = self._first_row
-        self._num_characters += 1
+        self.state = automaton.next_state.item(self.state, value)
+        assert self.state >= 0, f"id {id} is masked"
+        self.row = self._first_row
+        self.num_characters += 1

@@ -15,12 +15,17 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError, UnknownCharacterWarning
-from textgen.generation.patterns.automaton import Automaton
+from textgen.generation.patterns.automaton import Automaton, Endings
 from textgen.generation.patterns.characters import permitted_codes, quoted, writable
 from textgen.generation.patterns.horizon import Horizon, longest_match, shortest_match
 from textgen.generation.patterns.utf8 import spell
@@ -82,31 +87,49 @@ def _automaton(
     length: int,
     min_length: int,
 ) -> Automaton:
-    codes = writable(tokenizer)
-    codes = codes[permitted_codes(codes, tokenizer.normalize, allow, forbid)]
+    every = writable(tokenizer)
+    permitted = permitted_codes(every, tokenizer.normalize, allow, forbid)
     expression = _ANY_TEXT
     if pattern is not None:
         expression = _in_normal_form(pattern, tokenizer.normalize)
     # Imported here: text without a pattern does not need it.
     from textgen.generation.patterns.regex import compile_regex
 
-    dfa = compile_regex(expression, characters_of(codes))
+    whole = compile_regex(expression, characters_of(every))
+    dfa = _restricted(whole, permitted)
     shortest = shortest_match(dfa)
     if shortest is None:
-        raise _unmatched(expression, dfa, allow is not None or forbid is not None)
+        unmatched = compile_regex(expression, characters_of(every[permitted])).unmatched
+        raise _unmatched(expression, unmatched, allow is not None or forbid is not None)
     horizon = Horizon(dfa, length, min_length)
     if not horizon.states(horizon[0])[0]:
         raise _wrong_length(expression, dfa, shortest, length, min_length)
-    if dfa.unmatched and allow is None and forbid is None:
-        names = [repr(_unescaped(source)) for source in dfa.unmatched]
+    if whole.unmatched:
+        names = [repr(_unescaped(source)) for source in whole.unmatched]
         warnings.warn(
             f"pattern={quoted(expression)} has parts that are never written: the model has "
             f"no character that fits {few(names, most=5)}.",
             UnknownCharacterWarning,
             stacklevel=6,
         )
-    spelling = spell(tokenizer, codes, dfa.class_of, dfa.next_state.shape[1])
-    return Automaton(dfa, spelling, horizon, min_length, tokenizer.eod_id)
+    num_classes = dfa.next_state.shape[1]
+    spelling = spell(tokenizer, every[permitted], dfa.class_of, num_classes)
+    every_spelling = spelling
+    if not permitted.all():
+        every_spelling = spell(tokenizer, every, whole.class_of, num_classes)
+    endings = Endings(whole, every_spelling, length)
+    return Automaton(dfa, spelling, horizon, min_length, tokenizer.eod_id, endings)
+
+
+def _restricted(dfa: Dfa, permitted: NDArray[np.bool_]) -> Dfa:
+    """The automaton over the permitted characters alone; its states stay the same."""
+    if permitted.all():
+        return dfa
+    class_of = dfa.class_of[permitted]
+    is_used = np.zeros(dfa.next_state.shape[1], bool)
+    is_used[class_of] = True
+    next_state = np.where(is_used, dfa.next_state, np.int32(-1))
+    return replace(dfa, class_of=class_of, next_state=next_state)
 
 
 def _in_normal_form(pattern: str, form: str) -> str:
@@ -141,11 +164,11 @@ def _unescaped(source: str) -> str:
     return source[1] if is_plain else source
 
 
-def _unmatched(pattern: str, dfa: Dfa, is_restricted: bool) -> ConfigError:
+def _unmatched(pattern: str, unmatched: Sequence[str], is_restricted: bool) -> ConfigError:
     which = "that the model knows and may write" if is_restricted else "the model knows"
     reason = ""
-    if dfa.unmatched:
-        names = [repr(_unescaped(source)) for source in dfa.unmatched]
+    if unmatched:
+        names = [repr(_unescaped(source)) for source in unmatched]
         reason = f" (no character fits {few(names, most=5)})"
     return ConfigError(
         f"no text of characters {which} matches pattern={quoted(pattern)}{reason}. Change "

@@ -77,10 +77,14 @@ class Sampler:
         Raises:
             CheckpointError: as above.
         """
+        ids: list[int] = draw(self.filter(logits), uniforms).tolist()
+        return ids
+
+    def filter(self, logits: Logits) -> Logits:
+        """Apply `filters` themselves to `(..., vocab)` logits."""
         for each in self._filters:
             logits = each(logits)
-        ids: list[int] = draw(logits, uniforms).tolist()
-        return ids
+        return logits
 
     def _sample_truncated(self, scaled: Logits, uniform: float) -> int:
         """Apply the other filters to logits with a maximum of 0, and draw."""
