@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.generation.models import ABC, random_model, read_whole, writes
+from tests.generation.models import ABC, LETTERS, random_model, read_whole, writes
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
 from textgen.generation.generator import Generator
@@ -182,6 +182,15 @@ def test_characters_are_shown_as_soon_as_all_particles_agree() -> None:
     pieces = TOY.stream(pattern="aaa[ab]{30}", seed=0)
     assert [next(pieces) for _ in range(3)] == ["a", "a", "a"]
     assert len("".join(pieces)) == 30
+
+
+def test_a_long_text_is_shown_while_it_is_written() -> None:
+    # Hardly restricted, so that the particles have no reason to agree.
+    generator = random_model(LETTERS, scale=0.1)
+    pieces = generator.stream(forbid="a", length=10**9, seed=0)
+    shown = "".join(itertools.islice(pieces, 3))
+    assert len(shown) > 300
+    assert "a" not in shown
 
 
 @pytest.mark.parametrize("generator", [TOY, ENDING, BYTES, MIXED])

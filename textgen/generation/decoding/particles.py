@@ -42,6 +42,10 @@ TRUST = 0.7
 IMPOSSIBLE = -1000.0
 """Log-weight of a step to which the settings give no probability at all."""
 
+MAX_UNSEEN = 200
+"""Characters for which particles may disagree; then one of them is drawn early, so that a
+long text is shown while it is written."""
+
 MAX_CONTEXTS = 256
 """Ids after which the model is asked for the overall frequency of all ids."""
 
@@ -100,11 +104,14 @@ class _Cloud:
     def resample(self) -> None:
         """Drop light particles and copy heavy ones, if the weights have become uneven."""
         weights, count = self._weights(), len(self.particles)
-        if weights.dot(weights) * MIN_EFFECTIVE_SHARE * count <= 1:
+        if max(len(particle.unseen) for particle in self.particles) > MAX_UNSEEN:
+            places = np.full(count, self._rng.random())
+        elif weights.dot(weights) * MIN_EFFECTIVE_SHARE * count > 1:
+            # Systematic: one random number places all of them.
+            places = (np.arange(count) + self._rng.random()) / count
+        else:
             return
-        # Systematic: one random number places all of them.
-        places = (np.arange(count) + self._rng.random()) / count
-        chosen = weights.cumsum().searchsorted(places, side="right").clip(max=count - 1)
+        chosen = _at(weights, places).tolist()
         self.particles = [
             self.particles[which].copy() if which == before else self.particles[which]
             for before, which in zip([-1, *chosen[:-1]], chosen, strict=True)
@@ -113,14 +120,19 @@ class _Cloud:
 
     def choose(self) -> _Particle:
         """Draw one particle by weight."""
-        reached = self._weights().cumsum()
-        place = reached.searchsorted(self._rng.random() * reached[-1], side="right")
-        return self.particles[place]
+        (which,) = _at(self._weights(), self._rng.random(1))
+        return self.particles[which]
 
     def _weights(self) -> NDArray[np.float64]:
         weights = np.exp(self.log_weights - self.log_weights.max())
         normalized: NDArray[np.float64] = weights / weights.sum()
         return normalized
+
+
+def _at(weights: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The particles at places in [0, 1) among their weights, laid side by side."""
+    reached = weights.cumsum()
+    return reached.searchsorted(places * reached[-1], side="right")
 
 
 class Particles:
