@@ -111,8 +111,8 @@ def test_a_text_of_a_few_characters_is_told_how_much_is_needed(num_ids: int) -> 
     ids = "1 id" if num_ids == 1 else f"{num_ids} ids"
     assert str(caught.value) == (
         f"the training text has {ids}, but --batch-size 8 with --seq-length 64 needs at "
-        "least 513. Add text: nothing can be learned from so little, and 40,000 characters are a "
-        "good start."
+        "least 513. Add text: nothing can be learned from so little, and 40,000 "
+        "characters are a good start."
     )
 
 
