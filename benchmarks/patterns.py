@@ -6,9 +6,8 @@
 
 Prints the median, over seeds, of the bits per character that the model gives to a text
 that matches: the fewer, the more it is like what the model writes on its own (no
-constraint, temperature or filters). Characters per second cover whole calls of `generate`.
-With `--ways`, it compares variants of the particles by the mean, over patterns, of their
-bits per character and lengths.
+constraint, temperature or filters). Characters per second of processor time cover whole
+calls of `generate`. With `--ways`, it compares variants of the particles over all patterns.
 """
 
 from __future__ import annotations
@@ -116,9 +115,9 @@ def measure(
 ) -> tuple[float, float, float]:
     """Medians of bits per character and of characters, and characters per second."""
     options: dict[str, Any] = {"pattern": pattern, "length": length, "particles": count}
-    begin = time.perf_counter()
+    begin = time.process_time()
     texts = [generator.generate(seed=seed, **options) for seed in range(seeds)]
-    speed = sum(map(len, texts)) / (time.perf_counter() - begin)
+    speed = sum(map(len, texts)) / (time.process_time() - begin)
     samples = (
         sample
         for seed in range(seeds)
