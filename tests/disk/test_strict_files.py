@@ -24,7 +24,7 @@ from textgen.checkpoint.format import (
     load_checkpoint,
     save_checkpoint,
 )
-from textgen.errors import CheckpointError
+from textgen.errors import CheckpointError, TextgenError
 
 
 @pytest.fixture
@@ -154,5 +154,5 @@ def test_too_little_memory_is_an_error_with_the_name(
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "\0", "\x1b[2J"])
 def test_a_path_that_no_file_can_have_is_an_error(path: str) -> None:
     for each in (path, f"nowhere/{path}"):
-        with pytest.raises(CheckpointError, match=r"not a valid path|no such directory"):
+        with pytest.raises(TextgenError, match=r"not a valid path|no such directory"):
             load_checkpoint(each)

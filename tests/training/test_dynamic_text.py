@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import pytest
@@ -132,8 +133,9 @@ def test_a_rate_so_high_that_nothing_is_a_number_any_more_is_reported() -> None:
 
 
 def test_nothing_is_printed_unless_progress_is_asked_for(
-    capfd: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     dynamic_score(checkpoint_for(ABC), TEXT)
     assert capfd.readouterr() == ("", "")
     dynamic_score(checkpoint_for(ABC), TEXT, progress=True)

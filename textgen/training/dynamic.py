@@ -77,7 +77,7 @@ def dynamic_score(
             adapts faster to a text unlike the training text, but loses on a similar one.
         label: of every document, for a model with labels; by default each document has
             its own.
-        progress: show a progress bar on stderr.
+        progress: show a progress bar on stderr if that is a terminal.
 
     Returns:
         a `Score` whose protocol is "dynamic".
