@@ -42,6 +42,7 @@ from textgen.training.loop.schedule import WarmupCosine
 from textgen.training.loop.signals import stop_requests
 from textgen.training.model.build import build_model, get_weights, set_weights
 from textgen.training.model.compiling import compile_model
+from textgen.training.model.kernels import debugging_mode
 from textgen.training.model.precision import choose_dtype
 from textgen.training.task.task import Task
 from textgen.wording import say
@@ -128,6 +129,11 @@ class _Session:
     def _introduce(self) -> None:
         saver = self.saver
         self.say(introduction(self.task, self.progress, saver.backend, self.dtype))
+        if mode := debugging_mode():
+            self.say(
+                f"{mode} is on: training is many times slower, and its numbers differ in "
+                "their last digits."
+            )
         if saver.previous_backend != saver.backend:
             self.say(
                 f"This run was trained on {saver.previous_backend} before: it continues, "

@@ -42,7 +42,8 @@ class WholeSequence:
     Keras handles everything else itself: all calls on a GPU; masks; dropout inside the
     layer while training; other activations; `use_bias=False`, `reset_after=False`,
     `go_backwards`, `unroll`; types other than float32; and, on TensorFlow, calls outside
-    `tf.function`. Dropout and normalisation in separate layers make no difference.
+    `tf.function` and modes for debugging. Dropout and normalisation in separate layers
+    make no difference.
 
     Args:
         product_dtype: type that the kernel rounds the factors of matrix products to,

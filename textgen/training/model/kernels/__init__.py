@@ -19,6 +19,13 @@ outputs, `(batch, time, units)`, and the states after the last step:
     recurrent_kernel  `(units, gates * units)`
     bias              of the shape that the cell defines
 
+Gradients of any order are right: TensorFlow computes those beyond the first without the
+kernel. JAX has no forward-mode derivatives (`jax.jvp`, `jax.hessian`) of it; nested
+`jax.grad` and `jax.jacrev` work.
+
+`has_device()` says whether the kernel is of use on this device, `debugging_mode()` which
+mode for debugging is on, `is_worthwhile()` whether the current call should use the kernel.
+
 `product_loop(dtype, rows, units, width)` returns a compiled loop of the products of a
 layer's steps, for timing: `rows` lanes, gates `width` wide.
 """
@@ -29,6 +36,7 @@ from textgen.training.backend.loaded import keras
 
 if keras.backend.backend() == "jax":
     from textgen.training.model.kernels.jax import (
+        debugging_mode,
         has_device,
         is_worthwhile,
         product_loop,
@@ -36,10 +44,17 @@ if keras.backend.backend() == "jax":
     )
 else:
     from textgen.training.model.kernels.tensorflow import (
+        debugging_mode,
         has_device,
         is_worthwhile,
         product_loop,
         whole_sequence,
     )
 
-__all__ = ["has_device", "is_worthwhile", "product_loop", "whole_sequence"]
+__all__ = [
+    "debugging_mode",
+    "has_device",
+    "is_worthwhile",
+    "product_loop",
+    "whole_sequence",
+]

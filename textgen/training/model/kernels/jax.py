@@ -20,6 +20,12 @@ def has_device() -> bool:
     return jax.default_backend() == "cpu"
 
 
+def debugging_mode() -> str | None:
+    """The option that switched on a mode of JAX for debugging; None without one."""
+    config: Any = jax.config  # mypy does not see its options
+    return "jax_disable_jit" if config.jax_disable_jit else None
+
+
 def is_worthwhile() -> bool:
     """Whether the current call should use this kernel."""
     return has_device()
@@ -53,7 +59,8 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
 
         return lax.fori_loop(0, 100, step, h)
 
-    h = layout.turn(jnp.ones((lanes, units)))
+    # Named, because it is float64 by default with `jax_enable_x64`.
+    h = layout.turn(jnp.ones((lanes, units), jnp.float32))
     run(h).block_until_ready()
     return lambda: run(h).block_until_ready()
 

@@ -14,8 +14,28 @@ from textgen.training.model.kernels.layout import Layout
 
 
 def has_device() -> bool:
-    """Whether this kernel is faster on this device than Keras' layers: only on a CPU."""
-    return not tf.config.list_logical_devices("GPU")
+    """Whether this kernel is faster here than Keras' layers.
+
+    Only on a CPU, and not in a debugging mode, which XLA cannot compile or ignores.
+    """
+    return not tf.config.list_logical_devices("GPU") and debugging_mode() is None
+
+
+def debugging_mode() -> str | None:
+    """What switched on a mode of TensorFlow for debugging; None without one."""
+    if tf.config.functions_run_eagerly():
+        return "tf.config.run_functions_eagerly"
+    if _operations_of_a_sum() != {"Placeholder", "AddV2", "Identity"}:
+        return "tf.debugging"
+    return None
+
+
+def _operations_of_a_sum() -> set[str]:
+    # TensorFlow does not say whether numbers are checked or dumped, but then every
+    # function that it traces contains operations that do so.
+    add = tf.function(lambda x: x + x, autograph=False)
+    graph = add.get_concrete_function(tf.TensorSpec((), tf.float32)).graph
+    return {operation.type for operation in graph.get_operations()}
 
 
 def is_worthwhile() -> bool:
@@ -47,13 +67,17 @@ def whole_sequence(
     # Lanes are independent, so every core can process its share of them through the whole
     # sequence. Synchronizing the cores at every character costs more.
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def run(x: tf.Tensor, *rest: tf.Tensor) -> Any:
-        states, weights = rest[:num_states], rest[num_states:]
+    def run(*inputs: tf.Tensor) -> Any:
+        # Tapes outside would record the steps below, which XLA cannot compile then.
+        x, *rest = map(tf.stop_gradient, inputs)
+        states, weights = tuple(rest[:num_states]), rest[num_states:]
         shares = _split((x, *states), parts)
         results = [forward(share[0], share[1:], *weights) for share in shares]
         outputs = _concat([(outputs, *last) for outputs, last, _ in results])
 
-        def gradient(*grads: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def first_order(*inputs_and_grads: tf.Tensor) -> Any:
+            grads = tuple(map(tf.stop_gradient, inputs_and_grads[-1 - num_states :]))
             pieces = [
                 backward(residuals, share[0], share[1:], *weights)
                 for (_, _, residuals), share in zip(
@@ -62,9 +86,10 @@ def whole_sequence(
             ]
             of_lanes = _concat([(d_x, *d_states) for d_x, d_states, *_ in pieces])
             of_weights = [tf.add_n(ds) for ds in zip(*(p[2:] for p in pieces), strict=True)]
-            return (*of_lanes, *of_weights)
+            second_order = partial(_second_order, cell, num_states, inputs_and_grads)
+            return (*of_lanes, *of_weights), second_order
 
-        return outputs, gradient
+        return outputs, lambda *grads: first_order(*inputs, *grads)
 
     outputs, *last = run(x, *states, *weights)
     # The static shape is lost in XLA.
@@ -114,7 +139,12 @@ def _forward(
     kernel: tf.Tensor,
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
+    *,
+    compiled: bool = True,
 ) -> tuple[tf.Tensor, States, Any]:
+    loop, finish = _forward_loop, _outputs
+    if not compiled:
+        loop, finish = loop.python_function, finish.python_function
     x = _swap(x)
     bias_a, bias_r = cell.biases(bias)
     a = layout.turn(_product(dtype, x, kernel, bias_a))
@@ -122,8 +152,8 @@ def _forward(
         bias_r = layout.turn(bias_r[None])
     factor = tf.cast(layout.turn(recurrent_kernel), dtype)
     first = tuple(map(layout.turn, states))
-    last, saved = _forward_loop(cell, dtype, layout, a, first, factor, bias_r)
-    outputs, saved = _outputs(cell, layout, saved, first)
+    last, saved = loop(cell, dtype, layout, a, first, factor, bias_r)
+    outputs, saved = finish(cell, layout, saved, first)
     outputs = layout.turn(outputs)
     residuals = (x, shift_right(states[0], outputs), saved)
     return _swap(outputs), tuple(map(layout.turn, last)), residuals
@@ -155,6 +185,31 @@ def _backward(
     if bias.shape.rank == 2:
         d_bias = tf.stack([d_bias, _sum_over_rows(d_r)])
     return d_x, tuple(map(layout.turn, d_states)), d_kernel, d_recurrent, d_bias
+
+
+def _second_order(
+    cell: Equations,
+    num_states: int,
+    inputs_and_grads: tuple[tf.Tensor, ...],
+    *grads: tf.Tensor,
+) -> list[tf.Tensor]:
+    """The gradients of the gradients, without XLA, in which TensorFlow has none of loops.
+
+    Args:
+        inputs_and_grads: what the gradients were computed from.
+        grads: of the gradients.
+    """
+    inputs, given = inputs_and_grads[: -1 - num_states], inputs_and_grads[-1 - num_states :]
+    x, states, weights = inputs[0], inputs[1 : 1 + num_states], inputs[1 + num_states :]
+    with tf.GradientTape() as second:
+        second.watch(inputs_and_grads)
+        with tf.GradientTape() as first:
+            first.watch(inputs)
+            outputs, last, _ = _forward(
+                cell, "float32", Layout.of(None), x, states, *weights, compiled=False
+            )
+        of_inputs = first.gradient([outputs, *last], inputs, given, "zero")
+    return second.gradient(of_inputs, inputs_and_grads, grads, "zero")
 
 
 # XLA runs a program, or a loop body, of at most eight kernels in the calling thread. The
