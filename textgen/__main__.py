@@ -30,6 +30,9 @@ def main() -> None:
         code = INTERRUPTED
     for stream in (sys.stdout, sys.stderr):
         _settle(stream)
+    # After an interrupt inside `exec`, with which libraries make classes, `python -m` would
+    # end by the signal instead of this code. Another `exec` lets Python forget it.
+    exec("")
     sys.exit(code)
 
 

@@ -28,11 +28,13 @@ def demo(out: str) -> None:
     """
     from textgen.corpora.bundled import bundled_corpus
     from textgen.generation.generator import Generator
+    from textgen.training.backend.noise import as_command
     from textgen.training.train import train as train_on
 
     book = bundled_corpus("little_harbour.txt")
     say(f"Training on {book.name}, a book of fables written for this package.")
-    run = train_on([book], out, overwrite=True, tune=True, **DEMO_OPTIONS)
+    with as_command():
+        run = train_on([book], out, overwrite=True, tune=True, **DEMO_OPTIONS)
     say("\nA page by the new model:\n")
     pieces = Generator.load(run).stream(
         "THE ", length=700, temperature=0.6, seed=1, echo=True

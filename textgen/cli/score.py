@@ -205,7 +205,11 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
 
 
 def _show_dynamic(text: _Text, as_json: bool) -> None:
-    from textgen.training.dynamic import dynamic_score
+    from textgen.training.backend.noise import as_command
+    from textgen.training.loop.signals import keras_loading
+
+    with as_command(), keras_loading():
+        from textgen.training.dynamic import dynamic_score
 
     if text.source.is_stdin:
         # It is read twice, and standard input comes only once.

@@ -74,20 +74,22 @@ def train(
 
     The run's directory is printed on stdout when training ends.
     """
+    from textgen.training.backend.noise import as_command
     from textgen.training.train import train as train_on
 
-    run = train_on(
-        paths,
-        out,
-        size=size,
-        resume=resume,
-        overwrite=overwrite,
-        init_from=init_from,
-        cache_dir=cache_dir,
-        quiet=quiet,
-        tune=tune,
-        **given(options),
-    )
+    with as_command():
+        run = train_on(
+            paths,
+            out,
+            size=size,
+            resume=resume,
+            overwrite=overwrite,
+            init_from=init_from,
+            cache_dir=cache_dir,
+            quiet=quiet,
+            tune=tune,
+            **given(options),
+        )
     click.echo(run)
     if not quiet:
         say(f'Generate text:  textgen sample {shlex.quote(str(run))} --prompt "..."')

@@ -16,7 +16,7 @@ from textgen.errors import ConfigError
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.keras import check_backend, wanted_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
-from textgen.training.loop.signals import signals_as_ctrl_c, stop_requests
+from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.encoding import ReadSettings
 from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
@@ -126,11 +126,8 @@ def _fit(task: Task, quiet: bool, tune: bool) -> Path:
         say(note)
     if tune:
         _tune(task)
-    # An interrupt during an import would leave the library half loaded.
-    with stop_requests(quiet=True, patient=True) as wants_stop:
+    with keras_loading(quiet=quiet):
         from textgen.training.loop.fit import fit
-    if wants_stop():
-        raise KeyboardInterrupt
     return fit(task, quiet=quiet)
 
 

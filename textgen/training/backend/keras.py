@@ -1,4 +1,4 @@
-"""Import Keras with a supported backend, and without its log messages.
+"""Import Keras with a supported backend.
 
 Keras chooses its backend at import, so all other modules of the training half get Keras
 from `textgen.training.backend.loaded`.
@@ -10,13 +10,13 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from textgen.errors import BackendError
+from textgen.training.backend.noise import filtered_stderr
 
 BACKENDS = ("tensorflow", "jax")
 DEFAULT = BACKENDS[0]
@@ -24,7 +24,7 @@ MAX_EPOCHS, MAX_STEPS = "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"
 
 
 def load_keras() -> Any:
-    """Import Keras on TensorFlow or JAX, without log messages.
+    """Import Keras on TensorFlow or JAX.
 
     Returns:
         the `keras` module.
@@ -38,7 +38,7 @@ def load_keras() -> Any:
     """
     if "keras" not in sys.modules:
         check_backend(wanted_backend())
-        with quiet_import(), _settings_errors():
+        with filtered_stderr(), _settings_errors():
             import keras
 
             keras.ops.zeros(1)  # the first array makes the backend log its devices
@@ -98,30 +98,6 @@ def check_backend(name: str) -> None:
             f"KERAS_BACKEND={name}, but {name} is not installed. "
             f"Install it with: pip install {name}"
         )
-
-
-@contextmanager
-def quiet_import() -> Iterator[None]:
-    """Keep log messages off stderr while a framework is imported.
-
-    TensorFlow's shared libraries write to file descriptor 2 before they read any setting,
-    so the descriptor itself is redirected. If the import fails, the messages are shown.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            # Not for KeyboardInterrupt, which is not a failure of the import.
-            notes.seek(0)
-            os.write(kept, notes.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def sync(model: Any) -> None:

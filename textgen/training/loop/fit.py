@@ -20,8 +20,9 @@ from textgen.generation.scoring.labels import label_accuracy
 from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.backend.devices import data_parallel
 from textgen.training.backend.floats import float32_by_default
-from textgen.training.backend.keras import limits, quiet_import
+from textgen.training.backend.keras import limits
 from textgen.training.backend.loaded import keras
+from textgen.training.backend.noise import filtered_stderr
 from textgen.training.loop.callbacks import (
     Clock,
     LearningRate,
@@ -39,7 +40,7 @@ from textgen.training.loop.progress import Budget
 from textgen.training.loop.report import Report
 from textgen.training.loop.saving import Saver, stored_progress
 from textgen.training.loop.schedule import WarmupCosine
-from textgen.training.loop.signals import stop_requests
+from textgen.training.loop.signals import STOPPING, stop_requests
 from textgen.training.model.build import build_model, get_weights, set_weights
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode
@@ -116,7 +117,7 @@ class _Session:
         else:
             # Fails at once if the directory cannot be written.
             run.begin(self.saver.save_last, overwrite=self.task.overwrite)
-        with stop_requests(quiet=self.quiet) as wants_stop:
+        with stop_requests(note=None if self.quiet else STOPPING) as wants_stop:
             # Only now does Ctrl-C do what the introduction says.
             self._introduce()
             with self._saved_on_request():
@@ -302,7 +303,7 @@ class _Session:
 
 
 def _tensorboard(logs: Path) -> Any:
-    with quiet_import():
+    with filtered_stderr():
         # Keras writes these logs with TensorFlow, even when it trains on JAX.
         import tensorflow as tf
 
