@@ -24,8 +24,9 @@ def test_a_classifier_on_text_vectors_is_compared_with_the_usual_features(
 ) -> None:
     pytest.importorskip("sklearn", reason="the extra `examples` is not installed")
     documents = read_corpus(bundled_corpus("little_harbour.txt")).documents
-    model = untrained(tmp_path / "model", CharTokenizer.from_documents(documents))
-    command = [sys.executable, EXAMPLES / "classify.py", model, "--fables", "8"]
+    tokenizer = CharTokenizer.from_documents(documents)
+    models = [untrained(tmp_path / name, tokenizer) for name in ("one", "other")]
+    command = [sys.executable, EXAMPLES / "classify.py", *models, "--fables", "8"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shown = re.findall(r"^    (.*?) +(\d+\.\d) %$", done.stdout, re.MULTILINE)
@@ -33,7 +34,7 @@ def test_a_classifier_on_text_vectors_is_compared_with_the_usual_features(
         "majority class",
         "n-grams",
         "n-grams of the last 30",
-        "the model's vector",
+        *(f"vectors of {model}" for model in models),
     ]
     assert [name for name, _ in shown] == names * 2
     assert all(50 <= float(accuracy) <= 100 for _, accuracy in shown)
