@@ -268,9 +268,11 @@ def test_where_the_usual_place_cannot_be_written_a_temporary_one_serves(
     monkeypatch.setattr(
         "platformdirs.user_cache_path", lambda *_, **__: tmp_path / "file" / "textgen"
     )
-    corpus = prepared(book, Cache())
-    assert len(corpus.train.ids) > 1000
-    assert "encoded text is kept for this run only" in capsys.readouterr().err
+    for quiet in (False, True):
+        corpus = prepared(book, Cache(quiet=quiet))
+        assert len(corpus.train.ids) > 1000
+        shown = capsys.readouterr().err
+        assert shown.count("encoded text is kept for this run only") == (not quiet)
 
 
 def test_a_full_disk_is_a_clear_error_and_leaves_no_rest(

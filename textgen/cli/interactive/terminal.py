@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from textgen.cli.interactive.commands import completions
+from textgen.disk.places import user_folder
 from textgen.streams import whole
 from textgen.wording import say
 
@@ -73,10 +73,12 @@ def typed_lines(terminal: Any, names: Completer) -> Reader:
 
 
 def _history() -> History:
-    import platformdirs
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-    path = Path(platformdirs.user_data_dir("textgen", appauthor=False)) / "history"
+    if (folder := user_folder("data")) is None:
+        say("Warning: the history is not saved: this user has no home directory.")
+        return InMemoryHistory()
+    path = folder / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The history is private: readable by its owner only.

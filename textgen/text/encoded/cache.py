@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.disk.lock import locked
+from textgen.disk.places import user_folder
 from textgen.errors import CheckpointError, CorpusError
 from textgen.text.reading.sources import Source, is_single_use, spooled
 from textgen.wording import say
@@ -51,33 +52,34 @@ class CacheEntry:
     used_at: float
 
 
-def default_cache() -> Path:
-    """The default place: `TEXTGEN_CACHE_DIR`, or that of the operating system."""
-    import platformdirs
-
+def default_cache() -> Path | None:
+    """The default place: `TEXTGEN_CACHE_DIR`, or that of the operating system if any."""
     named = os.environ.get(ENVIRONMENT)
-    return Path(named or platformdirs.user_cache_path("textgen", appauthor=False))
+    return Path(named) if named else user_folder("cache")
 
 
 class Cache:
     """A directory of encoded corpora, created when the first is stored.
 
+    If the default place is missing or cannot be written, as in some containers, a
+    temporary one is used until this process ends.
+
     Args:
         folder: None takes `default_cache()`.
+        quiet: print no notes.
     """
 
-    def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = Path(folder) if folder is not None else default_cache()
-        self._is_named = folder is not None or ENVIRONMENT in os.environ
+    def __init__(self, folder: str | Path | None = None, *, quiet: bool = False) -> None:
+        self._is_named = folder is not None or bool(os.environ.get(ENVIRONMENT))
+        self._quiet = quiet
+        place = default_cache() if folder is None else Path(folder)
+        self.folder = place or self._temporary("This user has no home directory")
 
     def ready(self) -> Path:
         """The directory, created if missing, without access for other users.
 
-        If the default place cannot be written, as in some containers, a temporary one
-        is used until this process ends.
-
         Raises:
-            CorpusError: a place chosen by the user cannot be written.
+            CorpusError: a place chosen by the user cannot be written, or no place can.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,13 +90,23 @@ class Cache:
             if self._is_named:
                 with cache_errors(self.folder):
                     raise
-            say(
-                f"{self.folder} cannot be written ({error.strerror}): encoded text is kept "
-                "for this run only. Name a permanent place with --cache-dir."
-            )
-            self.folder = Path(tempfile.mkdtemp(prefix="textgen-"))
-            atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+            reason = f"{self.folder} cannot be written ({error.strerror})"
+            self.folder = self._temporary(reason)
             return self.folder
+
+    def _temporary(self, reason: str) -> Path:
+        with cache_errors(Path("temporary directory")):
+            folder = Path(tempfile.mkdtemp(prefix="textgen-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self._note(
+            f"{reason}: encoded text is kept for this run only. Name a permanent place "
+            "with --cache-dir."
+        )
+        return folder
+
+    def _note(self, line: str) -> None:
+        if not self._quiet:
+            say(line)
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
@@ -106,7 +118,7 @@ class Cache:
         with ExitStack() as stack:
             with cache_errors(self.ready()):
                 if not self._try_lock(key, stack):
-                    say("Another process is encoding this text; waiting for it.")
+                    self._note("Another process is encoding this text; waiting for it.")
                     while not self._try_lock(key, stack):
                         time.sleep(WAIT_SECONDS)
             yield

@@ -10,11 +10,13 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from textgen.disk.places import home
 from textgen.errors import BackendError
 from textgen.training.backend.noise import filtered_stderr
 
@@ -38,7 +40,7 @@ def load_keras() -> Any:
     """
     if "keras" not in sys.modules:
         check_backend(wanted_backend())
-        with filtered_stderr(), _settings_errors():
+        with filtered_stderr(), _home_directory(), _settings_errors():
             import keras
 
             keras.ops.zeros(1)  # the first array makes the backend log its devices
@@ -46,6 +48,23 @@ def load_keras() -> Any:
 
     check_backend(keras.backend.backend())
     return keras
+
+
+@contextmanager
+def _home_directory() -> Iterator[None]:
+    """A home for frameworks, which make one called `~` here if they find none."""
+    if home() is not None:
+        yield
+        return
+    before = os.environ.get("HOME")
+    with tempfile.TemporaryDirectory(prefix="textgen-") as folder:
+        os.environ["HOME"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["HOME"]
+            if before is not None:
+                os.environ["HOME"] = before
 
 
 @contextmanager
@@ -78,12 +97,24 @@ def wanted_backend() -> str:
     """The backend that `import keras` would choose: environment, then `keras.json`."""
     if name := os.environ.get("KERAS_BACKEND"):
         return name
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    folder = _keras_home()
+    if folder is None:
+        return DEFAULT
     try:
-        stored = json.loads((home / "keras.json").read_text(encoding="utf-8"))
+        stored = json.loads((folder / "keras.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return DEFAULT
     return str(stored.get("backend", DEFAULT)) if isinstance(stored, dict) else DEFAULT
+
+
+def _keras_home() -> Path | None:
+    """Where Keras will look for its settings; see `_home_directory` for None."""
+    if (named := os.environ.get("KERAS_HOME")) is not None:
+        return Path(os.path.expanduser(named))
+    place = home()
+    if place is None:
+        return None
+    return (place if os.access(place, os.W_OK) else Path("/tmp")) / ".keras"
 
 
 def check_backend(name: str) -> None:

@@ -8,6 +8,7 @@ if the framework aborts. Scripts that use this package keep their stderr as it i
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -37,6 +38,8 @@ def as_command() -> Iterator[None]:
     otherwise, and need not stay usable if loading them is interrupted.
     """
     os.environ.setdefault(LEVEL, "3")
+    # It warns of a home that cannot be written, which Keras lets it notice.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     token = _is_command.set(True)
     try:
         yield

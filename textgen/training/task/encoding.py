@@ -62,7 +62,7 @@ def encode_text(
         seed,
         rules,
         check=check,
-        cache=Cache(settings.cache_dir),
+        cache=Cache(settings.cache_dir, quiet=not settings.progress),
         progress=settings.progress,
     )
     corpus = prepared.corpus
