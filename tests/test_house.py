@@ -23,7 +23,7 @@ PACKAGE = Path(textgen.__file__).parent
 HEAVY = ("keras", "tensorflow", "jax", "torch")
 FLOORS = (
     ("errors", "streams", "version", "registration", "model"),
-    ("wording",),
+    ("wording", "memory"),
     ("config", "disk"),
     ("text.unicode",),
     ("text.reading", "text.tokenizers"),

@@ -83,6 +83,9 @@ def _run(arguments: list[str]) -> int:
             message = as_flags(message)
         say(f"Error: {one_line(message)}")
         return 2 if isinstance(error, ConfigError) else 1
+    except MemoryError:
+        say("Error: there is not enough memory. Ask for less, or use a smaller model.")
+        return 1
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:

@@ -35,6 +35,10 @@ class TrainingError(TextgenError):
     """Training cannot continue, for example because the loss is NaN."""
 
 
+class OutOfMemoryError(TextgenError, MemoryError):
+    """What was asked for takes more memory than there is."""
+
+
 class FetchError(TextgenError):
     """A public corpus cannot be downloaded, or the download is not the expected file."""
 

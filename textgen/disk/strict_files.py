@@ -56,7 +56,8 @@ def opened(path: Path, max_bytes: int | None = None) -> Iterator[tuple[BinaryIO,
         ) from error
     except MemoryError as error:
         raise CheckpointError(
-            f"{path}: too large for the memory of this machine."
+            f"{path}: too large for the memory that this process may use. Raise the limit, "
+            "or use a machine with more memory or a smaller model."
         ) from error
     except ValueError as error:
         raise CheckpointError(damaged(path, error)) from error

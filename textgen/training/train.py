@@ -18,6 +18,7 @@ from textgen.training.backend.keras import check_backend, wanted_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.encoding import ReadSettings
+from textgen.training.task.memory import training_memory_errors
 from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
 from textgen.training.task.task import Task
@@ -128,7 +129,8 @@ def _fit(task: Task, quiet: bool, tune: bool) -> Path:
         _tune(task)
     with keras_loading(quiet=quiet):
         from textgen.training.loop.fit import fit
-    return fit(task, quiet=quiet)
+    with training_memory_errors(task):
+        return fit(task, quiet=quiet)
 
 
 @contextmanager

@@ -30,7 +30,9 @@ from textgen.generation.network.layers.base import (
     Weights,
 )
 from textgen.generation.network.layers.kinds import make_layers
+from textgen.memory import memory_errors
 from textgen.model.architecture import layers
+from textgen.wording import count_of
 
 CHUNK_CHARS = 512
 """Characters that `Network.read_chunks` passes through a layer at once."""
@@ -143,7 +145,11 @@ class Network:
         """This thread's buffers, with `state` in them."""
         work: _Workspace | None = getattr(self._buffers, "work", None)
         if work is None or work.vectors.shape[2] != batch_size:
-            work = _Workspace(self._layers, self.initial_state(batch_size).shape)
+            with memory_errors(
+                f"to write or read {count_of(batch_size, 'text')} at once",
+                "Ask for fewer at once.",
+            ):
+                work = _Workspace(self._layers, self.initial_state(batch_size).shape)
             self._buffers.work = work
         # copyto would silently spread one row over a whole batch.
         if state.shape != work.vectors.shape:

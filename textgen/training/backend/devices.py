@@ -14,6 +14,11 @@ from textgen.training.backend.loaded import keras
 from textgen.training.backend.process import num_shares
 
 
+def is_on_cpu() -> bool:
+    """Whether arrays are in the memory of this process, not of a GPU or TPU."""
+    return "cpu" in str(keras.ops.zeros(1).device).lower()
+
+
 @contextmanager
 def data_parallel(batch_size: int) -> Iterator[None]:
     """Build and train models on all CPU devices of JAX, within this context.

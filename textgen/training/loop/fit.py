@@ -18,7 +18,7 @@ from textgen.generation.generator import Generator
 from textgen.generation.network.network import Network
 from textgen.generation.scoring.labels import label_accuracy
 from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
-from textgen.training.backend.devices import data_parallel
+from textgen.training.backend.devices import data_parallel, is_on_cpu
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.keras import limits
 from textgen.training.backend.loaded import keras
@@ -45,6 +45,7 @@ from textgen.training.model.build import build_model, get_weights, set_weights
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode
 from textgen.training.model.precision import choose_dtype
+from textgen.training.task.memory import check_memory
 from textgen.training.task.task import Task
 from textgen.wording import say
 
@@ -60,10 +61,12 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
         the run's directory.
 
     Raises:
+        OutOfMemoryError: the task takes more memory than this process may use.
         TrainingError: the loss is NaN or infinite.
         CheckpointError: a checkpoint cannot be written.
         KeyboardInterrupt: the user asked to stop; `last` holds the last step.
     """
+    check_memory(task, on_cpu=is_on_cpu())
     with data_parallel(task.train.batch_size):
         dtype = choose_dtype(task.model, task.train)
         if task.train.compute_dtype == "auto":

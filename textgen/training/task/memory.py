@@ -1,0 +1,72 @@
+"""How much memory a task takes, foreseen from its options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from textgen.config.model import ModelConfig
+from textgen.config.train import TrainConfig
+from textgen.errors import OutOfMemoryError
+from textgen.memory import gigabytes, memory_errors, memory_limit
+from textgen.model.architecture import recurrent_layers
+from textgen.training.task.task import Task
+
+SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "lion": 1, "muon": 1}
+"""Numbers that an optimizer keeps for each parameter, at least."""
+
+ADVICE = (
+    "Lower --units, --num-layers, --batch-size or --seq-length, or provide more memory."
+)
+
+
+def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) -> int:
+    """The memory of this process that a run cannot do without.
+
+    A step on a CPU needs the weights, their gradients, and what the optimizer keeps; and
+    for every character of the batch the gates of all layers, and the logits.
+
+    Args:
+        on_cpu: whether the model is trained in this memory, or only copied to it.
+
+    >>> least_bytes(ModelConfig(vocab_size=65, units=256), TrainConfig())
+    22919184
+    """
+    if not on_cpu:
+        return 4 * model.num_parameters
+    parameters = (2 + SLOTS[train.optimizer]) * model.num_parameters
+    # Gates may be kept as bfloat16, unless that is ruled out.
+    gate_bytes = 4 if train.compute_dtype == "float32" else 2
+    gates = sum(layer.gate_width for layer in recurrent_layers(model))
+    return 4 * parameters + train.window_chars * (gate_bytes * gates + 4 * model.vocab_size)
+
+
+def check_memory(task: Task, *, on_cpu: bool) -> None:
+    """Refuse a task that cannot fit into the memory of this process.
+
+    Raises:
+        OutOfMemoryError: names the amount, the limit, and the options that need less.
+    """
+    limit, needed = memory_limit(), least_bytes(task.model, task.train, on_cpu=on_cpu)
+    if limit is not None and needed > limit.num_bytes:
+        raise OutOfMemoryError(
+            f"training {_asked(task)} takes at least {gigabytes(needed)} of memory, but no "
+            f"more than {gigabytes(limit.num_bytes)} can be had ({limit.source}). {ADVICE}"
+        )
+
+
+@contextmanager
+def training_memory_errors(task: Task) -> Iterator[None]:
+    """Say what was asked for, and what it takes, when the memory does not suffice."""
+    needed = gigabytes(least_bytes(task.model, task.train))
+    with memory_errors(f"to train {_asked(task)}, which takes {needed} or more", ADVICE):
+        yield
+
+
+def _asked(task: Task) -> str:
+    model, train = task.model, task.train
+    return (
+        f"{model.num_parameters:,} parameters (--units {model.units} --num-layers "
+        f"{model.num_layers} --batch-size {train.batch_size} --seq-length "
+        f"{train.seq_length})"
+    )
