@@ -34,6 +34,7 @@ from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.training.backend.keras import load_keras
+from textgen.wording import install_command
 
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
 WINDOW = 40  # characters that the usual Keras recipe reads again for every new one
@@ -85,7 +86,11 @@ def main(
         serve(worker)
         return
     wanted = rows or tuple(ROWS)
-    found = tuple(row for row in wanted if not ROWS[row] or find_spec(str(ROWS[row])))
+    missing = [row for row in wanted if ROWS[row] and not find_spec(str(ROWS[row]))]
+    for row in missing:
+        how = install_command("bench")
+        click.echo(f"{row}: skipped, {ROWS[row]} is not installed: {how}", err=True)
+    found = tuple(row for row in wanted if row not in missing)
     show_head(found)
     for model in models or MODELS:
         for batch in batches:

@@ -47,14 +47,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from textgen import Generator, read_corpus
 from textgen.corpora.bundled import bundled_corpus
+from textgen.wording import install_command
+
+try:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+except ImportError as error:
+    needed = f"This example needs scikit-learn ({error})."
+    raise SystemExit(f"{needed} Install it: {install_command('examples')}") from error
 
 NUM_HELD_OUT = 5
 PASSAGE_CHARS = 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,12 @@ def test_a_classifier_on_text_vectors_is_compared_with_the_usual_features(
     assert [name for name, _ in shown] == names * 2
     assert all(50 <= float(accuracy) <= 100 for _, accuracy in shown)
     assert "400 passages, 250 of them held out" in done.stdout
+
+
+def test_an_example_without_its_library_names_the_install_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    expected = r'scikit-learn.*pip install "keras-textgen\[examples\]"'
+    with pytest.raises(SystemExit, match=expected):
+        runpy.run_path(str(EXAMPLES / "classify.py"))

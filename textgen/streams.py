@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TextIO, cast
 
 UNKNOWN_SIZE = {"ncols": 80, "nrows": 24}
 """The size of a terminal that reports none, as in some containers and editors."""
+
+PIECE_SECONDS = 0.1
+"""The time between two pieces of a text in a notebook: each is a message to the browser."""
 
 
 def notes() -> TextIO:
@@ -87,6 +93,22 @@ def in_notebook() -> bool:
     return shell is not None and "IPKernelApp" in shell.config
 
 
+def pieces_to_show(pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces of a text as they are; in a notebook joined to about ten a second."""
+    return _joined(pieces) if in_notebook() else pieces
+
+
+def _joined(pieces: Iterator[str]) -> Iterator[str]:
+    waiting, next_time = "", 0.0
+    for piece in pieces:
+        waiting += piece
+        if time.monotonic() >= next_time:
+            yield waiting
+            waiting, next_time = "", time.monotonic() + PIECE_SECONDS
+    if waiting:
+        yield waiting
+
+
 def progress_bar(*, wanted: bool = True, **options: Any) -> Any:
     """A tqdm bar among the notes, on a terminal or in a notebook that can show one.
 
@@ -95,14 +117,23 @@ def progress_bar(*, wanted: bool = True, **options: Any) -> Any:
         options: of `tqdm.tqdm`.
     """
     stream = notes()
-    is_shown = wanted and (stream.isatty() or _shows_widgets())
-    tqdm = import_module("tqdm.notebook" if _shows_widgets() else "tqdm").tqdm
+    shows_widgets = in_notebook() and find_spec("ipywidgets") is not None
+    if wanted and in_notebook() and not shows_widgets:
+        _say_what_shows_bars()
+    is_shown = wanted and (stream.isatty() or shows_widgets)
+    tqdm = import_module("tqdm.notebook" if shows_widgets else "tqdm").tqdm
     usual = {"leave": False, **_size(stream), **options}
     return tqdm(file=stream, disable=not is_shown, **usual)
 
 
-def _shows_widgets() -> bool:
-    return in_notebook() and find_spec("ipywidgets") is not None
+@cache  # once
+def _say_what_shows_bars() -> None:
+    print(
+        "No progress bar is shown, since ipywidgets is not installed. To install it: "
+        "pip install ipywidgets",
+        file=notes(),
+        flush=True,
+    )
 
 
 def _size(stream: TextIO) -> dict[str, Any]:

@@ -182,3 +182,12 @@ def newer_format(what: str, version: int, newest: int) -> str:
         f"{what} has format_version {version}, but this version of textgen reads up to "
         f"{newest}. Upgrade it: pip install --upgrade keras-textgen"
     )
+
+
+def install_command(extra: str) -> str:
+    """What installs the packages of an extra of this package.
+
+    >>> install_command("plot")
+    'pip install "keras-textgen[plot]"'
+    """
+    return f'pip install "keras-textgen[{extra}]"'

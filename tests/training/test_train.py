@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,27 @@ def test_tensorboard_without_the_extra_names_the_install_command(
     monkeypatch.setattr("textgen.training.train.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install .*\[tensorboard\]"):
         textgen.train(book, tmp_path / "run", tensorboard=True)
+
+
+@pytest.mark.slow
+@pytest.mark.one_backend
+def test_a_new_run_without_matplotlib_names_the_install_command_once(
+    book: Path,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    options = {**SMALL, "quiet": False, "epochs": 1}
+    textgen.train(book, tmp_path / "new", **options)
+    (line,) = (
+        each for each in capsys.readouterr().err.splitlines() if "matplotlib" in each
+    )
+    assert line == (
+        "The run gets no history.png, since matplotlib is not installed. To install it: "
+        'pip install "keras-textgen[plot]"'
+    )
+    assert not (tmp_path / "new" / "history.png").exists()
+    textgen.train(book, trained, resume=True)
+    assert "matplotlib" not in capsys.readouterr().err

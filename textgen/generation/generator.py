@@ -28,6 +28,7 @@ from textgen.generation.decoding.sample import Sample
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture, check_same_tokenizer
 from textgen.generation.network.network import Network
+from textgen.streams import pieces_to_show
 from textgen.text.reading.documents import cut_pieces
 from textgen.text.tokenizers.base import BaseTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
@@ -205,8 +206,8 @@ class Generator:
                 `top_p`, `stop`, `pattern`.
 
         Returns:
-            Pieces of text, never empty, never part of a character. Beam search gives
-            one piece; a restricted text grows when all its particles agree.
+            Pieces of text, never empty, never part of a character; in a notebook about ten
+            a second. Beam search gives one; restricted text grows as its particles agree.
 
         Raises:
             ConfigError: an invalid setting. Raised here, not at the first piece.
@@ -218,7 +219,7 @@ class Generator:
         config = _sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         pieces = (piece for batch in begun for piece in batch.pieces())
-        return chain([prompt], pieces) if echo and prompt else pieces
+        return pieces_to_show(chain([prompt], pieces) if echo and prompt else pieces)
 
     def generate(
         self,

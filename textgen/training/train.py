@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,14 @@ from textgen.errors import ConfigError
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.keras import check_backend, wanted_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
+from textgen.training.loop.plot import can_plot
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.encoding import ReadSettings
 from textgen.training.task.memory import training_memory_errors
 from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
 from textgen.training.task.task import Task
-from textgen.wording import say
+from textgen.wording import install_command, say
 
 
 def train(
@@ -121,9 +121,7 @@ def _fit(task: Task, quiet: bool, tune: bool) -> Path:
     """Load Keras and train."""
     if task.train.tensorboard:
         _check_tensorboard()
-        logs = shlex.quote(str(task.run.logs))
-        task = replace(task, notes=(*task.notes, f"Watch:  tensorboard --logdir {logs}"))
-    for note in () if quiet else task.notes:
+    for note in () if quiet else (*task.notes, *_notes_on_extras(task)):
         say(note)
     if tune:
         _tune(task)
@@ -158,5 +156,16 @@ def _check_tensorboard() -> None:
     if find_spec("tensorboard") is None:
         raise ConfigError(
             "tensorboard is not installed. Leave out --tensorboard, or install it: "
-            'pip install "keras-textgen[tensorboard]"'
+            f"{install_command('tensorboard')}"
+        )
+
+
+def _notes_on_extras(task: Task) -> Iterator[str]:
+    if task.train.tensorboard:
+        yield f"Watch:  tensorboard --logdir {shlex.quote(str(task.run.logs))}"
+    # Once per run: a resumed one has said it before.
+    if task.resumed is None and not can_plot():
+        yield (
+            "The run gets no history.png, since matplotlib is not installed. To install "
+            f"it: {install_command('plot')}"
         )
