@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TextIO, cast
+
+USED = ("isatty", "flush", "write", "writelines")
+"""What this package and its libraries call on a stream."""
 
 UNKNOWN_SIZE = {"ncols": 80, "nrows": 24}
 """The size of a terminal that reports none, as in some containers and editors."""
@@ -46,7 +49,7 @@ def whole(stream: Any) -> TextIO:
     """
     if stream is None or getattr(stream, "closed", False):
         return cast(TextIO, _Writer(None))
-    if all(hasattr(stream, name) for name in ("isatty", "flush", "write")):
+    if all(hasattr(stream, name) for name in USED):
         return cast(TextIO, stream)
     return cast(TextIO, _Writer(stream))
 
@@ -63,6 +66,10 @@ class _Writer:
         if self._target is not None:
             self._target.write(text)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
 
     def flush(self) -> None:
         if hasattr(self._target, "flush"):

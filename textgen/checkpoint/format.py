@@ -35,6 +35,7 @@ from textgen.disk.atomic import (
     write_flushed,
     writing_errors,
 )
+from textgen.disk.names import real_path
 from textgen.disk.strict_files import damaged, opened
 from textgen.disk.strict_json import check_json, read_json
 from textgen.disk.strict_safetensors import Stored, fill, read_layout
@@ -107,7 +108,7 @@ def save_checkpoint(
         CheckpointError: the directory cannot be written.
     """
     # A link stays a link: what it points to is replaced.
-    place = Path(os.path.realpath(path))
+    place = real_path(path)
     if os.path.exists(place) and not os.path.isdir(place):
         raise CheckpointError(f"{path} is a file. Choose another --out.")
     with (

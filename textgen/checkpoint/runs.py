@@ -21,6 +21,7 @@ from textgen.checkpoint.format import CONFIG, FILES, TRAIN_FIRST, checkpoint_dir
 from textgen.config.arguments import several_paths
 from textgen.disk.atomic import make_directory, remove_files, writing_errors
 from textgen.disk.lock import LOCK, locked
+from textgen.disk.names import real_path
 from textgen.errors import CheckpointError
 from textgen.text.reading.sources import Paths, decompressed_name
 from textgen.wording import did_you_mean
@@ -155,7 +156,7 @@ def default_out(paths: Paths) -> Path:
     is_pipe = os.path.exists(first) and not (os.path.isfile(first) or os.path.isdir(first))
     if first == "-" or is_pipe:
         return RUNS / "stdin"
-    path = Path(first).resolve()
+    path = real_path(first)
     # "texts/**/*.md" names the run `texts`, but a file name may contain glob characters.
     while set("*?[") & set(path.name) and not path.exists():
         path = path.parent

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from textgen.disk.names import real_path
 from textgen.errors import CheckpointError
 from textgen.wording import MARKS, one_line, say, visible
 
@@ -80,7 +81,7 @@ def results_in(name: str | None) -> Iterator[None]:
     from textgen.disk.atomic import new_file
 
     # A link stays a link: what it points to is replaced.
-    place = Path(os.path.realpath(name))
+    place = real_path(name)
     with new_file(place, "Free some space or choose another --output.") as file:
         text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")
         with redirect_stdout(text):

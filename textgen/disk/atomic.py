@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
+from textgen.disk.names import real_path
 from textgen.errors import CheckpointError, TextgenError
 
 Read = TypeVar("Read")
@@ -122,7 +123,7 @@ def writing_errors(path: str | Path, task: str, advice: str = ADVICE) -> Iterato
 
 
 def _free_megabytes(path: str | Path) -> str:
-    there = Path(os.path.realpath(path))
+    there = real_path(path)
     while not os.path.exists(there):
         there = there.parent
     return f"{shutil.disk_usage(there).free / 1e6:,.1f}"
@@ -257,7 +258,7 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 def sibling(path: Path, suffix: str) -> Path:
     """`.best.old` beside `best`; `.` is resolved first, and so is a symbolic link."""
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     return real.parent / f".{real.name}.{suffix}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePath, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 
 
 def shareable_name(name: str) -> str:
@@ -36,6 +36,21 @@ def shareable_run(path: str) -> str:
     """
     run, part = os.path.split(path)
     return shareable_name(run if part in ("best", "last") else path)
+
+
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """The absolute path without links.
+
+    A relative one stays as it is if the working directory has been deleted: it names
+    nothing.
+
+    >>> real_path("a/../b") == Path.cwd().resolve() / "b"
+    True
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except FileNotFoundError:
+        return Path(path)
 
 
 def _working_directory() -> str | None:

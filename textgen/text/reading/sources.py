@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any, TypeAlias
 
 from textgen.config.arguments import one_path, several_paths
+from textgen.disk.names import real_path
 from textgen.errors import CorpusError
 from textgen.wording import did_you_mean, few
 
@@ -219,7 +220,7 @@ def without_repeats(sources: Sequence[Source]) -> tuple[list[Source], list[str]]
     first: dict[str, Source] = {}
     times: Counter[str] = Counter()
     for source in sources:
-        place = STDIN if source.is_stdin else os.path.realpath(source.path)
+        place = STDIN if source.is_stdin else str(real_path(source.path))
         first.setdefault(place, source)
         times[place] += 1
     again = [first[place].shown for place, count in times.items() if count > 1]
