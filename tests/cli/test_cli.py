@@ -266,6 +266,26 @@ def test_corpus_comes_in_through_stdin(tmp_path: Path) -> None:
     assert done.stdout == f"{Path('checkpoints', 'stdin')}\n"
 
 
+INTERRUPTED = """
+import textgen.__main__ as command
+
+command._run = lambda arguments: exec("raise KeyboardInterrupt")
+command.main()
+"""
+
+
+def test_an_interrupt_inside_exec_exits_with_130_too(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    path = os.pathsep.join([str(Path(__file__).parents[2]), str(tmp_path)])
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("on_jax")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

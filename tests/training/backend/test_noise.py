@@ -58,6 +58,26 @@ def test_only_known_lines_are_dropped_however_a_command_ends(end: str) -> None:
     assert (done.stderr == b"of another thread\n" + REST) == (end != "exception")
 
 
+CTRL_C = """
+import os, signal, time
+from textgen.training.backend.noise import as_command, filtered_stderr
+
+signal.signal(signal.SIGINT, lambda *_: None)
+with as_command(), filtered_stderr():
+    time.sleep(0.3)
+    os.killpg(0, signal.SIGINT)
+    time.sleep(0.1)
+    os.write(2, b"saved")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes")
+def test_ctrl_c_reaches_the_command_and_not_its_filter() -> None:
+    command = [sys.executable, "-c", CTRL_C]
+    done = subprocess.run(command, stderr=subprocess.PIPE, start_new_session=True)
+    assert (done.returncode, done.stderr) == (0, b"saved")
+
+
 def test_lines_that_are_not_dropped_come_at_once(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, noise.__file__], stdin=subprocess.PIPE, stderr=subprocess.PIPE
