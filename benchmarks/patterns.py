@@ -22,6 +22,7 @@ import click
 from textgen.generation.decoding import particles
 from textgen.generation.generator import Generator
 
+TEMPERATURE = 0.8
 FABLES = {
     r"On [A-Z][a-z]+day, [^.]*[.]": 200,
     r"THE [A-Z]+ AND THE [A-Z]+": 200,
@@ -114,7 +115,12 @@ def measure(
     generator: Generator, pattern: str, length: int, *, count: int, seeds: int
 ) -> tuple[float, float, float]:
     """Medians of bits per character and of characters, and characters per second."""
-    options: dict[str, Any] = {"pattern": pattern, "length": length, "particles": count}
+    options: dict[str, Any] = {
+        "pattern": pattern,
+        "length": length,
+        "temperature": TEMPERATURE,
+        "particles": count,
+    }
     begin = time.process_time()
     texts = [generator.generate(seed=seed, **options) for seed in range(seeds)]
     speed = sum(map(len, texts)) / (time.process_time() - begin)

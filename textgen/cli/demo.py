@@ -36,14 +36,12 @@ def demo(out: str) -> None:
     with as_command():
         run = train_on([book], out, overwrite=True, tune=True, **DEMO_OPTIONS)
     say("\nA page by the new model:\n")
-    pieces = Generator.load(run).stream(
-        "THE ", length=700, temperature=0.6, seed=1, echo=True
-    )
+    pieces = Generator.load(run).stream("THE ", length=700, seed=1, echo=True)
     write_text([page("".join(pieces))], blank_line_after=True)
     command = os.environ.get("TEXTGEN_COMMAND", "textgen")
     out = shlex.quote(out)
     say("Try next:")
-    say(f'  {command} sample {out} --prompt "One evening " --temperature 0.6')
+    say(f'  {command} sample {out} --prompt "One evening "')
     say(f"  {command} info {out}")
     say(f"  {command} train YOUR_TEXT.txt")
 

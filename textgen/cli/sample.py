@@ -122,7 +122,7 @@ def sample(**options: Any) -> None:
     \b
     Examples:
       textgen sample --prompt "It was " --length 400
-      textgen sample my_book --temperature 0.6 --top-p 0.95 --seed 7
+      textgen sample my_book --temperature 0.9 --top-p 0.95 --seed 7
       textgen sample names -n 10 --until line
       textgen sample diary --pattern "On [A-Z][a-z]+day, [^.]*[.]" --length 200
       textgen sample reviews --label good --jsonl -n 100 --output good.jsonl

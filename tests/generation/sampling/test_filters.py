@@ -343,7 +343,7 @@ def test_filters_stand_in_a_fixed_order_whatever_is_asked_for() -> None:
 
 
 def test_only_what_was_asked_for_is_made() -> None:
-    assert filters() == (Temperature(0.8),)
+    assert filters() == (Temperature(0.6),)
     assert filters(temperature=1, min_p=0) == (Temperature(1), MinP(0))
 
 

@@ -267,7 +267,7 @@ class _Session:
         weights, documents = get_weights(self.model, task.model), task.text.documents
         generator = Generator(task.model, weights, task.tokenizer, documents=documents)
         seed = self.progress.step
-        return generator.generate(length=160, temperature=0.8, seed=seed).strip()
+        return generator.generate(length=160, seed=seed).strip()
 
     # --- the test text ---
 
