@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.errors import ConfigError
+from textgen.text.tokenizers.char import CharTokenizer
 from textgen.training.backend.keras import load_keras
-from textgen.training.model.build import build_model, set_weights
+from textgen.training.model.build import build_model, get_weights, load_model, set_weights
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.recurrent import carried_states
 
@@ -93,13 +96,13 @@ def test_a_compiled_model_is_loaded_with_its_loss_and_its_metric(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_an_exported_model_serves_the_same_logits(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    model = trained(CONFIGS[0])
-    model.export(tmp_path / "exported", verbose=False)
-    exported = tf.saved_model.load(tmp_path / "exported")
-    np.testing.assert_allclose(exported.serve(IDS), model(IDS), atol=1e-5)
+@pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="only JAX needs one batch size"
+)
+def test_an_export_with_carried_state_says_which_signature_it_needs(tmp_path: Path) -> None:
+    expected = r'batches of 2.*\[keras\.InputSpec\(shape=\(2, None\), dtype="int32"\)\]'
+    with pytest.raises(ConfigError, match=expected):
+        trained(CONFIGS[2], batch_size=2).export(tmp_path / "exported", verbose=False)
 
 
 # --- new processes ---
@@ -135,6 +138,44 @@ def test_a_new_process_that_imports_the_package_loads_a_saved_model(
     paths = tmp_path / "model.keras", tmp_path / "logits.npy"
     new_process(LOAD, *paths)
     np.testing.assert_allclose(np.load(paths[1]), model(IDS), atol=1e-5)
+
+
+SERVE = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+for folder in sys.argv[1:]:
+    model = tf.saved_model.load(folder)
+    calls = np.load(folder + "/ids.npz")
+    logits = {name: model.serve(ids) for name, ids in calls.items()}
+    np.savez(folder + "/logits.npz", **logits)
+"""
+
+
+@pytest.mark.slow
+def test_exported_models_serve_the_same_logits_in_a_new_process(tmp_path: Path) -> None:
+    run, tokenizer = tmp_path / "run", CharTokenizer("abcdefghi")
+    weights = get_weights(trained(CONFIGS[2]), CONFIGS[2])
+    save_checkpoint(run, Checkpoint(CONFIGS[2], tokenizer, weights))
+    any_batch = {"first": IDS, "second": IDS.reshape(3, 6)}
+    pairs = {"first": IDS, "second": IDS[:, :4]}  # the state is that after the first
+    signature = [keras.InputSpec(shape=(2, None), dtype="int32")]
+    exports = {
+        "lstm": (trained(CONFIGS[0]), any_batch, None),
+        "loaded": (load_model(run), any_batch, None),
+        "stateful": (trained(CONFIGS[1], batch_size=2), pairs, signature),
+    }
+    expected = {}
+    for name, (model, calls, wanted) in exports.items():
+        model.export(tmp_path / name, verbose=False, input_signature=wanted)
+        np.savez(tmp_path / name / "ids.npz", **calls)
+        expected[name] = {call: np.asarray(model(ids)) for call, ids in calls.items()}
+    new_process(SERVE, *(tmp_path / name for name in exports))
+    for name, calls in expected.items():
+        served = np.load(tmp_path / name / "logits.npz")
+        for call, logits in calls.items():
+            np.testing.assert_allclose(served[call], logits, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow

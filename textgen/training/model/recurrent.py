@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from textgen.errors import ConfigError
 from textgen.training.backend.loaded import keras
 from textgen.training.model.kernels import is_worthwhile, whole_sequence
 from textgen.training.model.kernels.equations import Equations
@@ -34,6 +35,25 @@ class CarriedState:
             )
             for number, size in enumerate(self.state_size)
         ]
+
+    def call(
+        self: Any,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+    ) -> Any:
+        """Run the layer, unless `export` on JAX has made the batch size a variable."""
+        if self.stateful and not isinstance(sequences.shape[0], int | None):
+            size = self.states[0].shape[0]
+            raise ConfigError(
+                f"this model carries its state for batches of {size}, but Keras exports "
+                "models for batches of any size. Pass input_signature="
+                f'[keras.InputSpec(shape=({size}, None), dtype="int32")] to export.'
+            )
+        return super().call(  # type: ignore[misc]
+            sequences, initial_state=initial_state, mask=mask, training=training
+        )
 
 
 class WholeSequence:
