@@ -129,8 +129,14 @@ def few_characters(characters: Sequence[str]) -> str:
 
 
 def named(character: str) -> str:
-    """Format a character with its code point: `'a' (U+0061)`."""
-    return f"{character!r} (U+{ord(character):04X})"
+    r"""Format a character with its code point.
+
+    >>> print(named("a"), named("\n"), named("\\"))
+    'a' (U+0061) '\n' (U+000A) \ (U+005C)
+    """
+    # A backslash as Python writes it would read as two.
+    shown = character if character == "\\" else repr(character)
+    return f"{shown} (U+{ord(character):04X})"
 
 
 def did_you_mean(

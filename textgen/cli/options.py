@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -171,8 +173,23 @@ def _spelled(found: re.Match[str], prefix: str) -> str:
     flag = prefix + name.replace("_", "-")
     if value is None:
         return flag
-    is_word = re.fullmatch(r"['\"][\w.]+['\"]", value)
-    return f"{flag} {value[1:-1] if is_word else value}"
+    if re.fullmatch(_QUOTED, value):
+        value = in_shell(ast.literal_eval(value))
+    return f"{flag} {value}"
+
+
+def in_shell(text: str) -> str:
+    r"""A text as it is typed in a shell.
+
+    >>> print(in_shell("word"), in_shell(r"\n"), in_shell("it's"), in_shell("\n"))
+    word '\n' 'it'"'"'s' $'\n'
+    """
+    if re.fullmatch(r"[\w.]+", text):
+        return text
+    if text.isprintable():
+        return shlex.quote(text) if "'" in text else f"'{text}'"
+    # Escapes are those of Python, which uses single quotes if there is a double one.
+    return f"$'{repr(chr(34) + text)[2:]}"
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

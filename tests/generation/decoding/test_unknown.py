@@ -32,7 +32,7 @@ def told(generator: Generator, prompt: str = "a", **settings: Any) -> list[str]:
     [
         (
             {"stop": r"\n"},
-            r"stop='\\n' never ends a text: the model does not know '\\' (U+005C). "
+            r"stop='\\n' never ends a text: the model does not know \ (U+005C). "
             r"For a line feed, write $'\n' in the shell.",
         ),
         ({"stop": ("a", "x")}, "stop='x' never ends a text: the model does not know 'x'"),

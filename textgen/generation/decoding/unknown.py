@@ -24,7 +24,7 @@ def warn_of_unknown(tokenizer: Tokenizer, config: SamplingConfig) -> None:
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warn_of_unknown(CharTokenizer("abn"), SamplingConfig(stop=("ab", r"\n")))
     >>> print(*(each.message for each in caught))
-    stop='\\n' never ends a text: the model does not know '\\' (U+005C). For a line ...
+    stop='\\n' never ends a text: the model does not know \ (U+005C). For a line feed, ...
     """
     settings = [("stop", text, "never ends a text") for text in config.stop]
     settings.append(("allow", config.allow or "", "allows less than it names"))
