@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
@@ -28,6 +29,9 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = INTERRUPTED
+    if code == INTERRUPTED:
+        # Another Ctrl-C, while Python ends, would print a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         _settle(stream)
     # After an interrupt inside `exec`, with which libraries make classes, `python -m` would
@@ -53,9 +57,15 @@ def run(arguments: list[str]) -> int:
     textgen, version ...
     0
     """
-    with redirect_stdout(whole(sys.stdout)), redirect_stderr(whole(sys.stderr)):
-        _prepare_streams()
-        return _run(arguments)
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    try:
+        with redirect_stdout(whole(sys.stdout)), redirect_stderr(whole(sys.stderr)):
+            _prepare_streams()
+            return _run(arguments)
+    finally:
+        # A command that was interrupted may have left it ignored.
+        if signal.getsignal(signal.SIGINT) is not on_ctrl_c:
+            signal.signal(signal.SIGINT, on_ctrl_c)
 
 
 def _run(arguments: list[str]) -> int:

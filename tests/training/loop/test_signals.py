@@ -63,12 +63,22 @@ def test_an_interrupt_waits_until_keras_is_loaded(
 
 
 def test_in_a_command_an_interrupt_waits_only_for_the_next_module() -> None:
-    before = list(sys.meta_path)
+    before, on_ctrl_c = list(sys.meta_path), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), as_command(), keras_loading(quiet=True):  # noqa: PT012
         signal.raise_signal(signal.SIGINT)
         importlib.import_module("this")
     assert "this" not in sys.modules
+    # The command ends: another Ctrl-C does not disturb that.
+    assert signal.signal(signal.SIGINT, on_ctrl_c) == signal.SIG_IGN
     assert sys.meta_path == before
+
+
+def test_an_error_that_comes_of_the_interrupt_is_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt), keras_loading(quiet=True):  # noqa: PT012
+        signal.raise_signal(signal.SIGINT)
+        raise ImportError("while initializing the extension")
+    with pytest.raises(ImportError, match="really"), keras_loading(quiet=True):
+        raise ImportError("really")
 
 
 def test_quiet_loading_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,8 @@ def signals_as_ctrl_c() -> Iterator[None]:
 def keras_loading(*, quiet: bool = False) -> Iterator[None]:
     """Let an import of Keras finish before an interrupt: half loaded it stays unusable.
 
-    In a command, which ends then, the interrupt waits only until the next module.
+    In a command, which ends then, the interrupt waits only until the next module, and
+    Ctrl-C is ignored from then on.
 
     Args:
         quiet: print nothing on stderr.
@@ -60,6 +61,10 @@ def keras_loading(*, quiet: bool = False) -> Iterator[None]:
             sys.meta_path.insert(0, finder)
         try:
             yield
+        except Exception:
+            # Native code that imports a module makes an error of its own of the interrupt.
+            if not wants_stop():
+                raise
         finally:
             with suppress(ValueError):
                 sys.meta_path.remove(finder)
@@ -107,13 +112,24 @@ def stop_requests(
             raise KeyboardInterrupt
         asked.set()
 
-    with _handled(ask, signal.SIGINT, *TERMINATION) as handled, _watched(handled, note):
+    def is_ending() -> bool:
+        return asked.is_set() and patient and is_command()
+
+    numbers = signal.SIGINT, *TERMINATION
+    with _handled(ask, *numbers, is_ending=is_ending) as handled, _watched(handled, note):
         yield asked.is_set
 
 
 @contextmanager
-def _handled(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[list[int]]:
-    """Handle those signals that are not ignored, and yield them."""
+def _handled(
+    handler: Callable[[int, Any], None],
+    *numbers: int,
+    is_ending: Callable[[], bool] = lambda: False,
+) -> Iterator[list[int]]:
+    """Handle those signals that are not ignored, and yield them.
+
+    If the process is ending after the block, another Ctrl-C would only disturb its end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield []
         return
@@ -135,7 +151,8 @@ def _handled(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[lis
         yield handled
     finally:
         for number, old in before.items():
-            signal.signal(number, old)
+            is_ignored = number == signal.SIGINT and is_ending()
+            signal.signal(number, signal.SIG_IGN if is_ignored else old)
 
 
 @contextmanager
