@@ -80,6 +80,8 @@ ROWS = {
     "textgen tensorflow bfloat16": Row("textgen", "tensorflow", "bfloat16"),
     "textgen jax float32": Row("textgen", "jax", "float32"),
     "textgen jax bfloat16": Row("textgen", "jax", "bfloat16"),
+    "textgen torch float32": Row("textgen", "torch", "float32"),
+    "textgen torch bfloat16": Row("textgen", "torch", "bfloat16"),
     KERAS_TENSORFLOW: Row("keras", "tensorflow", "float32"),
     "keras jax": Row("keras", "jax", "float32"),
     PYTORCH: Row("pytorch", "torch", "float32"),
@@ -234,7 +236,7 @@ def textgen_steps(job: Job) -> RunSteps:
     callbacks = [
         ResetCarriedState(progress, len(job.windows)),
         LearningRate(schedule, budget, progress),
-        Clock(progress, budget),
+        Clock(progress, budget, eval_steps=0),
         StopOnNan(progress),
     ]
 
@@ -291,7 +293,9 @@ def keras_steps(job: Job) -> RunSteps:
 
 def finish(model: Any) -> None:
     """Wait for the last step, which JAX computes asynchronously."""
-    np.asarray(model.trainable_variables[-1].value)
+    import keras
+
+    keras.ops.convert_to_numpy(model.trainable_variables[-1])
 
 
 def torch_steps(job: Job) -> RunSteps:

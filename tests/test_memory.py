@@ -131,13 +131,11 @@ def test_the_limit_is_the_lowest_one_with_swap(
     assert memory_limit() == expected
 
 
-def test_what_the_process_uses_counts_against_its_own_limits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    status = "Name:\tpython\nVmSize:\t  4000000 kB\nVmData:\t 1000000 kB\n"
-    monkeypatch.setattr(memory, "_read", lambda path: status if "status" in path else "")
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (10**10, 10**10))
-    assert memory_limit() == Limit(5_904_000_000, "ulimit -v")
+def test_the_limits_of_the_process_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_read", lambda path: "")
+    limits = {resource.RLIMIT_AS: 9 * 10**9, resource.RLIMIT_DATA: 8 * 10**9}
+    monkeypatch.setattr(resource, "getrlimit", lambda name: (limits[name], -1))
+    assert memory_limit() == Limit(8 * 10**9, "ulimit -d")
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="only Linux has /proc")

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from textgen.errors import OutOfMemoryError
 
-RESOURCES = {"RLIMIT_AS": ("VmSize", "ulimit -v"), "RLIMIT_DATA": ("VmData", "ulimit -d")}
-"""Limits of a process, each with how Linux names what is in use, and what sets it."""
+RESOURCES = {"RLIMIT_AS": "ulimit -v", "RLIMIT_DATA": "ulimit -d"}
+"""Limits of a process, each with what sets it."""
 
-SIGNS = re.compile("RESOURCE_EXHAUSTED|.*can't allocate memory", re.DOTALL)
-"""How messages about too little memory begin, in JAX and in PyTorch on a CPU."""
+SIGNS = re.compile("^RESOURCE_EXHAUSTED|can't allocate memory")
+"""Of too little memory, in the messages of JAX and of PyTorch on a CPU."""
 
 
 class Limit(NamedTuple):
-    """The most memory that a process can still get, and what limits it."""
+    """The most memory that a process can have, and what limits it."""
 
     num_bytes: int
     source: str
@@ -27,7 +27,8 @@ class Limit(NamedTuple):
 def memory_limit() -> Limit | None:
     """The lowest limit of this process; None where the system has none that is fixed.
 
-    What other processes use is not subtracted, since they may give it back.
+    What is in use is not subtracted: other processes may give it back, and this one keeps
+    freed memory for its next step.
     """
     return min(_limits(), default=None)
 
@@ -37,15 +38,14 @@ def _limits() -> Iterator[Limit]:
         import resource
     except ImportError:  # Windows, whose page file grows
         return
-    used = _sizes("/proc/self/status")
-    for name, (size, command) in RESOURCES.items():
+    for name, command in RESOURCES.items():
         soft, _ = resource.getrlimit(getattr(resource, name))
         if soft != resource.RLIM_INFINITY:
-            yield Limit(max(0, soft - used.get(size, 0)), command)
+            yield Limit(soft, command)
     sizes = _sizes("/proc/meminfo")
     if not sizes:  # macOS, whose swap file grows
         return
-    swap = sizes["SwapTotal"]
+    swap = sizes.get("SwapTotal", 0)
     yield Limit(sizes["MemTotal"] + swap, "this machine")
     for file in _control_group_files():
         # Version 2 has `max` for no limit; version 1 has a huge number.
@@ -118,5 +118,5 @@ def is_out_of_memory(error: BaseException) -> bool:
         isinstance(error, MemoryError)
         or type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
         # JAX, and PyTorch on a CPU, have no class of their own for this.
-        or SIGNS.match(str(error)) is not None
+        or SIGNS.search(str(error)) is not None
     )

@@ -61,5 +61,5 @@ def _register() -> None:
 
 
 def _has_supported_backend() -> bool:
-    keras = import_module("textgen.training.backend.keras")
-    return sys.modules[KERAS].backend.backend() in keras.BACKENDS
+    choice = import_module("textgen.training.backend.choice")
+    return sys.modules[KERAS].backend.backend() in choice.BACKENDS

@@ -133,7 +133,7 @@ def progress_bar(*, wanted: bool = True, **options: Any) -> Any:
     return tqdm(file=stream, disable=not is_shown, **usual)
 
 
-@cache  # once
+@cache
 def _say_what_shows_bars() -> None:
     print(
         "No progress bar is shown, since ipywidgets is not installed. To install it: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -34,8 +33,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         [*mounted, sys.executable, str(SCENES), str(disk)],
         capture_output=True,
         text=True,
-        # It starts faster than TensorFlow, and compiles once for all scenes.
-        env={**os.environ, "KERAS_BACKEND": "jax"},
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)

@@ -9,6 +9,7 @@ then, and so can be forked soundly. It reads one JSON request a line and answers
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -61,10 +62,7 @@ class Processes:
 def serve() -> None:
     """Answer requests until there are no more."""
     # Only imports: the first number that Keras makes would start threads.
-    if os.environ["KERAS_BACKEND"] == "jax":
-        import jax  # noqa: F401
-    else:
-        import tensorflow  # noqa: F401
+    importlib.import_module(os.environ["KERAS_BACKEND"])
     import keras  # noqa: F401
 
     import textgen.generation.generator  # noqa: F401

@@ -21,7 +21,7 @@ from tests.training.fork_server import Processes
 from textgen.checkpoint.format import load_checkpoint, load_training_state
 from textgen.checkpoint.runs import RunDirectory
 from textgen.generation.generator import Generator
-from textgen.training.backend.keras import wanted_backend
+from textgen.training.backend.choice import wanted_backend
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,9 +34,8 @@ BACKEND = wanted_backend()
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 NUM_KILLS = 12
 # What a kill can break, files and locks, does not depend on the backend.
-on_jax = pytest.mark.skipif(
-    BACKEND != "jax",
-    reason="runs on JAX, which need not compile the same network for each process",
+on_torch = pytest.mark.skipif(
+    BACKEND != "torch", reason="runs on PyTorch, which has nothing to compile"
 )
 
 # Every kind of dropout that has a generator; lanes enough for two devices.
@@ -57,10 +56,8 @@ OPTIONS = [*(word for pair in SMALL.items() for word in pair), "--no-preview"]
 
 
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    # A kill may damage an entry of JAX's cache, so these tests have one of their own.
-    cache = tmp_path_factory.mktemp("compiled")
-    started = Processes(BACKEND, JAX_COMPILATION_CACHE_DIR=str(cache))
+def processes() -> Iterator[Processes]:
+    started = Processes(BACKEND)
     yield started
     started.close()
 
@@ -130,7 +127,7 @@ def assert_same_bits(run: Path, other: Path) -> None:
     assert states[0] == states[1]
 
 
-@on_jax
+@on_torch
 def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
     book: Path, whole: Path, processes: Processes, tmp_path: Path
 ) -> None:
@@ -172,7 +169,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
     }
 
 
-@on_jax
+@on_torch
 def test_a_second_training_beside_the_first_is_refused_until_that_is_killed(
     book: Path, processes: Processes, tmp_path: Path
 ) -> None:
@@ -207,7 +204,7 @@ def test_a_stop_while_the_framework_loads_leaves_no_trace(
     with subprocess.Popen(
         [sys.executable, "-m", "textgen", *command], stderr=subprocess.PIPE, text=True
     ) as process:
-        library = "jaxlib" if BACKEND == "jax" else "libtensorflow"
+        library = {"jax": "jaxlib", "tensorflow": "libtensorflow"}.get(BACKEND, "libtorch")
         while library not in Path(f"/proc/{process.pid}/maps").read_text():
             assert process.poll() is None
             time.sleep(0.01)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from textgen.cli.common import write_text
+from textgen.cli.options import backend_option
 from textgen.wording import say
 
 
@@ -21,7 +22,8 @@ from textgen.wording import say
     metavar="DIR",
     help="Directory of the run.  [default: checkpoints/demo]",
 )
-def demo(out: str) -> None:
+@backend_option
+def demo(out: str, backend: str) -> None:
     """Train on a small book that comes with the package, and generate a page.
 
     Takes about two minutes. The run in --out is replaced each time.
@@ -34,7 +36,9 @@ def demo(out: str) -> None:
     book = bundled_corpus("little_harbour.txt")
     say(f"Training on {book.name}, a book of fables written for this package.")
     with as_command():
-        run = train_on([book], out, overwrite=True, tune=True, **DEMO_OPTIONS)
+        run = train_on(
+            [book], out, overwrite=True, tune=True, backend=backend, **DEMO_OPTIONS
+        )
     say("\nA page by the new model:\n")
     pieces = Generator.load(run).stream("THE ", length=700, seed=1, echo=True)
     write_text([page("".join(pieces))], blank_line_after=True)

@@ -16,6 +16,7 @@ from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
+from textgen.training.backend.choice import AUTO, BACKENDS
 
 CONFIGS = {
     "Text": TextConfig,
@@ -23,6 +24,15 @@ CONFIGS = {
     "Training": TrainConfig,
     "Sampling": SamplingConfig,
 }
+
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice([AUTO, *BACKENDS]),
+    default=AUTO,
+    help="Keras backend; auto takes the one that KERAS_BACKEND or keras.json names, else "
+    "the fastest that is installed.  [default: auto]",
+)
 
 
 class Numbers(click.ParamType):

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from textgen.cli.common import find_with_text, fit_to_show, write_text
+from textgen.cli.options import backend_option
 from textgen.cli.per_char import coloured, colours_wanted, json_lines, legend
 from textgen.config.text import TextConfig
+from textgen.training.backend.choice import AUTO
 from textgen.wording import count_of, say
 
 if TYPE_CHECKING:
@@ -61,12 +63,14 @@ READ_BYTES = 1 << 14
     metavar="NAME",
     help="Encoding of FILE.  [default: utf-8]",
 )
+@backend_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def score(
     arguments: tuple[str, ...],
     window: int | None,
     per_char: bool,
     dynamic: bool,
+    backend: str,
     label: str | None,
     encoding: str,
     as_json: bool,
@@ -98,6 +102,8 @@ def score(
             f"--dynamic and {other} cannot be used together: a model that learns while it "
             "reads gives one score for the whole text."
         )
+    if backend != AUTO and not dynamic:
+        raise click.UsageError("--backend is only for --dynamic: scoring needs no Keras.")
     # An unknown encoding is refused before anything is loaded.
     TextConfig(encoding=encoding)
     from textgen.checkpoint.format import load_checkpoint
@@ -107,7 +113,7 @@ def score(
     saved = load_checkpoint(path)
     text = _Text(saved, single_source(file), encoding, label)
     if dynamic:
-        _show_dynamic(text, as_json)
+        _show_dynamic(text, as_json, backend)
     elif per_char:
         _show_characters(text, window, as_json)
     else:
@@ -204,11 +210,14 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     say(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
 
 
-def _show_dynamic(text: _Text, as_json: bool) -> None:
+def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
+    from textgen.training.backend.choice import choose_backend
     from textgen.training.backend.noise import as_command
     from textgen.training.loop.signals import keras_loading
 
     with as_command(), keras_loading():
+        for note in choose_backend(backend, text.saved.model):
+            say(note)
         from textgen.training.dynamic import dynamic_score
 
     if text.source.is_stdin:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from textgen.cli.options import Command, config_options, given
+from textgen.cli.options import Command, backend_option, config_options, given
 from textgen.config.sizes import SIZES
 from textgen.wording import say
 
@@ -48,6 +48,7 @@ from textgen.wording import say
     default=True,
     help="Tune memory and threads of this process for speed.  [default: yes]",
 )
+@backend_option
 @click.option("-q", "--quiet", is_flag=True, help="Print neither progress nor notes.")
 def train(
     paths: tuple[str, ...],
@@ -58,6 +59,7 @@ def train(
     init_from: str | None,
     cache_dir: str | None,
     tune: bool,
+    backend: str,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -88,6 +90,7 @@ def train(
             cache_dir=cache_dir,
             quiet=quiet,
             tune=tune,
+            backend=backend,
             **given(options),
         )
     click.echo(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from textgen.checkpoint.runs import RunDirectory, default_out
 from textgen.config.arguments import flag, one_path, several_paths
 from textgen.errors import ConfigError
 from textgen.text.reading.sources import Paths
-from textgen.training.backend.keras import check_backend, wanted_backend
+from textgen.training.backend.choice import AUTO, choose_backend, named_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
 from textgen.training.loop.plot import can_plot
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
@@ -36,6 +37,7 @@ def train(
     cache_dir: str | Path | None = None,
     quiet: bool = False,
     tune: bool = False,
+    backend: str = AUTO,
     **options: Any,
 ) -> Path:
     """Train a model on text, and save its best and its last state.
@@ -57,6 +59,9 @@ def train(
         quiet: print nothing on stderr.
         tune: set memory and threads of the whole process for speed, as the command line
             does; only effective before Keras is loaded.
+        backend: the Keras backend, `tensorflow`, `jax` or `torch`. `auto` takes the
+            one that `KERAS_BACKEND` or `keras.json` names, else that of a resumed run, else
+            the fastest that is installed. A process keeps the backend it has loaded.
         **options: fields of `TextConfig`, `ModelConfig` and `TrainConfig`.
 
     Returns:
@@ -81,7 +86,7 @@ def train(
     if flag("resume", resume):
         _check_resume(size, init_from, overwrite)
     # Before anything is read, which may take minutes.
-    check_backend(wanted_backend())
+    named_backend(backend)
     if cache_dir is not None:
         cache_dir = one_path("cache_dir", cache_dir)
     settings = ReadSettings(cache_dir, progress=not quiet)
@@ -103,7 +108,7 @@ def train(
                 settings=settings,
             )
         with _resume_command_on_ctrl_c(paths, task, quiet):
-            return _fit(task, quiet, tune)
+            return _fit(task, quiet, tune, backend)
 
 
 def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> None:
@@ -117,10 +122,12 @@ def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> N
         )
 
 
-def _fit(task: Task, quiet: bool, tune: bool) -> Path:
+def _fit(task: Task, quiet: bool, tune: bool, backend: str) -> Path:
     """Load Keras and train."""
     if task.train.tensorboard:
         _check_tensorboard()
+    faster = choose_backend(backend, task.model, task.trained_on)
+    task = replace(task, notes=(*task.notes, *faster))
     for note in () if quiet else (*task.notes, *_notes_on_extras(task)):
         say(note)
     if tune:

@@ -22,8 +22,12 @@ CONFIGS = [
     ModelConfig(9, "rnn", 1, 4, 3),
 ]
 
+OTHERS = ("bfloat16", "float64")
 
-@pytest.fixture(params=["float16", "bfloat16", "float64"])
+
+@pytest.fixture(
+    params=["float16", *(pytest.param(n, marks=pytest.mark.one_backend) for n in OTHERS)]
+)
 def default(request: pytest.FixtureRequest) -> Iterator[str]:
     """Keras' default type and the types of layers, as a script may have set them."""
     floats, policy = keras.config.floatx(), keras.config.dtype_policy()

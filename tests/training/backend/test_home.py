@@ -11,7 +11,7 @@ import pytest
 
 from textgen.__main__ import run
 from textgen.disk.places import home, user_folder
-from textgen.training.backend.keras import DEFAULT, wanted_backend
+from textgen.training.backend.choice import DEFAULT, wanted_backend
 
 pytestmark = [
     pytest.mark.one_backend,

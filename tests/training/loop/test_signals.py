@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -90,11 +90,11 @@ def test_quiet_loading_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_in_another_thread_nothing_is_changed() -> None:
     found: list[object] = []
 
-    def look(get: Callable[[int], object]) -> None:
+    def look() -> None:
         with stop_requests():
-            found.append(get(signal.SIGINT))
+            found.append(signal.getsignal(signal.SIGINT))
 
-    thread = threading.Thread(target=look, args=(signal.getsignal,))
+    thread = threading.Thread(target=look)
     thread.start()
     thread.join()
     assert found == [signal.getsignal(signal.SIGINT)]
@@ -118,7 +118,6 @@ def test_signals_of_others_still_wake_who_waited_for_them() -> None:
 
 CHILD = """
 import os, signal
-from textgen.training.backend.noise import as_command
 from textgen.training.loop.signals import stop_requests
 
 with stop_requests() as wants_stop:
@@ -140,7 +139,6 @@ def test_a_signal_of_a_child_process_is_no_request() -> None:
 # The main thread waits in C for a lock that it holds: no handler of Python is called.
 STUCK = """
 import ctypes
-from textgen.training.backend.noise import as_command
 from textgen.training.loop import signals
 
 signals.GRACE_SECONDS = 0.1

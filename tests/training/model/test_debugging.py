@@ -18,6 +18,7 @@ from textgen.training.model.cells.lstm import LSTM
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode, product_loop
 from textgen.training.model.precision import choose_dtype
+from textgen.training.model.recurrent import to_numpy
 
 keras = load_keras()
 BACKEND = keras.backend.backend()
@@ -113,6 +114,12 @@ def second_derivatives(cls: Any, x: np.ndarray) -> np.ndarray:
 
         gradient = jax.grad(lambda x: (layer(x) ** 2).sum())
         return np.asarray(jax.grad(lambda x: (gradient(x) ** 2).sum())(x))
+    if BACKEND == "torch":
+        import torch
+
+        start = torch.tensor(x, requires_grad=True)
+        (of_sum,) = torch.autograd.grad((layer(start) ** 2).sum(), start, create_graph=True)
+        return to_numpy(torch.autograd.grad((of_sum**2).sum(), start)[0])
     import tensorflow as tf
 
     @tf.function

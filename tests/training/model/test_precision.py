@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -58,6 +61,26 @@ def test_where_no_kernel_runs_nothing_is_rounded(monkeypatch: pytest.MonkeyPatch
     assert choose_dtype(dropped, train) == "float32"
     monkeypatch.setattr(precision, "has_device", lambda: False)
     assert choose_dtype(MODEL, train) == "float32"
+
+
+def test_a_type_that_the_processor_lacks_is_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(precision, "has_device", lambda: True)
+    monkeypatch.setattr(precision, "has_type", lambda dtype: dtype == "float32")
+    assert choose_dtype(MODEL, TrainConfig(compute_dtype="bfloat16")) == "float32"
+
+
+@pytest.mark.one_backend
+def test_an_old_processor_lacks_bfloat16_in_pytorch() -> None:
+    code = "from textgen.training.model import kernels as k; print(k.has_type('bfloat16'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "torch", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "False\n", done.stderr
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

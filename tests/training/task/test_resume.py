@@ -155,11 +155,11 @@ def test_going_on_with_another_backend_is_told(
     book: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved, state = load_checkpoint(trained / "last"), load_training_state(trained / "last")
-    facts = {**saved.facts, "backend": "torch"}
+    facts = {**saved.facts, "backend": "another"}
     save_checkpoint(trained / "last", replace(saved, facts=facts), state)
     textgen.train(book, trained, resume=True, epochs=2, preview=False)
     note = (
-        "This run was trained on torch before: it continues, but not bit for bit as it "
+        "This run was trained on another before: it continues, but not bit for bit as it "
         "would have there.\n"
     )
     assert capsys.readouterr().err.count(note) == 1

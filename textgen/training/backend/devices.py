@@ -2,7 +2,8 @@
 
 A JAX program runs on one device, and a CPU is one device unless XLA is told otherwise
 before it starts, as `textgen.training.backend.process` does. Keras then splits every batch
-among the devices. On TensorFlow the kernels distribute the lanes themselves.
+among the devices. TensorFlow's kernels distribute the lanes themselves, and PyTorch's
+threads share each operation.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def is_on_cpu() -> bool:
 def data_parallel(batch_size: int) -> Iterator[None]:
     """Build and train models on all CPU devices of JAX, within this context.
 
-    Does nothing with one device, on a GPU, on TensorFlow, or if the script has set a
+    Does nothing with one device, on a GPU, on another backend, or if the script has set a
     `keras.distribution` itself.
 
     Args:

@@ -38,7 +38,7 @@ def as_command() -> Iterator[None]:
     otherwise, and need not stay usable if loading them is interrupted.
     """
     os.environ.setdefault(LEVEL, "3")
-    # It warns of a home that cannot be written, which Keras lets it notice.
+    # Matplotlib, which Keras imports, warns if the home directory cannot be written.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     token = _is_command.set(True)
     try:

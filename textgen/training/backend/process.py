@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from textgen.training.backend.keras import wanted_backend
+from textgen.training.backend.choice import wanted_backend
 
 # Options of glibc's mallopt, and an advice value of Linux's madvise; see the C headers.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
@@ -70,6 +70,9 @@ ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
     "jax": {
         "XLA_FLAGS": f"{ONE_THREAD} --xla_force_host_platform_device_count={num_cores()}"
     },
+    # A waiting thread spins. If a second program has taken the core that it waits for,
+    # spinning only holds up that program: give up early.
+    "torch": {"GOMP_SPINCOUNT": "2000"},
 }
 
 
@@ -81,7 +84,8 @@ def tune_process(*, share_lanes: bool = True) -> None:
             kernels (`ModelConfig.has_kernel`), and `num_shares` above 1.
     """
     keep_memory()
-    if share_lanes:
+    # PyTorch's threads share operations, whatever the lanes.
+    if share_lanes or wanted_backend() == "torch":
         set_environment()
 
 

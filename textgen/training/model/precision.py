@@ -7,8 +7,9 @@ from timeit import repeat
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.model.architecture import recurrent_layers
+from textgen.training.backend.devices import is_on_cpu
 from textgen.training.backend.process import processor_flags
-from textgen.training.model.kernels import has_device, product_loop
+from textgen.training.model.kernels import has_device, has_type, product_loop
 
 # Instruction sets with bfloat16 products: vectors and tiles of x86, and Arm.
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16"}
@@ -20,10 +21,10 @@ MIN_SPEEDUP = 1.5
 def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
     """The type that `compute_dtype` means on this machine, `float32` or `bfloat16`.
 
-    It is float32 wherever the kernels do not run, even if bfloat16 is requested: on a
-    GPU, for the plain cell, with recurrent dropout. Otherwise, for `auto`, the products
-    of the recurrent loop are timed in both types if the processor has bfloat16
-    instructions; this takes about a second.
+    It is float32 wherever the kernels do not run or lack the type, even if bfloat16 is
+    requested: on a GPU (PyTorch's runs there), for the plain cell, with recurrent dropout.
+    Otherwise, for `auto`, the products of the recurrent loop are timed in both types if
+    the processor has bfloat16 instructions; this takes about a second.
 
     >>> model = ModelConfig(vocab_size=2, cell="rnn")
     >>> choose_dtype(model, TrainConfig(compute_dtype="bfloat16"))
@@ -32,8 +33,8 @@ def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
     if not model.has_kernel or not has_device():
         return "float32"
     if train.compute_dtype != "auto":
-        return train.compute_dtype
-    if not INSTRUCTIONS & processor_flags():
+        return train.compute_dtype if has_type(train.compute_dtype) else "float32"
+    if not (is_on_cpu() and INSTRUCTIONS & processor_flags()):
         return "float32"
     layer = recurrent_layers(model)[0]
     sizes = (train.batch_size, layer.units, layer.gate_width)

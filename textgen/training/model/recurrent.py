@@ -5,8 +5,8 @@ tracks. On JAX, `fit` passes tracked variables through each step and discards
 everything else, so the state silently stays zero. Here the state is created with
 `add_weight`: it is tracked, never trained, and carried along on every backend.
 
-On a CPU a sequence runs through `textgen.training.model.kernels`; on a GPU Keras uses
-cuDNN.
+A sequence runs through `textgen.training.model.kernels` wherever they are of use; elsewhere
+(TensorFlow and JAX on a GPU) Keras uses cuDNN.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ class CarriedState:
 
 
 class WholeSequence:
-    """Mix-in for `keras.layers.LSTM` and `GRU`: on a CPU, the kernel of this package.
+    """Mix-in for `keras.layers.LSTM` and `GRU`: the kernel, where the device has one.
 
-    Keras handles everything else itself: all calls on a GPU; masks; dropout inside the
-    layer while training; other activations; `use_bias=False`, `reset_after=False`,
-    `go_backwards`, `unroll`; types other than float32; and, on TensorFlow, calls outside
-    `tf.function` and modes for debugging. Dropout and normalisation in separate layers
-    make no difference.
+    Keras handles everything else itself: calls on a GPU, except on PyTorch; masks; dropout
+    inside the layer while training; other activations; `use_bias=False`,
+    `reset_after=False`, `go_backwards`, `unroll`; types other than float32; and, on
+    TensorFlow, calls outside `tf.function` and modes for debugging. Dropout and
+    normalisation in separate layers make no difference.
 
     Args:
         product_dtype: type that the kernel rounds the factors of matrix products to,
-            `float32` or `bfloat16`; weights, states and gates stay float32.
+            `float32` or `bfloat16`; see `textgen.training.model.kernels`.
     """
 
     step_equations: Equations
@@ -116,7 +116,7 @@ class WholeSequence:
 
 def to_numpy(variable: Any) -> np.ndarray:
     """Copy the values of a variable into a NumPy array."""
-    return np.array(np.asarray(variable.value))
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def carried_states(model: Any) -> list[Any]:

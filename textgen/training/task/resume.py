@@ -75,7 +75,8 @@ def resumed_task(
     prepared = encode_text(paths, text, train.seed, rules, settings, check)
     task = build_task(run, text, stored.model, train, prepared)
     kept = {INIT_FROM: facts[INIT_FROM]} if INIT_FROM in facts else {}
-    return replace(task, resumed=state, facts={**task.facts, **kept})
+    trained_on = stored.facts.get("backend")
+    return replace(task, resumed=state, trained_on=trained_on, facts={**task.facts, **kept})
 
 
 def _check_same_text(

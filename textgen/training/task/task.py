@@ -38,6 +38,7 @@ class Task:
         facts: JSON data about the text, stored in the checkpoint.
         notes: sentences to print before training begins.
         resumed: the training state of an interrupted run, or None.
+        trained_on: the Keras backend of that run, or None.
         overwrite: whether a run in the same directory may be replaced.
         base: the checkpoint to fine-tune, or None.
     """
@@ -55,6 +56,7 @@ class Task:
     facts: Mapping[str, object]
     notes: tuple[str, ...] = ()
     resumed: TrainingState | None = None
+    trained_on: str | None = None
     overwrite: bool = False
     base: BaseModel | None = None
 

@@ -19,6 +19,8 @@ class GRUEquations:
     therefore has a bias of its own.
     """
 
+    name = "gru"
+
     def biases(self, bias: Any) -> tuple[Any, Any]:
         """The two rows of a bias of shape `(2, 3 * units)`."""
         return bias[0], bias[1]

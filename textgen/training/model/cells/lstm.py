@@ -22,6 +22,8 @@ class LSTMEquations:
     sum of both parts.
     """
 
+    name = "lstm"
+
     def biases(self, bias: Any) -> tuple[Any, None]:
         """One bias, of shape `(4 * units,)`."""
         return bias, None

@@ -41,7 +41,13 @@ def shift_right(first: Any, sequence: Any) -> Any:
 
 
 class Equations(Protocol):
-    """The equations of a cell, as the kernels call them."""
+    """The equations of a cell, as the kernels call them.
+
+    PyTorch has its own; there, only `name` and `biases` are used.
+    """
+
+    name: str
+    """The name of the cell in `textgen.model.cells`, and of PyTorch's function."""
 
     def biases(self, bias: Any) -> tuple[Any, Any | None]:
         """The bias of `a`, and that of `r` if it has one of its own."""

@@ -20,6 +20,11 @@ def has_device() -> bool:
     return jax.default_backend() == "cpu"
 
 
+def has_type(dtype: str) -> bool:
+    """Whether products of this type can be computed: XLA can compute them all."""
+    return True
+
+
 def debugging_mode() -> str | None:
     """The option that switched on a mode of JAX for debugging; None without one."""
     config: Any = jax.config  # mypy does not see its options

@@ -21,6 +21,11 @@ def has_device() -> bool:
     return not tf.config.list_logical_devices("GPU") and debugging_mode() is None
 
 
+def has_type(dtype: str) -> bool:
+    """Whether products of this type can be computed: XLA can compute them all."""
+    return True
+
+
 def debugging_mode() -> str | None:
     """What switched on a mode of TensorFlow for debugging; None without one."""
     if tf.config.functions_run_eagerly():
