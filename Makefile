@@ -9,6 +9,8 @@ BIN := .venv/bin
 endif
 
 TENSORFLOW := KERAS_BACKEND=tensorflow
+# More threads than cores would only wait for each other.
+TORCH := KERAS_BACKEND=torch OMP_NUM_THREADS=1
 # Two devices, so that the tests cover training on more than one.
 JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2
 # One process per core of a small machine: most tests keep one core busy at most.
@@ -45,12 +47,14 @@ format: .venv/.installed-test  ## let ruff format the code and fix what it can
 	$(BIN)/ruff format .
 
 check: lint  ## lint, then the quick tests, with fewer Hypothesis examples
-	$(TENSORFLOW) $(PYTEST) -m "not slow" --hypothesis-profile=quick
+	$(TORCH) $(PYTEST) -m "not slow" --hypothesis-profile=quick
 
-# TensorFlow comes last, so that the output ends with the larger number of tests.
-test: lint  ## lint, then every test on TensorFlow and those that JAX could change on JAX
+# PyTorch has all of them, because it does not compile. It comes last, so that the output
+# ends with the largest number of tests.
+test: lint  ## lint, then every test on PyTorch and those that the others could change there
 	$(JAX) $(PYTEST) -m "not one_backend" tests/training textgen/training
-	$(TENSORFLOW) $(PYTEST)
+	$(TENSORFLOW) $(PYTEST) -m "not one_backend" tests/training textgen/training
+	$(TORCH) $(PYTEST)
 
 test-wheel: .venv/.installed-test  ## build the wheel, install it with its dependencies and run it
 	TEXTGEN_WHEEL_DEPENDENCIES=1 $(BIN)/pytest -q tests/test_wheel.py
