@@ -252,6 +252,16 @@ def test_train_then_sample_through_pipes(story: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_next_command_for_a_labelled_model_names_a_label(tmp_path: Path) -> None:
+    rows = [f"So it goes {n}.,{('sad', 'glad')[n % 2]}\n" for n in range(200)]
+    (tmp_path / "notes.csv").write_text(f"text,label\n{''.join(rows)}", encoding="utf-8")
+    options = ["--documents", "records", "--epochs", 1, *QUICK]
+    done = textgen("train", "notes.csv", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"textgen sample {Path('checkpoints', 'notes')} --label glad" in done.stderr
+
+
+@pytest.mark.slow
 def test_corpus_comes_in_through_stdin(tmp_path: Path) -> None:
     done = textgen("train", "-", "--epochs", 1, *QUICK, cwd=tmp_path, input=STORY * 100)
     assert done.returncode == 0, done.stderr

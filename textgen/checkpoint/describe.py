@@ -87,7 +87,7 @@ def as_text(description: Mapping[str, Any]) -> str:
         f"vocab   {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
         f"normalize {tokenizer['normalize']})",
         *_label_lines(tokenizer["labels"], description["text"]),
-        *_label_accuracy_lines(description["score"]),
+        *_label_accuracy_lines(description["score"], len(tokenizer["labels"])),
         f"model   {options}",
         "",
     ]
@@ -136,23 +136,24 @@ def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
     return [f"labels  {len(labels):,}, with their documents: {listed}"]
 
 
-def label_accuracy_shown(share: float, num_documents: float) -> str:
+def label_accuracy_shown(share: float, num_documents: float, num_labels: int) -> str:
     """Say how well labels hold.
 
-    >>> label_accuracy_shown(share=0.875, num_documents=160)
-    '87.50% of 160 held-out records are most probable under their own label'
+    >>> label_accuracy_shown(share=0.875, num_documents=160, num_labels=4)
+    '87.50% of 160 held-out records are most probable under their own label (by chance
+    25.00%)'
     """
     return (
         f"{percent(share, 1)} of {count_of(num_documents, 'held-out record')} are most "
-        "probable under their own label"
+        f"probable under their own label (by chance {percent(1, num_labels)})"
     )
 
 
-def _label_accuracy_lines(score: Mapping[str, Any]) -> list[str]:
+def _label_accuracy_lines(score: Mapping[str, Any], num_labels: int) -> list[str]:
     share, count = score.get("label_accuracy"), score.get("label_records")
-    if not (_is_number(share) and _is_number(count)):
+    if not (_is_number(share) and _is_number(count) and num_labels):
         return []
-    return [f"        {label_accuracy_shown(share, count)}"]
+    return [f"        {label_accuracy_shown(share, count, num_labels)}"]
 
 
 def _with_count(label: str, count: object) -> str:

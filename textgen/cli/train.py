@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -95,4 +96,13 @@ def train(
         )
     click.echo(run)
     if not quiet:
-        say(f'Generate text:  textgen sample {shlex.quote(str(run))} --prompt "..."')
+        say(f"Generate text:  textgen sample {shlex.quote(str(run))} {_start_of_text(run)}")
+
+
+def _start_of_text(run: Path) -> str:
+    """The option of `sample` that a model of this kind begins with."""
+    from textgen.checkpoint.format import load_checkpoint
+    from textgen.checkpoint.runs import find_checkpoint
+
+    labels = load_checkpoint(find_checkpoint(run)).tokenizer.labels
+    return f"--label {shlex.quote(labels[0])}" if labels else '--prompt "..."'

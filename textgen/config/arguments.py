@@ -204,12 +204,16 @@ def one_path(name: str, value: object) -> str:
     raise ConfigError(f"{name} must be a path (str or Path), not {type_name(path)}.{hint}")
 
 
+MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
+"""What the file systems and Linux allow."""
+
+
 def _check_path(name: str, path: str) -> None:
     try:
-        is_valid = b"\0" not in os.fsencode(path)
+        encoded = os.fsencode(path)
     except UnicodeEncodeError:
-        is_valid = False
-    if not is_valid:
+        encoded = b"\0"
+    if b"\0" in encoded:
         raise ConfigError(
             f"{name}={shown(path)} is not a valid path: it contains a character that no "
             "file name can have."
@@ -224,7 +228,18 @@ def several_paths(name: str, value: Iterable[Any] | Any) -> list[str]:
     ['a', 'b']
     """
     is_one = isinstance(value, str | os.PathLike | bytes)
-    return [
-        one_path(name, path)
-        for path in ([value] if is_one else several(name, value, "paths"))
-    ]
+    paths = [value] if is_one else several(name, value, "paths")
+    found = [one_path(name, path) for path in paths]
+    for path in found:
+        _check_no_text(name, path)
+    return found
+
+
+def _check_no_text(name: str, path: str) -> None:
+    encoded = os.fsencode(path)
+    longest = max(map(len, encoded.split(b"/")))
+    if longest > MAX_NAME_BYTES or len(encoded) > MAX_PATH_BYTES:
+        raise ConfigError(
+            f"{name}={shown(path)} is too long for a path. If it is a text, write it to a "
+            "file and name that."
+        )

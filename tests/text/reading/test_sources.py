@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import textgen
 from tests.text.reading.helpers import PACKERS, message_of, write
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError
@@ -116,15 +117,21 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert f"nor does the directory {tmp_path}/none" in message
 
 
-@pytest.mark.parametrize("name", ["x" * 300, ""])
-def test_impossible_names_are_missing_files(name: str) -> None:
-    assert "does not exist" in message_of(name)
+def test_an_empty_name_is_a_missing_file() -> None:
+    assert "does not exist" in message_of("")
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
 def test_what_no_file_can_be_called_is_no_path(name: str) -> None:
     with pytest.raises(ConfigError, match=r"paths=.* is not a valid path: it contains a"):
         find_sources(name, "*.txt")
+
+
+@pytest.mark.parametrize("text", ["so it goes. " * 30, "a/" * 3000], ids=["name", "path"])
+def test_a_text_in_place_of_a_path_is_told_from_one(text: str) -> None:
+    for call in (textgen.train, textgen.read_corpus):
+        with pytest.raises(ConfigError, match=r"is too long for a path\. If it is a text"):
+            call(text)
 
 
 def test_no_path_at_all_is_an_error() -> None:

@@ -28,6 +28,9 @@ def test_the_accuracy_of_labels_is_printed_stored_and_shown(
     score = best.facts["score"]
     assert score["label_accuracy"] == 1
     assert score["label_records"] == 30
-    shown = "100% of 30 held-out records are most probable under their own label"
+    shown = (
+        "100% of 30 held-out records are most probable under their own label "
+        "(by chance 50.00%)"
+    )
     assert f"Labels: {shown}." in capsys.readouterr().err
     assert shown in as_text(describe(best, run))

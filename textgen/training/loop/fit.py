@@ -302,7 +302,8 @@ class _Session:
         if found is not None:
             share, count = found.share, found.num_documents
             self.saver.add_scores(best, {"label_accuracy": share, "label_records": count})
-            self.say(f"Labels: {label_accuracy_shown(share, count)}.")
+            shown = label_accuracy_shown(share, count, len(tokenizer.label_ids))
+            self.say(f"Labels: {shown}.")
 
 
 def _tensorboard(logs: Path) -> Any:
