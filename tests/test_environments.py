@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -210,23 +210,22 @@ def test_several_trainings_and_samplings_in_threads_do_not_disturb_each_other(
     place: Path, tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"units": 4, "num_layers": 1, "epochs": 1, "batch_size": 4}
-    runs: dict[str, Path] = {}
 
-    def train(name: str) -> None:
+    def train(name: str) -> Path:
         out = tmp_path / name
-        runs[name] = textgen.train(
+        return textgen.train(
             place / "Füchse 漢.txt", out, seq_length=16, quiet=True, **options
         )
 
     generator = textgen.Generator.load(place / "Füchse")
     alone = generator.generate("F", length=50, seed=1)
-    train("alone")
-    threads = [threading.Thread(target=train, args=(name,)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
+    runs = [train("alone")]
+    with ThreadPoolExecutor() as pool:
+        trainings = [pool.submit(train, name) for name in "ab"]
         assert generator.generate("F", length=50, seed=1) == alone
-    weights = [textgen.load_checkpoint(run).weights for run in runs.values()]
-    assert len(weights) == 3
+        while not all(training.done() for training in trainings):
+            assert generator.generate("F", length=50, seed=1) == alone
+    runs += [training.result() for training in trainings]
+    weights = [textgen.load_checkpoint(run).weights for run in runs]
     for other in weights[1:]:
         assert all(np.array_equal(other[k], weights[0][k]) for k in weights[0])

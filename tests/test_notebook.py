@@ -49,7 +49,8 @@ def test_a_streamed_text_comes_whole_in_a_few_messages(run: Run, tmp_path: Path)
         """)
     )
     assert "".join(pieces) == Generator.load(model).generate("a", length=2000, seed=0)
-    assert len(pieces) < 100
+    # Ten a second, however long this machine takes.
+    assert len(pieces) < 1000
 
 
 def test_a_note_is_not_shown_in_red(run: Run) -> None:
