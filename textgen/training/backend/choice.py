@@ -29,9 +29,14 @@ AUTO = "auto"
 VARIABLE = "KERAS_BACKEND"
 
 FASTEST: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"lstm": ("torch", "tensorflow", "jax"), "gru": ("tensorflow", "jax", "torch")}
+    {"lstm": ("torch", "tensorflow", "jax"), "gru": ("jax", "tensorflow", "torch")}
 )
-"""The backends by cell, the fastest first, on a CPU."""
+"""The backends by cell, the fastest first, on a CPU, for `LARGE_UNITS` and more."""
+
+LARGE_UNITS = 256
+
+SMALL = ("jax", "tensorflow", "torch")
+"""The same for layers of fewer units."""
 
 WITHOUT_KERNEL = ("tensorflow", "jax", "torch")
 """The same for networks that run through Keras' own loop."""
@@ -125,7 +130,7 @@ def choose_backend(
         name = trained_on
         _check_resumed(name)
     if name is None:
-        order = FASTEST[model.cell] if model.has_kernel else WITHOUT_KERNEL
+        order = _fastest(model)
         name = _first_installed(order)
         if not is_installed(order[0]):
             notes = [
@@ -143,6 +148,12 @@ def _check_resumed(name: str) -> None:
             f"{how_to_install(name)}. Or name another with --backend; the run continues "
             "there, but not bit for bit as it would have."
         )
+
+
+def _fastest(model: ModelConfig) -> tuple[str, ...]:
+    if not model.has_kernel:
+        return WITHOUT_KERNEL
+    return FASTEST[model.cell] if model.units >= LARGE_UNITS else SMALL
 
 
 def _first_installed(order: Sequence[str]) -> str:
