@@ -48,7 +48,7 @@ SMALL = {
     "--batch-size": 16,
     "--seq-length": 8,
     "--eval-every": 60,
-    "--epochs": 28,
+    "--epochs": 8,
     "--patience": 100,
     "--compute-dtype": "float32",
 }
@@ -132,7 +132,6 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
     book: Path, whole: Path, processes: Processes, tmp_path: Path
 ) -> None:
     rng, run, log = random.Random(5), tmp_path / "run", tmp_path / "log"
-    num_in_a_save = 0
     for _ in range(NUM_KILLS):
         process = train(processes, book, run, log, "--save-every", 1)
         if rng.random() < 0.8:
@@ -147,17 +146,12 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
         os.kill(process, number)
         code = processes.wait(process)
         assert code in (-number, 130, 0), log.read_text()
-        num_in_a_save += any(
-            entry.name.endswith((".new", ".old"))
-            for entry in (run.iterdir() if run.exists() else ())
-        )
         if RunDirectory(run).holds_run():
             read_all(run)
         if code == 0:
             # It was quicker than all kills: it is as it should be, and another begins.
             assert_same_bits(run, whole)
             shutil.rmtree(run)
-    assert num_in_a_save > 0
     process = train(processes, book, run, log, "--save-every", 10_000)
     assert processes.wait(process) == 0, log.read_text()
     assert_same_bits(run, whole)
@@ -167,6 +161,22 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
         "history.csv",
         "history.png",
     }
+
+
+@on_torch
+def test_a_run_killed_while_it_saves_can_be_read_and_resumed(
+    book: Path, whole: Path, processes: Processes, tmp_path: Path
+) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    process = train(processes, book, run, log, "--save-every", 1)
+    wait_for_saving(run, process)
+    kill_in_a_save(run, process)
+    assert processes.wait(process) == -signal.SIGKILL, log.read_text()
+    assert is_half_saved(run)
+    read_all(run)
+    process = train(processes, book, run, log, "--save-every", 10_000)
+    assert processes.wait(process) == 0, log.read_text()
+    assert_same_bits(run, whole)
 
 
 @on_torch
@@ -225,6 +235,28 @@ def wait_for_saving(run: Path, process: int) -> None:
         time.sleep(0.001)
 
 
+def kill_in_a_save(run: Path, process: int) -> None:
+    """Stop a training again and again, until that is while it replaces a directory."""
+    while is_running(process):
+        os.kill(process, signal.SIGSTOP)
+        while state_of(process) not in "TZ":
+            time.sleep(0.001)
+        if is_half_saved(run):
+            os.kill(process, signal.SIGKILL)
+            return
+        os.kill(process, signal.SIGCONT)
+        time.sleep(0.001)
+
+
+def is_half_saved(run: Path) -> bool:
+    return any(entry.name.endswith((".new", ".old")) for entry in run.iterdir())
+
+
 def is_running(process: int) -> bool:
+    return state_of(process) != "Z"
+
+
+def state_of(process: int) -> str:
+    """One letter: T is stopped, Z is ended; see proc(5)."""
     with open(f"/proc/{process}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
+        return file.read().rpartition(")")[2].split()[0]
