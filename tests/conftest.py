@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 SHARED_CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
-# No deadline: a busy machine must not fail a test. Speed is measured in benchmarks/.
-settings.register_profile("full", deadline=None)
+# Neither a busy machine nor chance may fail a test: no limits of time, and the same
+# examples each time. Speed is measured in benchmarks/; tests/fuzz/fuzz.py, run by hand,
+# searches at random.
+settings.register_profile(
+    "full",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("quick", settings.get_profile("full"), max_examples=20)
 settings.load_profile("full")
 

@@ -15,17 +15,22 @@ from textgen.text.tokenizers.char import CharTokenizer
 manager = pytest.importorskip("jupyter_client.manager", reason="ipykernel is not installed")
 pytest.importorskip("ipykernel", reason="ipykernel is not installed")
 
+# As much as it takes on a busy machine: only what hangs is ended.
+PATIENCE = 600  # seconds
+
 Run = Callable[[str], list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
     """Run a cell, and return the messages that the browser would get."""
-    kernel, client = manager.start_new_kernel()
+    kernel, client = manager.start_new_kernel(startup_timeout=PATIENCE)
 
     def run_cell(code: str) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
-        reply = client.execute_interactive(code, output_hook=messages.append, timeout=60)
+        reply = client.execute_interactive(
+            code, output_hook=messages.append, timeout=PATIENCE
+        )
         assert reply["content"]["status"] == "ok", reply["content"]
         return messages
 
@@ -41,16 +46,18 @@ def printed(messages: list[dict[str, Any]], stream: str = "stdout") -> list[str]
 
 def test_a_streamed_text_comes_whole_in_a_few_messages(run: Run, tmp_path: Path) -> None:
     model = untrained(tmp_path / "model", CharTokenizer("abc "))
+    # However fast or slow this machine is, all of it is written within the first hour.
     pieces = printed(
         run(f"""
-            from textgen import Generator
+            from textgen import Generator, streams
+            streams.PIECE_SECONDS = 3600
             for piece in Generator.load({str(model)!r}).stream("a", length=2000, seed=0):
                 print(piece, end="", flush=True)
         """)
     )
     assert "".join(pieces) == Generator.load(model).generate("a", length=2000, seed=0)
-    # Ten a second, however long this machine takes.
-    assert len(pieces) < 1000
+    # The first character at once, and then everything that the time has gathered.
+    assert len(pieces) <= 2
 
 
 def test_a_note_is_not_shown_in_red(run: Run) -> None:

@@ -410,7 +410,7 @@ def test_ctrl_c_ends_quietly(model: Path, tmp_path: Path) -> None:
         process.stdout.readline()
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate()
     assert process.returncode == 130
     # click goes on to a new line, behind what the terminal shows of Ctrl-C.
     assert errors == "\n"

@@ -1,6 +1,6 @@
 """Feed textgen damaged files and odd prompts, guided by what code they reach.
 
-    python -m tests.fuzz.fuzz -runs=10000                   # what the test runs
+    python -m tests.fuzz.fuzz -runs=10000
     python -m tests.fuzz.fuzz -max_total_time=3600 FOLDER   # an hour; FOLDER keeps finds
 
 The first byte of an input says which file of a checkpoint the rest is, or that it is a
@@ -81,8 +81,9 @@ def fuzz(folder: Path, arguments: list[str]) -> None:
         (corpus / name).write_bytes(data)
     words.write_text(words_file(), encoding="ascii")
     named = [a for a in arguments if not a.startswith("-")]
-    # atheris itself gathers a kilobyte or two with each input.
-    options = ["-timeout=10", "-rss_limit_mb=8000", "-print_final_stats=1"]
+    # atheris itself gathers a kilobyte or two with each input. The timeout is by the
+    # clock, which goes on while a busy machine does something else.
+    options = ["-timeout=100", "-rss_limit_mb=8000", "-print_final_stats=1"]
     if not named or Path(named[0]).is_dir():
         # A single file is run again; else the first folder takes what is found.
         options += [f"-dict={words}", "-max_len=1000000"]
