@@ -15,7 +15,8 @@ TORCH := KERAS_BACKEND=torch OMP_NUM_THREADS=1
 JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2
 # One process per core of a small machine: most tests keep one core busy at most.
 # Skipped tests are counted by reason at the end.
-PYTEST := $(BIN)/pytest -q -n 2 -rs
+# A file stays in one process, so that what its tests share is made once.
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile -rs
 
 .PHONY: help demo lint format check test test-wheel clean
 .DEFAULT_GOAL := help
@@ -52,8 +53,8 @@ check: lint  ## lint, then the quick tests, with fewer Hypothesis examples
 # PyTorch has all of them, because it does not compile. It comes last, so that the output
 # ends with the largest number of tests.
 test: lint  ## lint, then every test on PyTorch and those that the others could change there
-	$(JAX) $(PYTEST) -m "not one_backend" tests/training textgen/training
-	$(TENSORFLOW) $(PYTEST) -m "not one_backend" tests/training textgen/training
+	$(JAX) $(PYTEST) -m "not one_backend" tests/training
+	$(TENSORFLOW) $(PYTEST) -m "not one_backend" tests/training
 	$(TORCH) $(PYTEST)
 
 test-wheel: .venv/.installed-test  ## build the wheel, install it with its dependencies and run it

@@ -21,7 +21,7 @@ from textgen.generation.generator import Generator
 
 SMALL = (
     "--units 32 --num-layers 1 --embedding-dim 8 --batch-size 4 --seq-length 16 "
-    "--epochs 2 --eval-every 20 --no-preview --no-tune --compute-dtype float32"
+    "--epochs 1 --eval-every 20 --no-preview --no-tune --compute-dtype float32"
 )
 
 
@@ -43,14 +43,14 @@ def scenes(disk: Path) -> dict[str, Any]:
     full = []
     for leave in (0, size // 2, size + 16384):
         fill(disk, leave)
-        words = "train", book, "--out", run, "--resume", "--epochs", 6, "--save-every", 3
+        words = "train", book, "--out", run, "--resume", "--epochs", 2, "--save-every", 3
         full.append(
             {**command(*words), "step": step_of(run), "listed": sorted(os.listdir(run))}
         )
         load_checkpoint(run / "best")
         assert len(Generator.load(run).generate("Kit", length=5, seed=1)) == 5
     empty(disk)
-    again = command("train", book, "--out", run, "--resume", "--epochs", 6)
+    again = command("train", book, "--out", run, "--resume", "--epochs", 2)
     return {
         "start": start,
         "begun": begun,

@@ -22,6 +22,8 @@ from textgen.training.dynamic import default_rate, dynamic_score
 
 pytestmark = pytest.mark.slow
 
+# What a backend makes of each kind of layer is tested in model/.
+
 # --- without learning it is the static score ---
 
 
@@ -29,8 +31,11 @@ pytestmark = pytest.mark.slow
     "options",
     [
         {"cell": "lstm", "num_layers": 2, "layer_norm": True, "residual": True},
-        {"cell": "gru", "tie_embeddings": True, "units": 7},
-        {"cell": "rnn"},
+        pytest.param(
+            {"cell": "gru", "tie_embeddings": True, "units": 7},
+            marks=pytest.mark.one_backend,
+        ),
+        pytest.param({"cell": "rnn"}, marks=pytest.mark.one_backend),
     ],
     ids=str,
 )
@@ -108,7 +113,10 @@ def test_what_fills_up_the_last_window_is_not_counted() -> None:
     assert found.num_chars == 3
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize(
+    "cell",
+    ["lstm", *(pytest.param(c, marks=pytest.mark.one_backend) for c in ("gru", "rnn"))],
+)
 def test_learning_helps_on_a_text_that_repeats_itself(cell: str) -> None:
     checkpoint = checkpoint_for(ABC, scale=0.1, cell=cell)
     text = "abcbac\n" * 60

@@ -69,6 +69,7 @@ def test_a_limit_of_keras_is_named_and_the_run_goes_on_without_it(
 
 
 @pytest.mark.slow
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("stored", "reason"),
     [

@@ -29,9 +29,10 @@ def weights_after(text: Path, *, shared: bool) -> dict[str, np.ndarray]:
     """What a network learns on all devices, or on the first of them."""
     run = text.with_name(f"run-{shared}")
     first = keras.distribution.DataParallel(devices=keras.distribution.list_devices()[:1])
-    options = {"batch_size": 16, "seq_length": 8, "units": 8, "embedding_dim": 4}
+    sizes = {"batch_size": 16, "seq_length": 8, "num_layers": 1, "units": 8}
+    options = {"embedding_dim": 4, "dropout": 0.2, "preview": False, "quiet": True}
     with nullcontext() if shared else first.scope():
-        train(text, run, epochs=2, dropout=0.2, quiet=True, preview=False, **options)
+        train(text, run, epochs=2, **sizes, **options)
     return dict(load_checkpoint(run / "last").weights)
 
 

@@ -39,7 +39,10 @@ def default(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.cell)
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+# Muon has AdamW in it.
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param("adamw", marks=pytest.mark.one_backend), "muon"]
+)
 def test_every_part_of_a_model_is_float32(
     config: ModelConfig, optimizer: str, default: str
 ) -> None:

@@ -185,23 +185,18 @@ def read_once(
 
 
 def test_dropout_changes_training_and_nothing_else() -> None:
-    plain = ModelConfig(vocab_size=9, units=8, embedding_dim=4)
+    sizes = {"vocab_size": 9, "num_layers": 1, "units": 8, "embedding_dim": 4}
+    plain = ModelConfig(**sizes)
     dropping = ModelConfig(
-        vocab_size=9,
-        units=8,
-        embedding_dim=4,
-        dropout=0.5,
-        embedding_dropout=0.3,
-        recurrent_dropout=0.2,
+        **sizes, dropout=0.5, embedding_dropout=0.3, recurrent_dropout=0.2
     )
     model, weights = randomized(dropping)
     without = build_model(plain)
     set_weights(without, plain, weights)
     ids = np.arange(9)[None]
-    np.testing.assert_allclose(
-        model.predict_on_batch(ids), without.predict_on_batch(ids), atol=1e-6
-    )
-    assert np.abs(to_numpy(model(ids, training=True) - without(ids))).max() > 0.01
+    expected = without.predict_on_batch(ids)
+    np.testing.assert_allclose(model.predict_on_batch(ids), expected, atol=1e-6)
+    assert np.abs(to_numpy(model(ids, training=True)) - expected).max() > 0.01
 
 
 def test_dropout_mask_is_shared_over_time() -> None:
