@@ -11,8 +11,9 @@ import pytest
 
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.errors import ConfigError
 from textgen.training.model import precision
-from textgen.training.model.precision import choose_dtype
+from textgen.training.model.precision import check_dtype, choose_dtype
 
 MODEL = ModelConfig(vocab_size=10, units=16)
 AUTO = TrainConfig()
@@ -63,12 +64,27 @@ def test_where_no_kernel_runs_nothing_is_rounded(monkeypatch: pytest.MonkeyPatch
     assert choose_dtype(MODEL, train) == "float32"
 
 
-def test_a_type_that_the_processor_lacks_is_float32(
+def test_a_resumed_run_takes_float32_where_the_processor_lacks_its_type(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(precision, "has_device", lambda: True)
     monkeypatch.setattr(precision, "has_type", lambda dtype: dtype == "float32")
     assert choose_dtype(MODEL, TrainConfig(compute_dtype="bfloat16")) == "float32"
+
+
+def test_a_named_type_that_the_processor_lacks_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(precision, "has_device", lambda: True)
+    monkeypatch.setattr(precision, "has_type", lambda dtype: dtype == "float32")
+    with pytest.raises(ConfigError) as caught:
+        check_dtype(TrainConfig(compute_dtype="bfloat16"))
+    assert str(caught.value) == (
+        "compute_dtype='bfloat16': this processor has no bfloat16 products for PyTorch. "
+        "Leave it out, or choose compute_dtype='float32'."
+    )
+    for dtype in ("auto", "float32"):
+        check_dtype(TrainConfig(compute_dtype=dtype))
 
 
 @pytest.mark.one_backend

@@ -44,7 +44,7 @@ from textgen.training.loop.signals import STOPPING, stop_requests
 from textgen.training.model.build import build_model, get_weights, set_weights
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode
-from textgen.training.model.precision import choose_dtype
+from textgen.training.model.precision import check_dtype, choose_dtype
 from textgen.training.task.memory import check_memory
 from textgen.training.task.task import Task
 from textgen.wording import say
@@ -67,6 +67,9 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
         KeyboardInterrupt: the user asked to stop; `last` holds the last step.
     """
     check_memory(task, on_cpu=is_on_cpu())
+    if task.resumed is None:
+        # A run may be resumed on an older processor, and cannot change its type.
+        check_dtype(task.train)
     with data_parallel(task.train.batch_size):
         dtype = choose_dtype(task.model, task.train)
         if task.train.compute_dtype == "auto":

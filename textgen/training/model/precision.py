@@ -6,6 +6,7 @@ from timeit import repeat
 
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.errors import ConfigError
 from textgen.model.architecture import recurrent_layers
 from textgen.training.backend.devices import is_on_cpu
 from textgen.training.backend.process import processor_flags
@@ -16,6 +17,20 @@ INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 # Enough to be worth the lost precision, and above the noise of a busy machine.
 MIN_SPEEDUP = 1.5
+
+
+def check_dtype(train: TrainConfig) -> None:
+    """Refuse a type of products that a person has named and the processor lacks.
+
+    Raises:
+        ConfigError: it lacks the type.
+    """
+    wanted = train.compute_dtype
+    if wanted != "auto" and has_device() and not has_type(wanted):
+        raise ConfigError(
+            f"compute_dtype={wanted!r}: this processor has no {wanted} products for "
+            "PyTorch. Leave it out, or choose compute_dtype='float32'."
+        )
 
 
 def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
