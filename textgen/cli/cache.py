@@ -13,6 +13,10 @@ FOLDER = click.option(
     metavar="DIR",
     help="Cache directory.  [default: TEXTGEN_CACHE_DIR, or the user's cache]",
 )
+NO_PLACE = (
+    ": this user has no home directory for a cache. Name a place with --cache-dir or "
+    "TEXTGEN_CACHE_DIR."
+)
 
 
 @click.group()
@@ -43,6 +47,9 @@ def list_entries(cache_dir: str | None) -> None:
     from textgen.text.encoded.cache import Cache
     from textgen.text.encoded.cache_entry import describe_entry
 
+    if _has_no_place(cache_dir):
+        say(f"0 encoded texts, 0 bytes{NO_PLACE}")
+        return
     found = Cache(cache_dir)
     entries = found.entries()
     for entry in entries:
@@ -59,6 +66,15 @@ def clear_entries(cache_dir: str | None) -> None:
     """Delete all entries, except those being written."""
     from textgen.text.encoded.cache import Cache
 
+    if _has_no_place(cache_dir):
+        say(f"0 bytes freed{NO_PLACE}")
+        return
     found = Cache(cache_dir)
     num_bytes = found.clear()
     say(f"{num_bytes:,} bytes freed in {found.folder}")
+
+
+def _has_no_place(cache_dir: str | None) -> bool:
+    from textgen.text.encoded.cache import default_cache
+
+    return cache_dir is None and default_cache() is None

@@ -61,7 +61,9 @@ def test_the_cache_is_listed_and_cleared(
 ) -> None:
     for command in ("list", "clear"):
         assert run(["cache", command]) == 0
-        assert "0 bytes" in capsys.readouterr().err
+        (shown,) = capsys.readouterr().err.splitlines()
+        assert "0 bytes" in shown
+        assert ("Name a place with --cache-dir" in shown) == (home() is None)
     assert not any(homeless.iterdir())
 
 
