@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -141,16 +142,19 @@ def test_the_page_tells_score_text_symbols_and_every_gate() -> None:
     page = as_text(describe_model(FACTS))
     lines = page.splitlines()
     assert lines[0] == str(Path("checkpoints/x/best"))
-    assert lines[2:5] == [
+    assert re.fullmatch(
+        r"LSTM, 2 layers of 4 units, \d+ parameters; 1\.99 bits per character", lines[1]
+    )
+    assert lines[3:6] == [
         "score   1.9877 bits per character on held-out text, step 1,200, epoch 2.5",
         "text    12,345 characters in 3 documents: a.txt, b.txt",
         "vocab   3 (char, normalize nfc)",
     ]
-    assert lines[5].startswith("model   cell=lstm, num_layers=2, units=4")
+    assert lines[6].startswith("model   cell=lstm, num_layers=2, units=4")
     shown = [line.split() for line in lines]
     assert ["forget.kernel", "5", "x", "4"] in shown
     assert ["layers.0", "160", "parameters"] in shown
-    assert max(map(len, lines[6:])) < 80
+    assert max(map(len, lines[7:])) < 80
 
 
 def test_the_page_ends_with_the_total_of_parameters() -> None:
@@ -170,7 +174,7 @@ def test_labels_are_named_with_their_numbers_of_documents() -> None:
     description = describe_model(facts, labels=("glad", "sad"))
     assert description["tokenizer"]["labels"] == ["glad", "sad"]
     line = "labels  2, with their documents: 'glad' (7), 'sad' (1,200)"
-    assert as_text(description).splitlines()[4] == line
+    assert as_text(description).splitlines()[5] == line
 
 
 def test_of_many_labels_the_page_names_twenty_and_the_data_all() -> None:

@@ -81,6 +81,7 @@ def as_text(description: Mapping[str, Any]) -> str:
     options = ", ".join(f"{k}={v}" for k, v in model.items() if k != "vocab_size")
     lines = [
         one_line(str(description["path"])),
+        _summary(description),
         "",
         *_score_lines(description["score"]),
         *_text_lines(description["text"]),
@@ -99,6 +100,22 @@ def as_text(description: Mapping[str, Any]) -> str:
         ]
     lines.append(f"{'total':<40}{description['num_parameters']:>14,} parameters")
     return "\n".join(lines)
+
+
+def _summary(description: Mapping[str, Any]) -> str:
+    """The model in a line.
+
+    >>> model = {"cell": "lstm", "num_layers": 2, "units": 64}
+    >>> _summary({"model": model, "num_parameters": 54321, "score": {}})
+    'LSTM, 2 layers of 64 units, 54,321 parameters; not evaluated yet'
+    """
+    model, bits = description["model"], description["score"].get("val_bits_per_char")
+    score = f"{bits:.2f} bits per character" if _is_number(bits) else "not evaluated yet"
+    return (
+        f"{model['cell'].upper()}, {count_of(model['num_layers'], 'layer')} of "
+        f"{count_of(model['units'], 'unit')}, "
+        f"{count_of(description['num_parameters'], 'parameter')}; {score}"
+    )
 
 
 # Facts come from the file and are not trusted: any may be missing or nonsense, or contain
