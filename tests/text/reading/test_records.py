@@ -296,9 +296,21 @@ def test_a_missing_label_among_others_names_one_of_each() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ("body,title\nA,x\n", "has no 'text', only 'body', 'title'. Name the"),
-        ("text;label\nA;x\n", "must be separated by commas, not by semicolons."),
-        ("text\tlabel\nA\tx\n", "with tabs between its columns must be named .tsv."),
+        ("body,title\nA,x\n", "has no 'text', only 'body', 'title'. Rename the"),
+        (
+            "text;label\nA;x\n",
+            "has 'text', 'label' with semicolons between them. Save the table with commas "
+            "between its columns.",
+        ),
+        (
+            'body;"mood"\nA;x\n',
+            "has 'body', 'mood' with semicolons between them. Save the table with commas "
+            "between its columns, and rename the one with the text to 'text'.",
+        ),
+        (
+            "text\tlabel\nA\tx\n",
+            "has 'text', 'label' with tabs between them. Rename the file to end in .tsv.",
+        ),
         ("Text,label\nA,x\n", "has 'Text'. Rename it 'text'."),
         ("text, label\nA,x\n", "has ' label'. Rename it 'label'."),
         ("text,label,text\nA,x,B\n", "has 'text' more than once. Rename one."),
@@ -354,8 +366,8 @@ def test_empty_lines_between_rows_are_no_records(tmp_path: Path) -> None:
         ("1", "line 2 is a number, not an object."),
         ("true", "line 2 is a truth value, not an object."),
         ("null", "line 2 is null, not an object."),
-        ('{"body": "A"}', "the record in line 2 has no 'text', only 'body'. Name the"),
-        ("{}", "the record in line 2 has no 'text'. Name the"),
+        ('{"body": "A"}', "the record in line 2 has no 'text', only 'body'. Rename the"),
+        ("{}", "the record in line 2 has no 'text'. Rename the"),
         ('{"text": null}', "the record in line 2 has a text that is null, not a string."),
         ('{"text": 3}', "the record in line 2 has a text that is a number, not a string."),
         ('{"text": "A", "Label": 1}', "the record in line 2 has 'Label'. Rename it"),
@@ -381,4 +393,4 @@ def test_a_pair_of_surrogates_is_one_character(tmp_path: Path) -> None:
 
 def test_many_other_names_are_cut_short(tmp_path: Path) -> None:
     header = ",".join(f"c{number}" for number in range(12))
-    assert "'c8', 'c9' and 2 more. Name" in message_of(tmp_path, "a.csv", header + "\n")
+    assert "'c8', 'c9' and 2 more. Rename" in message_of(tmp_path, "a.csv", header + "\n")

@@ -200,17 +200,26 @@ def _check_names(names: Iterable[str], where: str) -> None:
             # Otherwise a column " label" would be ignored silently.
             raise CorpusError(f"{where} has {near[0]!r}. Rename it {wanted!r}.")
     if TEXT not in names:
+        _check_delimiter(names, where)
         found = few(list(map(repr, names)), most=10)
         raise CorpusError(
-            f"{where} has no {TEXT!r}{f', only {found}' if found else ''}. Name the column "
-            f"or key of the text {TEXT!r}, and that of an optional label {LABEL!r}."
-            f"{_delimiter_hint(names)}"
+            f"{where} has no {TEXT!r}{f', only {found}' if found else ''}. Rename the "
+            f"column or key of the text to {TEXT!r}, and that of an optional label to "
+            f"{LABEL!r}."
         )
 
 
-def _delimiter_hint(names: Sequence[str]) -> str:
-    if len(names) == 1 and ";" in names[0]:
-        return " Columns must be separated by commas, not by semicolons."
-    if len(names) == 1 and "\t" in names[0]:
-        return " A file with tabs between its columns must be named .tsv."
-    return ""
+def _check_delimiter(names: Sequence[str], where: str) -> None:
+    """Refuse a single name that is several with something else between them."""
+    hints = {
+        ";": "semicolons between them. Save the table with commas between its columns",
+        "\t": "tabs between them. Rename the file to end in .tsv",
+    }
+    for delimiter, hint in hints.items():
+        if len(names) == 1 and delimiter in names[0]:
+            columns = names[0].split(delimiter)
+            found = few([repr(name.strip('"')) for name in columns], most=10)
+            lacking = (
+                "" if TEXT in columns else f", and rename the one with the text to {TEXT!r}"
+            )
+            raise CorpusError(f"{where} has {found} with {hint}{lacking}.")
