@@ -59,7 +59,10 @@ def test_an_interrupt_waits_until_keras_is_loaded(
         is_loaded = True
     assert is_loaded
     shown = capsys.readouterr().err
-    assert shown == "\nStopping as soon as possible: Keras is being loaded.\n"
+    assert (
+        shown
+        == "\nStopping as soon as possible: Keras is being loaded. Nothing was saved.\n"
+    )
 
 
 def test_in_a_command_an_interrupt_waits_only_for_the_next_module() -> None:
@@ -167,4 +170,4 @@ def test_a_stuck_step_acknowledges_a_signal_and_ends_at_a_second_sigterm() -> No
         time.sleep(0.3)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+        assert process.wait() == 128 + signal.SIGTERM

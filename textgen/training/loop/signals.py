@@ -21,7 +21,7 @@ TERMINATION = (signal.SIGTERM,) if HANGUP is None else (signal.SIGTERM, HANGUP)
 STOPPING = (
     "\nFinishing this step or evaluation, then saving; press Ctrl-C again to stop now."
 )
-LOADING = "\nStopping as soon as possible: Keras is being loaded."
+LOADING = "\nStopping as soon as possible: Keras is being loaded. Nothing was saved."
 
 GRACE_SECONDS = 5.0
 """How long the process has to end by itself after a second SIGTERM or SIGHUP."""
