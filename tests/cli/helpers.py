@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from textgen.__main__ import run
 from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
 from textgen.text.tokenizers.byte import ByteTokenizer
@@ -31,3 +35,41 @@ def textgen(*arguments: object, **options: object) -> subprocess.CompletedProces
     """Run the real command in a process of its own."""
     command = [sys.executable, "-m", "textgen", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+
+
+def figures_of(output: pytest.CaptureFixture[str], *arguments: object) -> dict[str, object]:
+    """What `textgen score --json` prints."""
+    assert run(["score", *map(str, arguments), "--json"]) == 0
+    figures = json.loads(output.readouterr().out)
+    assert isinstance(figures, dict)
+    return figures
+
+
+def score_on_terminal(*arguments: object, **environment: str) -> str:
+    """What a terminal shows of `textgen score`, stdout and stderr together."""
+    import pty
+    import termios
+
+    controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    command = [sys.executable, "-m", "textgen", "score", *map(str, arguments)]
+    settings = {"TERM": "xterm-256color", **environment}
+    kept = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    with subprocess.Popen(
+        command, stdout=terminal, stderr=terminal, env={**kept, **settings}
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        while part := _read(controller):
+            shown += part
+    os.close(controller)
+    assert process.returncode == 0, shown
+    return shown.decode().replace("\r\n", "\n")
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1 << 16)
+    except OSError:
+        # Linux reports the end of a terminal as an error.
+        return b""

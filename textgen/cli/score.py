@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -118,6 +119,11 @@ def score(
         _show_characters(text, window, as_json)
     else:
         _show_score(text, window, as_json)
+    if text.was_trained_on():
+        say(
+            "Note: the model was trained on this text. For its score on held-out text: "
+            "textgen info"
+        )
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,22 @@ class _Text:
             [self.source], config, on_bytes, allow_blank=True, piece_bytes=READ_BYTES
         )
         return iter(reader)
+
+    def was_trained_on(self) -> bool:
+        """Whether the documents are those that the model was trained on, all of them."""
+        trained_on = self.saved.facts.get("text", {}).get("sha256")
+        # A pipe cannot be read again.
+        if not trained_on or self.source.is_stdin or not os.path.isfile(self.source.path):
+            return False
+        from textgen.text.encoded.scan import scan
+        from textgen.text.reading.reader import CorpusReader
+
+        normalize = self.saved.tokenizer.normalize
+        config = TextConfig(
+            encoding=self.encoding, normalize=normalize, documents=self._kind()
+        )
+        reader = CorpusReader([self.source], config, allow_blank=True)
+        return scan(reader)[0].sha256 == trained_on
 
     def _kind(self) -> str:
         from textgen.text.reading.records import holds_records
