@@ -41,12 +41,12 @@ def test_a_task_beyond_the_limit_is_refused_with_its_amount_and_what_needs_less(
     with pytest.raises(OutOfMemoryError) as caught:
         check_memory(task, on_cpu=True)
     message = str(caught.value)
-    assert "--units 30000 --num-layers 1 --batch-size 4 --seq-length 8" in message
+    assert "`units=30000`, `num_layers=1`, `batch_size=4`, `seq_length=8`" in message
     assert (
         "takes at least 58 GB of memory, but no more than 12 GB can be had (ulimit -v)"
         in message
     )
-    assert "Lower --units, --num-layers, --batch-size or --seq-length" in message
+    assert "Lower `units`, `num_layers`, `batch_size` or `seq_length`" in message
 
 
 def test_a_task_within_the_limit_or_without_one_is_accepted(
@@ -81,7 +81,7 @@ class ResourceExhaustedError(Exception):
 )
 def test_every_way_to_run_out_of_memory_is_one_error(error: Exception, task: Task) -> None:
     with (
-        pytest.raises(OutOfMemoryError, match=r"to train .* 58 GB or more.* Lower --units"),
+        pytest.raises(OutOfMemoryError, match=r"to train .* 58 GB or more.* Lower `units`"),
         training_memory_errors(task),
     ):
         raise error

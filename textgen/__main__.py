@@ -73,7 +73,7 @@ def _run(arguments: list[str]) -> int:
     import click
 
     from textgen.cli import cli
-    from textgen.cli.options import as_flags
+    from textgen.config.flags import as_flags, marked_as_flags
 
     try:
         # Outside its standalone mode, click raises errors and returns exit codes.
@@ -87,10 +87,9 @@ def _run(arguments: list[str]) -> int:
         say(page.getvalue().rstrip("\n"))
         return error.exit_code
     except TextgenError as error:
-        message = str(error)
         # These are about options; others may quote files in which names are as in Python.
-        if isinstance(error, ConfigError | TokenizerError):
-            message = as_flags(message)
+        is_about_options = isinstance(error, ConfigError | TokenizerError)
+        message = (as_flags if is_about_options else marked_as_flags)(str(error))
         say(f"Error: {one_line(message)}")
         return 2 if isinstance(error, ConfigError) else 1
     except MemoryError:
@@ -118,7 +117,7 @@ def _prepare_streams() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    from textgen.cli.options import as_flags
+    from textgen.config.flags import as_flags
 
     is_ours = isinstance(message, UnknownCharacterWarning)
     say(f"Warning: {as_flags(str(message)) if is_ours else message}")

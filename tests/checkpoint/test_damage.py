@@ -98,7 +98,7 @@ def test_a_weight_that_is_no_number_is_refused(saved: Path, value: float) -> Non
 
     assert change_weights(saved, spoil) == (
         f"{saved / WEIGHTS}: weight layers.0.kernel contains numbers that are not finite. "
-        "Train again with a lower --learning-rate."
+        "Train again with a lower `learning_rate`."
     )
 
 

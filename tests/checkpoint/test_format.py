@@ -140,7 +140,7 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         save_checkpoint(tmp_path / "file" / "best", make())
     assert str(caught.value) == (
         f"{tmp_path / 'file' / 'best'}: cannot write the checkpoint (Not a directory). "
-        "Free some space or choose another --out."
+        "Free some space or choose another `out`."
     )
     with pytest.raises(CheckpointError, match="cannot write the checkpoint"):
         save_checkpoint(tmp_path / ("x" * 300), make())
@@ -150,7 +150,7 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 def test_a_file_is_never_replaced_by_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(CheckpointError, match=r"file is a file\. Choose another --out\."):
+    with pytest.raises(CheckpointError, match=r"file is a file\. Choose another `out`\."):
         save_checkpoint(tmp_path / "file", make())
     assert (tmp_path / "file").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 1

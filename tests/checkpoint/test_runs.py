@@ -83,7 +83,7 @@ def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
 def test_a_place_with_files_of_others_is_refused(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     assert refusal(RunDirectory(tmp_path), overwrite) == (
-        f"{tmp_path} is not empty and holds no run of textgen. Choose another --out."
+        f"{tmp_path} is not empty and holds no run of textgen. Choose another `out`."
     )
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 
@@ -92,7 +92,7 @@ def test_a_place_with_files_of_others_is_refused(tmp_path: Path, overwrite: bool
 def test_a_file_is_refused(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "run").write_text("mine")
     run = RunDirectory(tmp_path / "run")
-    assert refusal(run, overwrite) == f"{run.path} is a file. Choose another --out."
+    assert refusal(run, overwrite) == f"{run.path} is a file. Choose another `out`."
     assert run.path.read_text() == "mine"
 
 
@@ -101,7 +101,7 @@ def test_a_place_that_cannot_be_made_is_an_error(tmp_path: Path, name: str) -> N
     (tmp_path / "file").write_text("mine")
     message = refusal(RunDirectory(tmp_path / name))
     assert message.startswith(f"{tmp_path / name}: cannot use this directory (")
-    assert message.endswith("). Choose another --out.")
+    assert message.endswith("). Choose another `out`.")
 
 
 def test_a_place_that_cannot_be_looked_into_is_an_error(
@@ -121,8 +121,8 @@ def test_another_run_is_kept_unless_overwrite_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     before = names_under(run.path)
     assert refusal(run) == (
-        f"{run.path} already holds a run. Continue it with --resume, replace it with "
-        "--overwrite, or choose another --out."
+        f"{run.path} already holds a run. Continue it with `resume=True`, replace it with "
+        "`overwrite=True`, or choose another `out`."
     )
     assert names_under(run.path) == before
 
@@ -365,8 +365,17 @@ def test_what_is_no_checkpoint_and_no_run_is_named(runs: Path, name: str) -> Non
         find_checkpoint(name)
     assert str(caught.value) == (
         f"{name}: not a checkpoint (no such directory). "
-        "Train one first: textgen train YOUR_TEXT.txt"
+        "The newest runs under checkpoints/: newer, older."
     )
+
+
+def test_a_run_that_was_stopped_before_its_first_evaluation_is_not_the_newest(
+    runs: Path,
+) -> None:
+    save(runs / "aborted" / "last")
+    assert find_checkpoint() == runs / "newer" / "best"
+    with pytest.raises(CheckpointError, match=r"under checkpoints/: newer, older, abort"):
+        find_checkpoint("xyz")
 
 
 def test_a_run_without_an_evaluation_yet_is_found_by_its_last(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from textgen.__main__ import run
 from textgen.cli import cli
-from textgen.cli.options import as_flags
+from textgen.config.flags import as_flags
 
 Output = pytest.CaptureFixture[str]
 VALUES = (
@@ -105,6 +105,11 @@ def test_whole_weights_of_a_mixture_are_no_decimal_comma(
         (r"stop='\\n' never ends", r"--stop '\n' never ends"),
         (r"stop='\n' never ends", r"--stop $'\n' never ends"),
         ('stop="it\'s" never ends', "--stop 'it'\"'\"'s' never ends"),
+        ("Lower `length`.", "Lower --length."),
+        ("Use `resume=True`, or another `out`.", "Use --resume, or another --out."),
+        ("Add `encoding='latin-1'`.", "Add --encoding latin-1."),
+        ("Try `glob='*.md'`.", "Try --glob '*.md'."),
+        ("Invalid `floatx`.", "Invalid `floatx`."),
         ("'units=3' and my_units=3.txt stay", "'units=3' and my_units=3.txt stay"),
         ("batch_size.txt and a/batch_size stay", "batch_size.txt and a/batch_size stay"),
     ],

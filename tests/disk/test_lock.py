@@ -55,7 +55,7 @@ def test_a_second_process_is_refused_with_the_name_of_the_first(tmp_path: Path) 
         message = refusal(tmp_path / "run")
         assert re.fullmatch(
             rf"{tmp_path}/run: another training is writing here \(process {first.pid} on "
-            r"[\w.-]+\)\. Wait until it ends, stop it, or choose another --out\.",
+            r"[\w.-]+\)\. Wait until it ends, stop it, or choose another `out`\.",
             message,
         )
 

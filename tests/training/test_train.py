@@ -87,7 +87,7 @@ def test_another_run_is_never_written_over_unasked(
 ) -> None:
     run = trained
     before = (run / "best" / "model.safetensors").read_bytes()
-    with pytest.raises(CheckpointError, match=r"--resume.*--overwrite.*--out"):
+    with pytest.raises(CheckpointError, match=r"`resume=True`.*`overwrite=True`.*`out`"):
         textgen.train(book, run, epochs=1, **SMALL)
     assert (run / "best" / "model.safetensors").read_bytes() == before
     textgen.train(book, run, overwrite=True, epochs=1, seed=5, **SMALL)
@@ -130,7 +130,7 @@ def test_overwrite_on_a_full_disk_keeps_the_old_run(
         ({"size": "small", "resume": True}, r"keeps its size"),
         ({"size": "huge"}, r"size='huge' must be one of auto, tiny"),
         ({"resume": True, "overwrite": True}, r"cannot be used together"),
-        ({"batch_size": 500}, r"--batch-size, --seq-length or --val-fraction"),
+        ({"batch_size": 500}, r"`batch_size`, `seq_length` or `val_fraction`"),
     ],
 )
 @pytest.mark.one_backend

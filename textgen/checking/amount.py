@@ -9,6 +9,7 @@ import numpy as np
 
 from textgen.checking.finding import Finding
 from textgen.checking.survey import Survey
+from textgen.config.flags import marked_as_flags
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import LITTLE_CHARS
 from textgen.config.text import TextConfig
@@ -73,7 +74,7 @@ def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[F
         # For the error that training would raise; the array takes no memory.
         windows(np.broadcast_to(np.uint8(0), (ids,)), train.batch_size, train.seq_length)
     except CorpusError as error:
-        yield Finding("error", "little text", str(error))
+        yield Finding("error", "little text", marked_as_flags(str(error)))
         return
     if parts.train < LITTLE_CHARS:
         yield Finding(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from textgen.config.flags import marked_as_flags
 from textgen.errors import TextgenError
 from textgen.text.reading.decoding import WrongByteError
 from textgen.text.reading.encodings import Guess
@@ -32,7 +33,7 @@ def fault_of(error: TextgenError, name: str) -> Fault:
     Args:
         name: of the file, as messages show it.
     """
-    message = str(error)
+    message = marked_as_flags(str(error))
     if not isinstance(error, WrongByteError):
         return Fault(name, message)
     if error.line is not None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from textgen.checking.faults import Fault
 from textgen.checking.finding import Finding
 from textgen.checking.survey import Survey
+from textgen.config.flags import marked_as_flags
 from textgen.text.reading.decoding import HAD_MARK
 from textgen.text.reading.encodings import advice_on
 from textgen.text.reading.file_stats import read_as_plain_text
@@ -123,7 +124,7 @@ def _about_encoding(found: Survey, faults: list[Fault]) -> Finding:
         what += f"{reason}."
         is_each = len(faults) == len(found.sources)
         advice = (
-            advice_on(guess.encoding, tried)
+            marked_as_flags(advice_on(guess.encoding, tried))
             if is_each
             else "One --encoding applies to all files, so convert the others: iconv -f "
             f"{guess.encoding} -t {shlex.quote(tried)} {_quoted(first.name)} > CLEAN."

@@ -34,6 +34,7 @@ from textgen.checking.files import file_findings, mojibake_findings
 from textgen.checking.finding import SEVERITIES, Finding
 from textgen.checking.survey import Survey, survey
 from textgen.config.fields import from_dict, pick
+from textgen.config.flags import as_flags, marked_as_flags
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import LITTLE_CHARS, size_options
 from textgen.config.text import TextConfig
@@ -123,7 +124,7 @@ def examine(
     try:
         parts = _parts(found, options.get("seed", TrainConfig.seed))
     except CorpusError as error:
-        findings.append(Finding("error", "little text", str(error)))
+        findings.append(Finding("error", "little text", marked_as_flags(str(error))))
     if parts is not None:
         usual, _ = size_options(size, parts.train, options)
         train = pick(TrainConfig, {**usual, **options})
@@ -169,7 +170,7 @@ def _about_model(
     try:
         vocab_size = learned(found.stats, found.config).vocab_size
     except TokenizerError as error:
-        yield Finding("error", "vocabulary", str(error))
+        yield Finding("error", "vocabulary", as_flags(str(error)))
         return
     usual, sized = (
         pick(ModelConfig, size_options(name, parts.train)[0]) for name in ("auto", size)

@@ -16,6 +16,7 @@ from pathlib import Path
 from textgen.checking.faults import Fault, fault_of
 from textgen.checking.places import TextCounter
 from textgen.checking.repeats import LONG_CHARS, Repeats, TextHash
+from textgen.config.flags import marked_as_flags
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
 from textgen.text.encoded.scan import BlockLengths, CorpusStats, scan
@@ -167,7 +168,7 @@ def _find(paths: Paths, result: Survey) -> None:
         try:
             found += find_sources(path, globs)
         except CorpusError as error:
-            result.faults.append(Fault(str(path), str(error)))
+            result.faults.append(Fault(str(path), marked_as_flags(str(error))))
     result.sources, result.notes = without_repeats(found)
 
 

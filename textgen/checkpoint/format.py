@@ -110,7 +110,7 @@ def save_checkpoint(
     # A link stays a link: what it points to is replaced.
     place = real_path(path)
     if os.path.exists(place) and not os.path.isdir(place):
-        raise CheckpointError(f"{path} is a file. Choose another --out.")
+        raise CheckpointError(f"{path} is a file. Choose another `out`.")
     with (
         writing_errors(path, "write the checkpoint", advice),
         new_directory(place, FILES) as fresh,
@@ -246,7 +246,7 @@ def _write_json(path: Path, data: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise CheckpointError(
             f"{path.name} is too large for a checkpoint ({error}). Use fewer or "
-            "shorter labels, or a larger --eval-every."
+            "shorter labels, or a larger `eval_every`."
         ) from error
     write_flushed(path, encoded)
 
@@ -325,7 +325,7 @@ def _read_weights(path: Path, model: ModelConfig) -> dict[str, np.ndarray]:
         if not np.isfinite(array).all():
             raise CheckpointError(
                 f"{path}: weight {name} contains numbers that are not finite. "
-                "Train again with a lower --learning-rate."
+                "Train again with a lower `learning_rate`."
             )
     return weights
 

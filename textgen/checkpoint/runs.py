@@ -24,10 +24,11 @@ from textgen.disk.lock import LOCK, locked
 from textgen.disk.names import real_path
 from textgen.errors import CheckpointError
 from textgen.text.reading.sources import Paths, decompressed_name
-from textgen.wording import did_you_mean
+from textgen.wording import did_you_mean, few
 
 RUNS = Path("checkpoints")
-COMPLETE = ("best", ".best.old", "last", ".last.old")
+BEST = ("best", ".best.old")
+COMPLETE = (*BEST, "last", ".last.old")
 """Complete checkpoints; a crash during a save leaves the previous one as `.old`."""
 INCOMPLETE = (".best.new", ".last.new")
 """Incomplete checkpoints, left by a crash during a save."""
@@ -65,17 +66,17 @@ class RunDirectory:
                 `overwrite` is False, or files that are not from textgen.
         """
         if os.path.exists(self.path) and not os.path.isdir(self.path):
-            raise CheckpointError(f"{self.path} is a file. Choose another --out.")
+            raise CheckpointError(f"{self.path} is a file. Choose another `out`.")
         if self.holds_run():
             if not overwrite:
                 raise CheckpointError(
-                    f"{self.path} already holds a run. Continue it with --resume, replace "
-                    "it with --overwrite, or choose another --out."
+                    f"{self.path} already holds a run. Continue it with `resume=True`, "
+                    "replace it with `overwrite=True`, or choose another `out`."
                 )
         elif self._foreign_entries():
             raise CheckpointError(
                 f"{self.path} is not empty and holds no run of textgen. "
-                "Choose another --out."
+                "Choose another `out`."
             )
 
     @contextmanager
@@ -142,7 +143,7 @@ class RunDirectory:
             file.unlink()
 
     def _errors_named(self) -> AbstractContextManager[None]:
-        return writing_errors(self.path, "use this directory", "Choose another --out.")
+        return writing_errors(self.path, "use this directory", "Choose another `out`.")
 
 
 def default_out(paths: Paths) -> Path:
@@ -189,7 +190,7 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         # A text that was trained on has often given the run its name.
         is_text = os.path.isfile(path)
         name = default_out(path).name if is_text else str(path)
-        otherwise = f"Train on it first: textgen train {path}" if is_text else TRAIN_FIRST
+        otherwise = f"Train on it first: textgen train {path}" if is_text else _what_runs()
         hint = did_you_mean(name, _run_names(RUNS), otherwise=otherwise)
         raise CheckpointError(str(error).replace(TRAIN_FIRST, hint)) from error
 
@@ -197,16 +198,36 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
 def newest_checkpoint(runs: str | Path = RUNS) -> Path:
     """The checkpoint of the most recently written run under `runs`.
 
+    A run that was stopped before its first evaluation is taken only if there is no other.
+
     Raises:
         CheckpointError: there is none.
     """
-    runs = Path(runs)
-    found = [path for name in COMPLETE for path in runs.glob(f"*/{name}/{CONFIG}")]
+    found = _newest_first(Path(runs))
     if not found:
         raise CheckpointError(
             f"no checkpoint under {runs}/. Train one: textgen train YOUR_TEXT.txt"
         )
-    return checkpoint_directory(max(found, key=_written_at).parents[1])
+    return checkpoint_directory(found[0])
+
+
+def _newest_first(runs: Path) -> list[Path]:
+    """The runs that have been evaluated, newest first, and then the others."""
+    found: dict[Path, tuple[bool, float]] = {}
+    for name in COMPLETE:
+        for path in runs.glob(f"*/{name}/{CONFIG}"):
+            run = path.parents[1]
+            is_evaluated, written_at = found.get(run, (False, 0.0))
+            found[run] = (
+                is_evaluated or name in BEST,
+                max(written_at, _written_at(path)),
+            )
+    return sorted(found, key=lambda run: found[run], reverse=True)
+
+
+def _what_runs() -> str:
+    names = [run.name for run in _newest_first(RUNS)]
+    return f"The newest runs under {RUNS}/: {few(names)}." if names else TRAIN_FIRST
 
 
 def _run_names(runs: Path) -> list[str]:

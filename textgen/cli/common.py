@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -126,6 +127,26 @@ def find_with_text(arguments: Sequence[str]) -> tuple[Path, str]:
             f"{shlex.quote(text)} TEXT.txt"
         )
     return find(*named), text
+
+
+_RANGE = re.compile("[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]")
+
+
+def note_ranges(name: str, characters: str | None, prefix: str = "--") -> None:
+    """Say on stderr that a set of characters which looks like one has no ranges.
+
+    Args:
+        name: the setting, `allow` or `forbid`.
+        prefix: what stands before the name of a setting.
+    """
+    if not _RANGE.search(characters or ""):
+        return
+    named = ", ".join(map(repr, dict.fromkeys(characters or "")))
+    negated = "^" * (name == "forbid")
+    say(
+        f"Note: {prefix}{name} has no ranges: these are the characters {one_line(named)}. "
+        f"For a range: {prefix}pattern '[{negated}{one_line(characters or '')}]*'"
+    )
 
 
 def is_checkpoint(name: str) -> bool:

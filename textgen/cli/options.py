@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +31,22 @@ backend_option = click.option(
     help="Keras backend; auto takes the one that KERAS_BACKEND or keras.json names, else "
     "the fastest that is installed.  [default: auto]",
 )
+
+
+class Number(click.types.FloatParamType):
+    """A number; a decimal comma is refused with the number that it means."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read `0.8`."""
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d*,\d+", value):
+            self.fail(
+                f"{value!r} has a decimal comma. Write {value.replace(',', '.')}.",
+                param,
+                ctx,
+            )
+        return float(super().convert(value, param, ctx))
 
 
 class Numbers(click.ParamType):
@@ -73,7 +87,7 @@ class Numbers(click.ParamType):
 WEIGHTS = Numbers(whole=True)
 CLICK_TYPES: dict[str, Any] = {
     "int": int,
-    "float": float,
+    "float": Number(),
     "str": str,
     "tuple[str, ...]": str,
     "float | tuple[float, ...]": Numbers(whole=False),
@@ -153,53 +167,6 @@ def _shown_default(spec: dataclasses.Field) -> str:
         return f"  [default: {spec.default!r}]"
     shown = ("yes" if spec.default else "no") if spec.type == "bool" else spec.default
     return f"  [default: {shown}]"
-
-
-_NAMES = sorted(
-    {spec.name for kind in CONFIGS.values() for spec in dataclasses.fields(kind)}
-    | {"unknown", "num_samples", "logprobs", "label", "size", "window", "until"}
-)
-_QUOTED = r"""(?<!\w)'(?:[^'\\]|\\.)*'|(?<!\w)"(?:[^"\\]|\\.)*\""""
-_SPELLED = re.compile(
-    rf"(?<![\w./-])(?P<name>{'|'.join(_NAMES)})=(?P<value>{_QUOTED}|[^\s,;]*[^\s,;.])"
-    rf"|(?P<quoted>{_QUOTED})"
-    rf"|(?<![\w./-])(?P<bare>{'|'.join(n for n in _NAMES if '_' in n)})(?![\w/=-]|\.\w)"
-)
-
-
-def as_flags(message: str, prefix: str = "--") -> str:
-    """A message of the library with options as the command line spells them.
-
-    >>> as_flags("min_length=9 is more than length=5. Say unknown='skip'.")
-    '--min-length 9 is more than --length 5. Say --unknown skip.'
-    """
-    return _SPELLED.sub(lambda found: _spelled(found, prefix), message)
-
-
-def _spelled(found: re.Match[str], prefix: str) -> str:
-    name, value = found["name"] or found["bare"], found["value"]
-    if name is None:
-        return found["quoted"]
-    flag = prefix + name.replace("_", "-")
-    if value is None:
-        return flag
-    if re.fullmatch(_QUOTED, value):
-        value = in_shell(ast.literal_eval(value))
-    return f"{flag} {value}"
-
-
-def in_shell(text: str) -> str:
-    r"""A text as it is typed in a shell.
-
-    >>> print(in_shell("word"), in_shell(r"\n"), in_shell("it's"), in_shell("\n"))
-    word '\n' 'it'"'"'s' $'\n'
-    """
-    if re.fullmatch(r"[\w.]+", text):
-        return text
-    if text.isprintable():
-        return shlex.quote(text) if "'" in text else f"'{text}'"
-    # Escapes are those of Python, which uses single quotes if there is a double one.
-    return f"$'{repr(chr(34) + text)[2:]}"
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ Read = TypeVar("Read")
 
 # Reading takes milliseconds; training saves far less often than that.
 READ_ATTEMPTS = 20
-ADVICE = "Free some space or choose another --out."
+ADVICE = "Free some space or choose another `out`."
 
 
 def write_file(path: Path, data: bytes, advice: str = ADVICE) -> None:

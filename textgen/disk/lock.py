@@ -81,7 +81,7 @@ def _acquire(directory: Path, shown: Path, created: list[Path]) -> BaseFileLock 
                 continue
             raise CheckpointError(
                 f"{shown}: another training is writing here{_owner(path)}. Wait "
-                "until it ends, stop it, or choose another --out."
+                "until it ends, stop it, or choose another `out`."
             ) from None
         except OSError as error:
             if error.errno in UNSUPPORTED:

@@ -286,7 +286,7 @@ class Generator:
             if num_samples > width:
                 raise ConfigError(
                     f"beam_width={width} keeps no more than {width} texts, but "
-                    f"num_samples={num_samples}. Raise --beam-width."
+                    f"num_samples={num_samples}. Raise beam_width."
                 )
             batch_size = num_samples
         counts = logprobs, int(num_samples), int(batch_size)

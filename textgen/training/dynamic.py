@@ -191,7 +191,7 @@ def _finite(loss: float) -> float:
     if not math.isfinite(loss):
         raise TrainingError(
             f"the loss is {loss}: learning from this text made the model diverge. Lower "
-            "learning_rate of dynamic_score, or score without --dynamic."
+            "`learning_rate` of dynamic_score, or score without it."
         )
     return loss
 

@@ -115,10 +115,10 @@ def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> N
     if flag("overwrite", overwrite):
         raise ConfigError("resume and overwrite cannot be used together. Choose one.")
     if size != "auto":
-        raise ConfigError("a resumed run keeps its size. Leave out --size.")
+        raise ConfigError("a resumed run keeps its size. Leave out `size`.")
     if init_from is not None:
         raise ConfigError(
-            "a resumed run keeps its own weights. Leave out --init-from or --resume."
+            "a resumed run keeps its own weights. Leave out init_from or `resume`."
         )
 
 
@@ -162,7 +162,7 @@ def _tune(task: Task) -> None:
 def _check_tensorboard() -> None:
     if find_spec("tensorboard") is None:
         raise ConfigError(
-            "tensorboard is not installed. Leave out --tensorboard, or install it: "
+            "tensorboard is not installed. Leave out `tensorboard`, or install it: "
             f"{install_command('tensorboard')}"
         )
 

@@ -251,7 +251,7 @@ def test_without_logprobs_none_are_kept() -> None:
             {"pattern": "a+", "no_repeat_ngram_size": 2},
             "may rule out every character",
         ),
-        ({"num_samples": 3, "beam_width": 2}, "Raise --beam-width"),
+        ({"num_samples": 3, "beam_width": 2}, "Raise beam_width"),
         ({"allow": "xyz"}, "allow"),
         ({"pattern": "[xyz]"}, "pattern"),
     ],

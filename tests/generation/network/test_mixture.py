@@ -83,7 +83,7 @@ def test_tokenizers_with_one_vocabulary_are_told_apart_by_what_differs() -> None
 @pytest.mark.parametrize(
     ("shares", "message"),
     [
-        ([1], "1 shares for 2 models. Give each model one, for example --mix 1,1."),
+        ([1], "1 shares for 2 models. Give each model one, for example 1,1."),
         ([1, 0], "a share of 0 must be a finite number above 0"),
         ([1, float("nan")], "a share of nan must be"),
         ([1, float("inf")], "a share of inf must be"),

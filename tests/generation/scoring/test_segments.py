@@ -119,7 +119,7 @@ def test_one_label_serves_every_document_and_goes_before_their_own() -> None:
 
 
 def test_a_document_without_a_label_is_refused_and_the_labels_named() -> None:
-    with pytest.raises(ConfigError, match=r"one with --label: 'glad', 'sad'\."):
+    with pytest.raises(ConfigError, match=r"one with `label`: 'glad', 'sad'\."):
         list(segments(LABELLED, ["a"]))
 
 

@@ -253,7 +253,7 @@ def test_a_cache_that_cannot_be_written_says_how_to_choose_another(
     book: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("not a directory")
-    with pytest.raises(CorpusError, match=r"cannot be written .* with --cache-dir"):
+    with pytest.raises(CorpusError, match=r"cannot be written .* with `cache_dir`"):
         prepared(book, Cache(tmp_path / "file"))
 
 

@@ -49,7 +49,7 @@ def test_a_text_too_short_to_cut_is_an_error() -> None:
     with pytest.raises(CorpusError, match=r"1 characters are too few .* 2 parts"):
         split(corpus_of("a", kind="whole"), TextConfig(), seed=0)
     config = TextConfig(test_fraction=0.1)
-    with pytest.raises(CorpusError, match="raise --val-fraction and --test-fraction"):
+    with pytest.raises(CorpusError, match="raise `val_fraction` and `test_fraction`"):
         split(corpus_of("abc", kind="whole"), config, seed=0)
 
 
@@ -101,14 +101,14 @@ def test_too_few_documents_name_the_ways_out() -> None:
     with pytest.raises(CorpusError) as caught:
         split(corpus_of("one", kind="files"), TextConfig(), seed=0)
     message = str(caught.value)
-    assert "--documents files found 1 document, but" in message
+    assert "`documents='files'` found 1 document, but" in message
     assert "at least 2" in message
-    assert "use --documents whole" in message
+    assert "use `documents='whole'`" in message
     assert "--test-fraction" not in message
 
 
 def test_a_test_part_needs_a_third_document() -> None:
-    with pytest.raises(CorpusError, match=r"at least 3\. .* leave out --test-fraction"):
+    with pytest.raises(CorpusError, match=r"at least 3\. .* leave out `test_fraction`"):
         split(corpus_of("one", "two"), TextConfig(test_fraction=0.1), seed=0)
     assert split(corpus_of("1", "2", "3"), TextConfig(test_fraction=0.1), seed=0).test
 
@@ -127,7 +127,7 @@ def test_each_document_keeps_its_label(documents: tuple[str, ...], seed: int) ->
 
 
 def test_too_few_records_are_not_told_to_become_one_text() -> None:
-    with pytest.raises(CorpusError, match=r"records found 1 document, .* Add records\.$"):
+    with pytest.raises(CorpusError, match=r"records'` found 1 document, .* Add records\.$"):
         split(corpus_of("one", kind="records"), TextConfig(), seed=0)
 
 

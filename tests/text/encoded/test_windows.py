@@ -110,7 +110,7 @@ def test_a_text_of_a_few_characters_is_told_how_much_is_needed(num_ids: int) -> 
         windows(np.arange(num_ids), 8, 64)
     ids = "1 id" if num_ids == 1 else f"{num_ids} ids"
     assert str(caught.value) == (
-        f"the training text has {ids}, but --batch-size 8 with --seq-length 64 needs at "
+        f"the training text has {ids}, but `batch_size=8` with `seq_length=64` needs at "
         "least 513. Add text: nothing can be learned from so little, and 40,000 "
         "characters are a good start."
     )
@@ -120,7 +120,7 @@ def test_a_text_of_a_few_characters_is_told_how_much_is_needed(num_ids: int) -> 
 def test_the_sizes_that_are_suggested_for_little_text_fit(num_ids: int) -> None:
     with pytest.raises(CorpusError) as caught:
         windows(np.arange(num_ids), 500, 500)
-    found = re.search(r"--batch-size (\d+) --seq-length (\d+) fits", str(caught.value))
+    found = re.search(r"`batch_size=(\d+)` with `seq_length=(\d+)` fits", str(caught.value))
     assert found
     assert len(windows(np.arange(num_ids), *map(int, found.groups()))) >= 1
 
@@ -130,9 +130,9 @@ def test_too_little_text_names_the_three_options() -> None:
     with pytest.raises(CorpusError) as caught:
         windows(np.arange(2000), 50, 40)
     assert str(caught.value) == (
-        "the training text has 2,000 ids, but --batch-size 50 with --seq-length 40 "
-        "needs at least 2,001. Lower --batch-size, --seq-length or --val-fraction "
-        "(--batch-size 8 --seq-length 32 fits), or add text."
+        "the training text has 2,000 ids, but `batch_size=50` with `seq_length=40` "
+        "needs at least 2,001. Lower `batch_size`, `seq_length` or `val_fraction` "
+        "(`batch_size=8` with `seq_length=32` fits), or add text."
     )
 
 
@@ -276,5 +276,5 @@ def test_no_text_to_validate_on_names_the_option(num_chars: int, num_context: in
     with pytest.raises(CorpusError) as caught:
         evaluation_windows(np.arange(num_chars), 1, 1, context=np.arange(num_context))
     assert str(caught.value) == (
-        "there is no text to validate on. Raise --val-fraction or add text."
+        "there is no text to validate on. Raise `val_fraction` or add text."
     )

@@ -123,7 +123,7 @@ def test_the_offset_and_the_line_count_from_the_start_of_the_file() -> None:
     with pytest.raises(CorpusError) as caught:
         decode_all([data[:4001], data[4001:]], "utf-8")
     assert "a.txt: byte 0xe9 at offset 8003 (line 2001) is not utf-8." in str(caught.value)
-    assert str(caught.value).endswith("It looks like cp1252. Add --encoding cp1252.")
+    assert str(caught.value).endswith("It looks like cp1252. Add `encoding='cp1252'`.")
 
 
 def test_text_before_a_wrong_byte_is_handed_over_first() -> None:
@@ -162,7 +162,7 @@ def test_a_wide_file_says_what_it_is(encoding: str) -> None:
             decode_all(pieces_of(data, sizes), "latin-1")
         assert str(caught.value).endswith(
             f"It looks like {encoding}: it starts with the byte order mark of {encoding}. "
-            f"Use --encoding {encoding}."
+            f"Use `encoding={encoding!r}`."
         )
 
 
@@ -185,7 +185,7 @@ def test_a_wrong_byte_is_named_with_its_offset_and_line(tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": b"one\ntwo\ncaf\xe9 x"})
     message = message_of(tmp_path / "a.txt")
     assert "a.txt: byte 0xe9 at offset 11 (line 3) is not utf-8." in message
-    assert message.endswith("It looks like cp1252. Add --encoding cp1252.")
+    assert message.endswith("It looks like cp1252. Add `encoding='cp1252'`.")
 
 
 def test_the_offset_counts_the_byte_order_mark(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_encoding_in_use_is_not_offered_again(tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": b"ab\x81" + bytes(range(1, 256)) * 9})
     message = message_of(tmp_path / "a.txt", encoding="windows-1252")
     assert "byte 0x81 at offset 2 (line 1) is not windows-1252" in message
-    assert "--encoding utf-8, latin-1 or utf-16" in message
+    assert "`encoding`: utf-8, latin-1 or utf-16" in message
 
 
 def test_half_a_utf_16_character_is_a_wrong_byte(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_wide_file_read_in_a_narrow_encoding_says_what_it_is(
     write(tmp_path, {"a.txt": "hello".encode(encoding)})
     message = message_of(tmp_path / "a.txt", encoding=used)
     assert f"it starts with the byte order mark of {encoding}." in message
-    assert message.endswith(f" --encoding {encoding}.")
+    assert message.endswith(f" `encoding={encoding!r}`.")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_the_guess_does_not_depend_on_how_the_bytes_are_cut(size: int) -> None:
     data = b"plain\n" * 9000 + good
     with pytest.raises(WrongByteError) as caught:
         decode_all([data[i : i + size] for i in range(0, len(data), size)], "utf-8")
-    assert str(caught.value).endswith("It looks like cp1251. Add --encoding cp1251.")
+    assert str(caught.value).endswith("It looks like cp1251. Add `encoding='cp1251'`.")
 
 
 def test_one_wrong_byte_in_much_utf_8_is_damage() -> None:
@@ -260,7 +260,7 @@ def test_what_cannot_be_read_after_a_wrong_byte_does_not_matter() -> None:
         yield b"caf\xe9 noir"
         raise CorpusError("damaged archive")
 
-    with pytest.raises(CorpusError, match="Add --encoding cp1252"):
+    with pytest.raises(CorpusError, match="Add `encoding='cp1252'`"):
         list(PieceDecoder("utf-8", "a.txt").decode(pieces()))
 
 

@@ -112,6 +112,16 @@ def test_a_missing_file_without_near_names_only_says_so(tmp_path: Path) -> None:
     assert message_of(tmp_path / "qqq") == f"{tmp_path}/qqq does not exist. Check the path."
 
 
+def test_a_common_suffix_makes_no_two_names_similar(tmp_path: Path) -> None:
+    for name in ("tea.txt.gz", "no.txt", "poem.md"):
+        (tmp_path / name).touch()
+    assert message_of(tmp_path / "sea.txt").endswith(
+        f"sea.txt does not exist. Did you mean {tmp_path}/tea.txt.gz?"
+    )
+    assert message_of(tmp_path / "ab.txt").endswith("does not exist. Check the path.")
+    assert message_of(tmp_path / "poem.txt").endswith(f"Did you mean {tmp_path}/poem.md?")
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     message = message_of(tmp_path / "none" / "a.txt")
     assert f"nor does the directory {tmp_path}/none" in message
@@ -142,7 +152,7 @@ def test_a_directory_without_matches_says_what_it_holds(tmp_path: Path) -> None:
     write(tmp_path, {"a.md": "x", "b.md": "x", "c.rst": "x", "z": "x"})
     message = message_of(tmp_path)
     assert "no file that matches '*.txt', only *.md (2), *.rst (1), z (1)." in message
-    assert "--glob '*.md'" in message
+    assert "`glob='*.md'`" in message
 
 
 def test_an_empty_directory_says_so(tmp_path: Path) -> None:

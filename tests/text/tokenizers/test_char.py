@@ -72,7 +72,7 @@ def test_no_text_leaves_nothing_to_learn() -> None:
 
 
 def test_a_min_count_above_all_counts_names_the_highest_count() -> None:
-    with pytest.raises(TokenizerError, match=r"occurs 3 times\. Lower --min-count"):
+    with pytest.raises(TokenizerError, match=r"occurs 3 times\. Lower min_count"):
         CharTokenizer.from_documents(["aaab"], min_count=4)
 
 

@@ -178,7 +178,7 @@ def test_a_resumed_run_whose_backend_is_missing_says_what_to_do(
         choose_backend("auto", LSTM, trained_on="torch")
     assert "trained on torch, which is not installed" in str(caught.value)
     assert 'pip install "keras-textgen[torch]"' in str(caught.value)
-    assert "--backend" in str(caught.value)
+    assert "`backend`" in str(caught.value)
     assert chosen("jax", trained_on="torch") == "jax"
 
 

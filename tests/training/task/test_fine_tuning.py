@@ -54,6 +54,7 @@ def checkpoint(tokenizer: CharTokenizer, **options: Any) -> Checkpoint:
     return Checkpoint(model, tokenizer, weights)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("options", [{}, {"tie_embeddings": True}, {"cell": "gru"}])
 def test_old_characters_are_predicted_as_before(options: dict[str, Any]) -> None:
     saved = checkpoint(CharTokenizer("ab"), **options)
@@ -139,13 +140,13 @@ def test_options_that_the_weights_settle_are_refused_all_at_once(run: Path) -> N
     message = str(caught.value)
     assert "units=32 (there 16), tokenizer='byte' (there 'char')." in message
     assert "dropout" not in message
-    with pytest.raises(ConfigError, match=r"Leave out --size"):
+    with pytest.raises(ConfigError, match=r"Leave out `size`"):
         load_base(run, "small", {})
 
 
 @pytest.mark.one_backend
 def test_resume_and_init_from_contradict_each_other(run: Path, letters: Path) -> None:
-    with pytest.raises(ConfigError, match=r"Leave out --init-from or --resume"):
+    with pytest.raises(ConfigError, match=r"Leave out init_from or `resume`"):
         textgen.train(letters, run, resume=True, init_from=run)
 
 

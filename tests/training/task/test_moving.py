@@ -55,7 +55,7 @@ def test_a_run_that_is_not_there_is_asked_for(book: Path, tmp_path: Path) -> Non
         resumed_task(book, RunDirectory(tmp_path / "run"), {})
     assert str(caught.value) == (
         f"{tmp_path / 'run'}: there is no run to resume. If it was moved, or its text "
-        "renamed, name its directory with --out; to begin a new run, leave out --resume."
+        "renamed, name its directory with `out`; to begin a new run, leave out `resume`."
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from textgen.cli.common import write_text
+from textgen.cli.common import note_ranges, write_text
 from textgen.cli.interactive.commands import (
     ACTIONS,
     SETTINGS,
@@ -32,7 +32,7 @@ from textgen.cli.interactive.terminal import (
     piped_lines,
     typed_lines,
 )
-from textgen.cli.options import as_flags
+from textgen.config.flags import as_flags
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError, TextgenError
 from textgen.wording import say
@@ -76,12 +76,19 @@ def converse(
         raise click.exceptions.Exit(1)
 
 
+LEAVE = ("exit", "quit")
+"""What people type at other programs to leave them."""
+
+
 def _answer_all(conversation: _Conversation, read: Reader, *, is_typed: bool) -> bool:
     """Answer every line; returns whether none failed."""
     has_succeeded = True
     while True:
         try:
-            conversation.answer(read())
+            line = read()
+            if is_typed and line.strip().lower() in LEAVE:
+                say(f"To leave: /quit or Ctrl-D. {line.strip()!r} is taken as a prompt.")
+            conversation.answer(line)
         except EOFError:
             return has_succeeded
         except TextgenError as error:
@@ -145,6 +152,8 @@ class _Conversation:
         if value:
             changed = read_value(name, value, self._values[key])
             self._values = self._checked({**self._values, key: changed})
+            if name in ("allow", "forbid"):
+                note_ranges(name, changed, prefix="/")
         for line in as_commands(name, self._values[key]):
             say(line)
         if name == "seed" and self._values["seed"] is None and self._prompt is not None:

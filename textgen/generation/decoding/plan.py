@@ -79,7 +79,7 @@ def make_plan(
     if config.until == "document" and tokenizer.eod_id is None:
         raise ConfigError(
             "this model has no end of document: it was trained on one whole text. Leave "
-            "out until='document', or train with --documents."
+            "out until='document', or train with `documents`."
         )
     automaton = make_automaton(tokenizer, config)
     # Settings that cannot be used at all have been refused.

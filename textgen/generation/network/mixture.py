@@ -101,8 +101,8 @@ def check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:
             what = f"only one knows {few(list(map(repr, only_one)), most=5)}"
     raise ConfigError(
         f"models with different tokenizers cannot be mixed: {what}. Train both on texts "
-        "with the same characters and labels, and with the same --tokenizer, --normalize "
-        "and --documents."
+        "with the same characters and labels, and with the same `tokenizer`, `normalize` "
+        "and `documents`."
     )
 
 
@@ -112,7 +112,7 @@ def _check(networks: Sequence[Network], shares: Sequence[float]) -> None:
     if len(shares) != len(networks):
         raise ConfigError(
             f"{len(shares)} shares for {len(networks)} models. Give each model one, for "
-            f"example --mix {','.join(['1'] * len(networks))}."
+            f"example {','.join(['1'] * len(networks))}."
         )
     for share in shares:
         if not isinstance(share, numbers.Real) or not 0 < share < float("inf"):

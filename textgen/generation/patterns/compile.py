@@ -182,15 +182,15 @@ def _wrong_length(
     if shortest > length:
         return ConfigError(
             f"the shortest text that matches pattern={quoted(pattern)} has {shortest:,} "
-            f"characters, but length={length}. Raise --length or shorten the pattern."
+            f"characters, but length={length}. Raise `length` or shorten the pattern."
         )
     longest = longest_match(dfa)
     if longest is not None and longest < min_length:
         return ConfigError(
             f"the longest text that matches pattern={quoted(pattern)} has {longest:,} "
-            f"characters, but min_length={min_length}. Lower --min-length."
+            f"characters, but min_length={min_length}. Lower min_length."
         )
     return ConfigError(
         f"no text that matches pattern={quoted(pattern)} has from {min_length} to {length} "
-        "characters. Change --length or --min-length."
+        "characters. Change `length` or min_length."
     )

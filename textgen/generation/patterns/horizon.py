@@ -68,7 +68,7 @@ class Horizon:
             if num_bytes > MAX_HORIZON_BYTES or num_steps > MAX_HORIZON_STEPS:
                 raise ConfigError(
                     f"pattern is too large for length={self._length}. Lower the numbers "
-                    "in its braces, or --length."
+                    "in its braces, or `length`."
                 )
         return self._numbers[packed]
 

@@ -159,7 +159,7 @@ def _label_code(tokenizer: Tokenizer, label: str | None) -> int:
         known = few(list(map(repr, tokenizer.labels)), most=10)
         raise ConfigError(
             "this model reads each document after a label, but a document has none. Name "
-            f"one with --label: {known}."
+            f"one with `label`: {known}."
         )
     return FIRST_LABEL + tokenizer.label_ids.index(tokenizer.label_id(label))
 

@@ -198,7 +198,7 @@ def cache_errors(folder: Path, verb: str = "written") -> Iterator[None]:
         raise CorpusError(
             f"{folder}: the cache of encoded text cannot be {verb} "
             f"({error.strerror or error}). Free some space (`textgen cache clear`), or "
-            "choose another place with --cache-dir."
+            "choose another place with `cache_dir`."
         ) from error
 
 

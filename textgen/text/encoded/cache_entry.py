@@ -211,7 +211,7 @@ def read_entry(folder: Path) -> EncodedCorpus | None:
     except PermissionError as error:
         raise CorpusError(
             f"{folder}: this text was encoded by another user, and only they can read it. "
-            "Choose another place with --cache-dir."
+            "Choose another place with `cache_dir`."
         ) from error
     except DAMAGE:
         return None

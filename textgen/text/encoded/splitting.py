@@ -157,7 +157,7 @@ def part_ends(num_chars: int, config: TextConfig) -> tuple[int, int, int]:
     ends = val_start, test_start, num_chars
     needed = 3 if config.test_fraction else 2
     if any(start == end for start, end in list(pairwise((0, *ends)))[:needed]):
-        fractions = "--val-fraction" + " and --test-fraction" * (needed == 3)
+        fractions = "`val_fraction`" + " and `test_fraction`" * (needed == 3)
         raise CorpusError(
             f"{num_chars} characters are too few to cut into {needed} parts, of which each "
             f"must have at least one. Add text, or raise {fractions}."
@@ -207,16 +207,16 @@ def _num_drawn(lengths: np.ndarray, wanted: float, num_left: int) -> int:
 
 
 def _too_few_documents(count: int, kind: str, num_parts: int) -> str:
-    without_test = ", leave out --test-fraction" if num_parts == 3 else ""
+    without_test = ", leave out `test_fraction`" if num_parts == 3 else ""
     ways_out = (
         # Records that are read as one text are no longer records.
         f"Add records{without_test}."
         if kind == "records"
-        else f"Add text{without_test}, or use --documents whole, which holds out the "
+        else f"Add text{without_test}, or use `documents='whole'`, which holds out the "
         "end of the text."
     )
     return (
-        f"--documents {kind} found {count_of(count, 'document')}, "
+        f"`documents={kind!r}` found {count_of(count, 'document')}, "
         f"but training{', validation and test' if num_parts == 3 else ' and validation'} "
         f"need one each: at least {num_parts}. {ways_out}"
     )

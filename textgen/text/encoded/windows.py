@@ -117,9 +117,9 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
     needed = batch_size * seq_length + 1
     if len(ids) < needed:
         raise CorpusError(
-            f"the training text has {count_of(len(ids), 'id')}, but --batch-size "
-            f"{batch_size} with --seq-length {seq_length} needs at least {needed:,}. "
-            f"{_how_it_fits(len(ids) - 1)}"
+            f"the training text has {count_of(len(ids), 'id')}, but "
+            f"`batch_size={batch_size}` with `seq_length={seq_length}` needs at least "
+            f"{needed:,}. {_how_it_fits(len(ids) - 1)}"
         )
     return Windows(ids, batch_size, seq_length)
 
@@ -131,9 +131,9 @@ def _how_it_fits(num_ids: int) -> str:
             "characters are a good start."
         )
     seq_length = min(32, num_ids // 4)
-    sizes = f"--batch-size {min(8, num_ids // seq_length)} --seq-length {seq_length}"
+    sizes = f"`batch_size={min(8, num_ids // seq_length)}` with `seq_length={seq_length}`"
     return (
-        f"Lower --batch-size, --seq-length or --val-fraction ({sizes} fits), or add text."
+        f"Lower `batch_size`, `seq_length` or `val_fraction` ({sizes} fits), or add text."
     )
 
 
@@ -229,7 +229,7 @@ def evaluation_windows(
     _check_sizes(batch_size, seq_length)
     if len(ids) == 0 or len(context) == 0:
         raise CorpusError(
-            "there is no text to validate on. Raise --val-fraction or add text."
+            "there is no text to validate on. Raise `val_fraction` or add text."
         )
     context = np.array(context[-seq_length - 1 :], np.int32)
     return EvaluationWindows(ids, context, batch_size, seq_length, max_chars)

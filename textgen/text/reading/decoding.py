@@ -212,7 +212,7 @@ class PieceDecoder:
 
     def _undecodable(self, error: Exception) -> CorpusError:
         return CorpusError(
-            f"{self._name} cannot be decoded with --encoding {self._encoding}: {error}. "
+            f"{self._name} cannot be decoded with `encoding={self._encoding!r}`: {error}. "
             "Try utf-8, cp1252 or utf-16."
         )
 
@@ -269,8 +269,8 @@ def _advice(guess: Guess | None, tried: str, *, has_nul: bool, is_text: bool) ->
             else "It is binary: name a file with text in it."
         )
     return (
-        f"If the file has another encoding, name it: --encoding {_others(tried)}. If not, "
-        "fix that byte."
+        f"If the file has another encoding, name it with `encoding`: {_others(tried)}. "
+        "If not, fix that byte."
     )
 
 

@@ -161,10 +161,10 @@ def advice_on(encoding: str, tried: str) -> str:
     """What to do about a file that seems to have another encoding.
 
     >>> advice_on("cp1252", "utf-8"), advice_on("utf-8", "cp1252")
-    ('Add --encoding cp1252.', 'Leave out --encoding cp1252.')
+    ("Add `encoding='cp1252'`.", "Leave out `encoding='cp1252'`.")
     >>> advice_on("koi8-r", "cp1252")
-    'Use --encoding koi8-r.'
+    "Use `encoding='koi8-r'`."
     """
     if encoding == "utf-8":
-        return f"Leave out --encoding {tried}."
-    return f"{'Add' if _is(tried, 'utf-8') else 'Use'} --encoding {encoding}."
+        return f"Leave out `encoding={tried!r}`."
+    return f"{'Add' if _is(tried, 'utf-8') else 'Use'} `encoding={encoding!r}`."

@@ -77,9 +77,9 @@ class RecordReader:
     def __init__(self, source: Source, pieces: Iterable[str]) -> None:
         if not source.is_stdin and not holds_records(source):
             raise CorpusError(
-                f"{source.shown}: --documents records reads files that end in "
+                f"{source.shown}: `documents='records'` reads files that end in "
                 f"{', '.join(SUFFIXES)} (also with .gz, .bz2 or .xz). Rename or convert "
-                "it, or choose other --documents."
+                "it, or choose other `documents`."
             )
         self.num_blank = 0
         self._source = source

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, Any, TypeAlias
 
@@ -124,7 +123,7 @@ def _matches(pattern: str) -> list[str]:
     if not found:
         raise CorpusError(
             f"no file matches {pattern!r}. Check the folder and the suffix, or name a "
-            "directory and choose its files with --glob."
+            "directory and choose its files with `glob`."
         )
     return found
 
@@ -167,7 +166,7 @@ def _nothing_matches(directory: str, globs: Sequence[str], files: Sequence[Path]
     seen = ", ".join(f"{ending} ({count})" for ending, count in common)
     more = ", ..." if len(endings) > len(common) else ""
     wanted = " or ".join(map(repr, globs))
-    hint = f"Choose the files with --glob, for example --glob '{common[0][0]}'."
+    hint = f"Choose the files, for example with `glob={common[0][0]!r}`."
     if len(globs) > 1:
         hint = "Add such a file, or name another directory."
     return f"{directory} contains no file that matches {wanted}, only {seen}{more}. {hint}"
@@ -194,14 +193,22 @@ def missing_file(path: str) -> CorpusError:
         return CorpusError(
             f"{path} does not exist, nor does the directory {folder}. Check the path."
         )
+    # By their stems: a common suffix makes no two names similar.
+    names: dict[str, list[str]] = {}
+    for each in _names_in(folder or os.curdir):
+        names.setdefault(_stem(each), []).append(os.path.join(folder, each))
     hint = did_you_mean(
-        name,
-        _names_in(folder or os.curdir),
+        _stem(name),
+        names,
         otherwise="Check the path.",
         most=3,
-        show=partial(os.path.join, folder),
+        show=lambda stem: few(names[stem]),
     )
     return CorpusError(f"{path} does not exist. {hint}")
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(decompressed_name(name))[0]
 
 
 def _names_in(folder: str) -> list[str]:

@@ -267,5 +267,5 @@ def _check_not_empty(kept: np.ndarray, counts: np.ndarray, min_count: int) -> No
         )
     raise TokenizerError(
         f"min_count={min_count} leaves no characters: the most frequent one occurs "
-        f"{count_of(int(counts.max()), 'time')}. Lower --min-count."
+        f"{count_of(int(counts.max()), 'time')}. Lower min_count."
     )

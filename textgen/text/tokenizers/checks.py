@@ -210,7 +210,7 @@ def unknown_label(label: str, labels: Sequence[str]) -> TokenizerError:
     if not labels:
         return TokenizerError(
             f"there is no label {shown(label)}: this model has no labels. Leave it out, or "
-            "train on records that have labels (--documents records)."
+            "train on records that have labels (documents='records')."
         )
     known = few(list(map(shown, labels)), most=10)
     hint = did_you_mean(label, labels, show=shown)

@@ -145,7 +145,7 @@ def _check_resumed(name: str) -> None:
     if not is_installed(name):
         raise BackendError(
             f"This run was trained on {name}, which is not installed. Install it: "
-            f"{how_to_install(name)}. Or name another with --backend; the run continues "
+            f"{how_to_install(name)}. Or name another with `backend`; the run continues "
             "there, but not bit for bit as it would have."
         )
 

@@ -81,7 +81,7 @@ def _settings_errors() -> Iterator[None]:
         raise BackendError(
             f"Keras cannot be imported ({type(error).__name__}: {error}). Check its "
             "settings (~/.keras/keras.json and the variables KERAS_*) and the installation "
-            f"of {wanted_backend()}, or choose another backend with --backend."
+            f"of {wanted_backend()}, or choose another backend with `backend`."
         ) from error
 
 

@@ -254,7 +254,7 @@ class RestoreMetrics(keras.callbacks.Callback):
             raise CheckpointError(
                 f"the training state has {len(self.stored)} means, not {len(variables)}: "
                 "another version of Keras wrote it, or it is damaged. Begin a new run with "
-                "another --out."
+                "another `out`."
             )
         for variable, value in zip(variables, self.stored, strict=True):
             variable.assign(value)
@@ -291,7 +291,7 @@ class StopOnNan(keras.callbacks.Callback):
             raise TrainingError(
                 f"the loss is {loss} at step {self.progress.step:,}"
                 f"{best and f'; {best}'}. The last saved weights are kept. Lower "
-                "--learning-rate, or set --clip-norm to 0.5 or less."
+                "`learning_rate`, or set `clip_norm` to 0.5 or less."
             )
 
 

@@ -80,7 +80,7 @@ class Progress:
         )
         if not valid:
             raise CheckpointError(
-                "the stored training state is damaged. Begin a new run with another --out."
+                "the stored training state is damaged. Begin a new run with another `out`."
             )
         names = {stored: name for name, stored in STORED_NAMES.items()}
         return cls(**{names.get(stored, stored): value for stored, value in data.items()})

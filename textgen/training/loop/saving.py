@@ -112,7 +112,7 @@ class Saver:
             return ADVICE
         return (
             f"What was saved at step {self.saved_step:,} is kept: free some space, then "
-            "continue with --resume."
+            "continue with `resume=True`."
         )
 
     def _checkpoint(self) -> Checkpoint:
@@ -130,8 +130,8 @@ class Saver:
             if not np.isfinite(array).all():
                 raise TrainingError(
                     f"weight {name} is NaN or infinite at step {self.progress.step:,}. The "
-                    "last saved weights are kept. Lower --learning-rate, or set "
-                    "--clip-norm to 0.5 or less."
+                    "last saved weights are kept. Lower `learning_rate`, or set "
+                    "`clip_norm` to 0.5 or less."
                 )
         return Checkpoint(self.task.model, self.task.tokenizer, weights, facts)
 
@@ -183,7 +183,7 @@ class Saver:
         if array is None or array.shape != shape or array.dtype.kind not in "fiu":
             raise CheckpointError(
                 f"{self.task.run.last}: {name} of the training state is missing or has "
-                "the wrong shape. Begin a new run with another --out."
+                "the wrong shape. Begin a new run with another `out`."
             )
         return array
 

@@ -85,7 +85,7 @@ def load_base(path: str | Path, size: str, values: Mapping[str, Any]) -> BaseMod
     directory = find_checkpoint(path)
     base = BaseModel(directory, load_checkpoint(directory))
     if size != "auto":
-        raise ConfigError("--init-from determines the size. Leave out --size.")
+        raise ConfigError("init_from determines the size. Leave out `size`.")
     fixed = {**asdict(base.checkpoint.model), **base.text_options()}
     differ = [
         f"{name}={value!r} (there {fixed[name]!r})"
@@ -96,7 +96,7 @@ def load_base(path: str | Path, size: str, values: Mapping[str, Any]) -> BaseMod
         raise ConfigError(
             f"a run fine-tuned from {path} keeps its architecture and its way of reading "
             f"text, but these options differ: {', '.join(differ)}. Leave them out, or "
-            "train without --init-from."
+            "train without init_from."
         )
     return base
 

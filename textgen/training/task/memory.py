@@ -16,7 +16,7 @@ SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "lion": 1, "muon": 1}
 """Numbers that an optimizer keeps for each parameter, at least."""
 
 ADVICE = (
-    "Lower --units, --num-layers, --batch-size or --seq-length, or provide more memory."
+    "Lower `units`, `num_layers`, `batch_size` or `seq_length`, or provide more memory."
 )
 
 
@@ -66,7 +66,7 @@ def training_memory_errors(task: Task) -> Iterator[None]:
 def _asked(task: Task) -> str:
     model, train = task.model, task.train
     return (
-        f"{model.num_parameters:,} parameters (--units {model.units} --num-layers "
-        f"{model.num_layers} --batch-size {train.batch_size} --seq-length "
-        f"{train.seq_length})"
+        f"{model.num_parameters:,} parameters (`units={model.units}`, "
+        f"`num_layers={model.num_layers}`, `batch_size={train.batch_size}`, "
+        f"`seq_length={train.seq_length}`)"
     )

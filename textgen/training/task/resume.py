@@ -51,7 +51,7 @@ def resumed_task(
     if not run.holds_run():
         raise CheckpointError(
             f"{run.path}: there is no run to resume. If it was moved, or its text renamed, "
-            "name its directory with --out; to begin a new run, leave out --resume."
+            "name its directory with `out`; to begin a new run, leave out `resume`."
         )
     stored, state = load_checkpoint(run.last), load_training_state(run.last)
     try:
@@ -102,7 +102,7 @@ def _check_same_text(
     shown = ", ".join(differ) or "the same number of characters, but different ones"
     raise CheckpointError(
         f"{run.path}: this run was trained on another text: {shown}. Resume with the same "
-        "text, or fine-tune the run with --init-from and another --out."
+        "text, or fine-tune the run with `init_from` and another `out`."
     )
 
 
@@ -117,5 +117,5 @@ def _check_same_options(values: Mapping[str, Any], stored: Mapping[str, Any]) ->
     if differ:
         raise ConfigError(
             f"a resumed run keeps its options, but these differ: {', '.join(differ)}. "
-            "Leave them out, or begin a new run with another --out."
+            "Leave them out, or begin a new run with another `out`."
         )
