@@ -227,6 +227,8 @@ def test_a_label_is_chosen_by_name(
         (["--interactive", "--prompt", "a"], "--prompt and --interactive cannot"),
         (["--mix", "1,2"], "--mix needs at least two checkpoints"),
         (["other"], "several checkpoints need --mix, for example --mix 1,1"),
+        (["--temperature", "0,8"], "'0,8' may be a decimal comma. Write 0.8"),
+        (["--top-p", "0,9"], "'0,9' has a decimal comma. Write 0.9."),
         (["--temperature", "hot"], "'hot' is neither a number nor a list"),
         (["--stop", ""], "an empty one would end every text at once"),
         (["--allow", "é"], "allow"),
@@ -285,3 +287,45 @@ def test_a_run_without_an_evaluation_says_that_its_last_state_is_used(
     # It was asked for by name.
     assert run(["info", str(last)]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_prompt_in_the_place_of_a_checkpoint_gets_the_right_command(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "checkpoints" / "poems").mkdir(parents=True)
+    model.rename(tmp_path / "checkpoints" / "poems" / "best")
+    monkeypatch.chdir(tmp_path)
+    assert run(["sample", "hello"]) == 1
+    assert capsys.readouterr().err == (
+        "Error: hello: not a checkpoint (no such directory). The newest runs under "
+        "checkpoints/: poems. 'hello' is taken as the name of a run; to continue it as a "
+        "text: textgen sample --prompt hello\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (
+            ["--allow", "a-z "],
+            "--allow has no ranges: these are the characters 'a', '-', 'z', ' '. For a "
+            "range: --pattern '[a-z ]*'",
+        ),
+        (
+            ["--forbid", "a-c"],
+            "--forbid has no ranges: these are the characters 'a', '-', 'c'. For a range: "
+            "--pattern '[^a-c]*'",
+        ),
+        (["--allow", "a-"], None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::textgen.errors.UnknownCharacterWarning")
+def test_a_set_that_looks_like_a_range_is_noted(
+    model: Path, options: list[str], note: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sample", str(model), "--length", "3", *options]) == 0
+    noted = [line for line in capsys.readouterr().err.splitlines() if "Note:" in line]
+    assert noted == ([f"Note: {note}"] if note else [])

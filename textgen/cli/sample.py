@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from textgen.cli.common import (
     check_output,
     find,
     is_checkpoint,
+    note_ranges,
     results_in,
     write_json,
     write_text,
@@ -22,7 +24,8 @@ from textgen.cli.options import WEIGHTS, Command, config_options, given
 from textgen.config.fields import pick
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
-from textgen.wording import say
+from textgen.errors import CheckpointError
+from textgen.wording import say, shown
 
 if TYPE_CHECKING:
     from textgen.generation.decoding.sample import Sample
@@ -136,6 +139,8 @@ def sample(**options: Any) -> None:
     request = _Request(**pick(_Request, options))
     _check_usage(request)
     settings = SamplingConfig(**pick(SamplingConfig, given(options)))
+    for name in ("allow", "forbid"):
+        note_ranges(name, getattr(settings, name))
     generator = _load(request)
     if request.interactive:
         _converse(generator, settings, request)
@@ -194,13 +199,26 @@ def _load(request: _Request) -> Generator:
     from textgen.generation.generator import Generator
 
     loaded = [
-        Generator.from_checkpoint(load_checkpoint(find(name)))
+        Generator.from_checkpoint(load_checkpoint(_found(name)))
         for name in request.checkpoints or (None,)
     ]
     if request.mix is None:
         return loaded[0]
     shares = request.mix if isinstance(request.mix, tuple) else (request.mix,)
     return Generator.mix(loaded, shares)
+
+
+def _found(name: str | None) -> Path:
+    try:
+        return find(name)
+    except CheckpointError as error:
+        if name is None or os.path.exists(name) or os.sep in name:
+            raise
+        # It may be the text that a person wants to be continued.
+        raise CheckpointError(
+            f"{error} {shown(name)} is taken as the name of a run; to continue it as a "
+            f"text: textgen sample --prompt {shlex.quote(name)}"
+        ) from None
 
 
 def _converse(generator: Generator, settings: SamplingConfig, request: _Request) -> None:

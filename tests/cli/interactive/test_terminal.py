@@ -118,6 +118,11 @@ def test_a_conversation_on_a_terminal_from_first_to_last_line(
 ) -> None:
     terminal = on_terminal("--length", "30", "--seed", "7", "--forbid", "\n")
     terminal.expect("Type a prompt.*Ctrl-D: quit")
+    terminal.type("exit")
+    terminal.expect(r"To leave: /quit or Ctrl-D\. 'exit' is taken as a prompt\.")
+    terminal.type("/allow a-z")
+    terminal.expect(r"Note: /allow has no ranges: .*/pattern '\[a-z\]\*'")
+    terminal.type("/allow off")
     terminal.type("/temperature 0.5")
     terminal.expect(r"\n/temperature 0\.5\r\n")
     terminal.type("/temperature warm")
