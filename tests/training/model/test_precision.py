@@ -78,13 +78,16 @@ def test_a_named_type_that_the_processor_lacks_is_refused(
     monkeypatch.setattr(precision, "has_device", lambda: True)
     monkeypatch.setattr(precision, "has_type", lambda dtype: dtype == "float32")
     with pytest.raises(ConfigError) as caught:
-        check_dtype(TrainConfig(compute_dtype="bfloat16"))
+        check_dtype(MODEL, TrainConfig(compute_dtype="bfloat16"))
     assert str(caught.value) == (
         "compute_dtype='bfloat16': this processor has no bfloat16 products for PyTorch. "
         "Leave it out, or choose compute_dtype='float32'."
     )
     for dtype in ("auto", "float32"):
-        check_dtype(TrainConfig(compute_dtype=dtype))
+        check_dtype(MODEL, TrainConfig(compute_dtype=dtype))
+    # The plain cell has no kernel, and rounds nothing.
+    plain = ModelConfig(vocab_size=10, cell="rnn")
+    check_dtype(plain, TrainConfig(compute_dtype="bfloat16"))
 
 
 @pytest.mark.one_backend

@@ -69,7 +69,7 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
     check_memory(task, on_cpu=is_on_cpu())
     if task.resumed is None:
         # A run may be resumed on an older processor, and cannot change its type.
-        check_dtype(task.train)
+        check_dtype(task.model, task.train)
     with data_parallel(task.train.batch_size):
         dtype = choose_dtype(task.model, task.train)
         if task.train.compute_dtype == "auto":

@@ -19,14 +19,15 @@ INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16"}
 MIN_SPEEDUP = 1.5
 
 
-def check_dtype(train: TrainConfig) -> None:
+def check_dtype(model: ModelConfig, train: TrainConfig) -> None:
     """Refuse a type of products that a person has named and the processor lacks.
 
     Raises:
         ConfigError: it lacks the type.
     """
     wanted = train.compute_dtype
-    if wanted != "auto" and has_device() and not has_type(wanted):
+    is_used = wanted != "auto" and model.has_kernel and has_device()
+    if is_used and not has_type(wanted):
         raise ConfigError(
             f"compute_dtype={wanted!r}: this processor has no {wanted} products for "
             "PyTorch. Leave it out, or choose compute_dtype='float32'."
