@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -197,3 +199,38 @@ def test_lanes_shared_out_in_three_parts_give_the_numbers_of_keras(
     with kernel_alone():
         assert_equal(gradients(layer, x, states), expected)
     assert asked == [9]
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="the threads are PyTorch's")
+@both_cells
+@pytest.mark.parametrize("product_dtype", ["float32", "bfloat16"])
+def test_lanes_that_threads_share_give_the_numbers_of_one_thread(
+    cell: str, product_dtype: str, three_threads: None
+) -> None:
+    import torch
+
+    layer, _ = twins(cell, units=4, features=3, product_dtype=product_dtype)
+    x, states = random_batch(cell, 24, 5, 3, 4)
+    # A gradient of bfloat16 is rounded once for each thread.
+    tolerance = 1e-5 if product_dtype == "float32" else 0.02
+    with kernel_alone():
+        shared = gradients(layer, x, states)
+        torch.set_num_threads(1)
+        assert_equal(gradients(layer, x, states), shared, tolerance)
+
+
+@pytest.fixture
+def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """PyTorch with three threads, all of which the kernel must use for 24 lanes."""
+    import torch
+
+    from textgen.training.model.kernels import torch as kernel
+
+    on_cores, before, used = kernel._on_cores, torch.get_num_threads(), []
+    monkeypatch.setattr(
+        kernel, "_on_cores", lambda *a: used.append(len(a[1])) or on_cores(*a)
+    )
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+    assert 3 in used

@@ -76,6 +76,11 @@ def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
         # plain cell runs at half the speed under XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
+    if keras.backend.backend() == "torch":
+        from textgen.training.model.torch_step import TrainStep
+
+        # `fit` keeps it until the model is compiled again.
+        model.train_function = TrainStep(model)
 
 
 @keras.saving.register_keras_serializable("textgen")
@@ -93,6 +98,10 @@ class BitsPerId(keras.metrics.MeanMetricWrapper):
 
     def __init__(self, name: str = "bits_per_id", dtype: Any = DTYPE) -> None:
         super().__init__(_bits, name=name, dtype=dtype)
+
+    def update_nats(self, nats: Any, weights: Any = None) -> None:
+        """Add what `update_state` computes of ids and logits: the surprise of each id."""
+        keras.metrics.Mean.update_state(self, nats / math.log(2), weights)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments to construct an equal metric."""
