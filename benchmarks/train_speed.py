@@ -42,6 +42,7 @@ from train_rows import (
 
 from textgen.config.model import ModelConfig
 from textgen.model.architecture import recurrent_layers
+from textgen.training.backend.choice import by_speed
 from textgen.training.backend.process import num_cores, processor_flags
 from textgen.wording import say
 
@@ -313,6 +314,8 @@ def print_table(
             f"| {memory:,.0f} | {results[name].first.seconds:.1f} |",
             flush=True,
         )
+    order = ", ".join(by_speed(job.model))
+    print(f"\n`--backend auto` takes the first of these that is installed: {order}")
 
 
 def ratio(speed: float, other: float | None) -> str:

@@ -130,7 +130,7 @@ def choose_backend(
         name = trained_on
         _check_resumed(name)
     if name is None:
-        order = _fastest(model)
+        order = by_speed(model)
         name = _first_installed(order)
         if not is_installed(order[0]):
             notes = [
@@ -150,7 +150,12 @@ def _check_resumed(name: str) -> None:
         )
 
 
-def _fastest(model: ModelConfig) -> tuple[str, ...]:
+def by_speed(model: ModelConfig) -> tuple[str, ...]:
+    """The backends, installed or not, the fastest for this network on a CPU first.
+
+    >>> by_speed(ModelConfig(vocab_size=65, units=512))
+    ('torch', 'tensorflow', 'jax')
+    """
     if not model.has_kernel:
         return WITHOUT_KERNEL
     return FASTEST[model.cell] if model.units >= LARGE_UNITS else SMALL
