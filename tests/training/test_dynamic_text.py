@@ -125,7 +125,7 @@ def test_weights_that_are_no_numbers_are_reported_by_name(value: float) -> None:
 
 def test_a_rate_so_high_that_nothing_is_a_number_any_more_is_reported() -> None:
     checkpoint = checkpoint_for(ABC)
-    with pytest.raises(TrainingError, match=r"the loss is .* Lower `learning_rate`"):
+    with pytest.raises(TrainingError, match=r"the loss is .* lower the learning_rate"):
         dynamic_score(checkpoint, TEXT, seq_length=4, learning_rate=1e38)
 
 

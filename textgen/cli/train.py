@@ -101,8 +101,9 @@ def train(
 
 def _start_of_text(run: Path) -> str:
     """The option of `sample` that a model of this kind begins with."""
-    from textgen.checkpoint.format import load_checkpoint
+    from textgen.checkpoint.format import load_config
     from textgen.checkpoint.runs import find_checkpoint
 
-    labels = load_checkpoint(find_checkpoint(run)).tokenizer.labels
-    return f"--label {shlex.quote(labels[0])}" if labels else '--prompt "..."'
+    _, facts = load_config(find_checkpoint(run))
+    label = next(iter(facts["text"].get("labels", ())), None)
+    return '--prompt "..."' if label is None else f"--label {shlex.quote(label)}"

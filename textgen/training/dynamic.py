@@ -190,8 +190,8 @@ def _learn(model: Any, windows: Iterable[Window]) -> float:
 def _finite(loss: float) -> float:
     if not math.isfinite(loss):
         raise TrainingError(
-            f"the loss is {loss}: learning from this text made the model diverge. Lower "
-            "`learning_rate` of dynamic_score, or score without it."
+            f"the loss is {loss}: learning from this text made the model diverge. Score it "
+            "without dynamic evaluation, or lower the learning_rate of dynamic_score."
         )
     return loss
 
