@@ -298,12 +298,16 @@ def test_a_prompt_in_the_place_of_a_checkpoint_gets_the_right_command(
     (tmp_path / "checkpoints" / "poems").mkdir(parents=True)
     model.rename(tmp_path / "checkpoints" / "poems" / "best")
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
     assert run(["sample", "hello"]) == 1
     assert capsys.readouterr().err == (
         "Error: hello: not a checkpoint (no such directory). The newest runs under "
         "checkpoints/: poems. 'hello' is taken as the name of a run; to continue it as a "
         "text: textgen sample --prompt hello\n"
     )
+    monkeypatch.chdir(tmp_path / "empty")
+    assert run(["sample", "hello"]) == 1
+    assert "textgen train YOUR_TEXT.txt. 'hello' is taken as" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -216,8 +216,8 @@ def _found(name: str | None) -> Path:
             raise
         # It may be the text that a person wants to be continued.
         raise CheckpointError(
-            f"{error} {shown(name)} is taken as the name of a run; to continue it as a "
-            f"text: textgen sample --prompt {shlex.quote(name)}"
+            f"{str(error).rstrip('.')}. {shown(name)} is taken as the name of a run; to "
+            f"continue it as a text: textgen sample --prompt {shlex.quote(name)}"
         ) from None
 
 
