@@ -31,12 +31,7 @@ VARIABLE = "KERAS_BACKEND"
 FASTEST: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"lstm": ("torch", "tensorflow", "jax"), "gru": ("jax", "tensorflow", "torch")}
 )
-"""The backends by cell, the fastest first, on a CPU, for `LARGE_UNITS` and more."""
-
-LARGE_UNITS = 256
-
-SMALL = ("jax", "tensorflow", "torch")
-"""The same for layers of fewer units."""
+"""The backends by cell, the fastest first, on a CPU."""
 
 WITHOUT_KERNEL = ("tensorflow", "jax", "torch")
 """The same for networks that run through Keras' own loop."""
@@ -156,9 +151,7 @@ def by_speed(model: ModelConfig) -> tuple[str, ...]:
     >>> by_speed(ModelConfig(vocab_size=65, units=512))
     ('torch', 'tensorflow', 'jax')
     """
-    if not model.has_kernel:
-        return WITHOUT_KERNEL
-    return FASTEST[model.cell] if model.units >= LARGE_UNITS else SMALL
+    return FASTEST[model.cell] if model.has_kernel else WITHOUT_KERNEL
 
 
 def _first_installed(order: Sequence[str]) -> str:

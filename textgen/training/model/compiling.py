@@ -99,10 +99,6 @@ class BitsPerId(keras.metrics.MeanMetricWrapper):
     def __init__(self, name: str = "bits_per_id", dtype: Any = DTYPE) -> None:
         super().__init__(_bits, name=name, dtype=dtype)
 
-    def update_nats(self, nats: Any, weights: Any = None) -> None:
-        """Add what `update_state` computes of ids and logits: the surprise of each id."""
-        keras.metrics.Mean.update_state(self, nats / math.log(2), weights)
-
     def get_config(self) -> dict[str, Any]:
         """The arguments to construct an equal metric."""
         return {"name": self.name, "dtype": self.dtype}

@@ -71,6 +71,7 @@ class WholeSequence:
     """
 
     step_equations: Equations
+    stateful: bool
 
     def __init__(self: Any, *args: Any, product_dtype: str = "float32", **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -84,7 +85,7 @@ class WholeSequence:
         self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple[Any, Any, list[Any]]:
         """Run all time steps; Keras calls this from `call`."""
-        if mask is not None or not self._fits_kernel(training):
+        if mask is not None or not self.fits_kernel(training):
             return super().inner_loop(  # type: ignore[misc]
                 sequences, initial_state, mask, training=training
             )
@@ -100,7 +101,8 @@ class WholeSequence:
         )
         return outputs[:, -1], outputs, list(states)
 
-    def _fits_kernel(self: Any, training: bool) -> bool:
+    def fits_kernel(self: Any, training: bool) -> bool:
+        """Whether a call without a mask runs through the kernel."""
         cell = self.cell
         return (
             is_worthwhile()

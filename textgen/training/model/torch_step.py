@@ -15,6 +15,7 @@ import torch
 from torch.optim.adam import adam
 
 from textgen.training.backend.loaded import keras
+from textgen.training.model.recurrent import WholeSequence
 
 
 class TrainStep:
@@ -38,9 +39,7 @@ class TrainStep:
         gradients = torch.autograd.grad(total, self._values)
         with torch.no_grad():
             self._update(gradients)
-            self._loss.update_state(total, sample_weight=x.shape[0])
-            self._bits.update_nats(nats, weights)
-        return self.model.get_metrics_result()
+            return self._metrics(total, nats, weights)
 
     def _nats(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """The surprise of each id, without the layers' `__call__`, which checks inputs."""
@@ -52,6 +51,20 @@ class TrainStep:
             reduction="none",
         )
         return nats.view(y.shape)
+
+    def _metrics(
+        self, loss: torch.Tensor, nats: torch.Tensor, weights: torch.Tensor | None
+    ) -> dict[str, Any]:
+        """What Keras' metrics say, after this batch has been added to them."""
+        bits = nats / math.log(2)
+        count = torch.full_like(loss, nats.numel())
+        if weights is not None:
+            bits, count = bits * weights, weights.sum()
+        windows = len(nats)
+        return {
+            "loss": _added(self._loss, loss * windows, loss.new_tensor(windows)),
+            "bits_per_id": _added(self._bits, bits.sum(), count),
+        }
 
     def _update(self, gradients: tuple[torch.Tensor, ...]) -> None:
         optimizer = self.model.optimizer
@@ -140,9 +153,28 @@ def _tensor(x: Any) -> Any:
 
 
 def _call_of(layer: Any) -> Any:
+    if isinstance(layer, WholeSequence) and layer.stateful and layer.fits_kernel(True):
+        return lambda x, **_: _carry_on(layer, x)
     if not layer._call_has_training_arg:
         return layer.call
     return lambda *args, **kwargs: layer.call(*args, **{**kwargs, "training": True})
+
+
+def _carry_on(layer: Any, x: torch.Tensor) -> torch.Tensor:
+    """What Keras' `call` returns; it converts and checks each state several times."""
+    states = [state.value for state in layer.states]
+    _, outputs, last = layer.inner_loop(x, states, None, training=True)
+    with torch.no_grad():
+        for state, new in zip(states, last, strict=True):
+            state.copy_(new)
+    return outputs
+
+
+def _added(metric: Any, total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """The mean of a metric to which these sums are added; 0 where nothing counts."""
+    total = metric.total.value.add_(total)
+    count = metric.count.value.add_(count)
+    return total / count.where(count != 0, 1)
 
 
 def _mean(nats: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache, partial, reduce
 from threading import Barrier
 from typing import Any
 
@@ -137,7 +137,7 @@ class _Fused(torch.autograd.Function):
                 return leaves, run(*leaves)
 
         lanes, weights = inputs[:-NUM_WEIGHTS], inputs[-NUM_WEIGHTS:]
-        parts = [(*part, *weights) for part in _shared(lanes)]
+        parts = [(*part, *weights) for part in _shared(lanes, weights)]
         recorded = _on_cores(record, parts)
         ctx.run, ctx.num_inputs, ctx.num_shares = run, len(inputs), len(parts)
         if any(needed):
@@ -180,11 +180,17 @@ def _gradients(
 # --- lanes that cores share ---
 
 
-def _shared(tensors: Tensors) -> list[Tensors]:
+# A larger matrix does not stay in a core's own cache from one time step to the next. Then
+# the cores had better read a part of it each, as PyTorch lets them.
+SHARED_BYTES = 2 << 20
+
+
+def _shared(lanes: Tensors, weights: Tensors) -> list[Tensors]:
     """The lanes of each core; all of them in one share where cores cannot help."""
-    x = tensors[0]
-    shares = num_shares(len(x), torch.get_num_threads()) if x.device.type == "cpu" else 1
-    return _chunks(tensors, shares)
+    x = lanes[0]
+    is_small = all(weight.nbytes <= SHARED_BYTES for weight in weights)
+    on_cores = is_small and x.device.type == "cpu"
+    return _chunks(lanes, num_shares(len(x), torch.get_num_threads()) if on_cores else 1)
 
 
 def _chunks(tensors: Tensors, count: int) -> list[Tensors]:
@@ -201,7 +207,7 @@ def _joined(parts: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
 
 def _sum(gradients: Sequence[Any]) -> torch.Tensor | None:
     """The gradient of a weight, over all shares; None where none is needed."""
-    return None if gradients[0] is None else torch.stack(list(gradients)).sum(0)
+    return None if gradients[0] is None else reduce(torch.add, gradients)
 
 
 def _on_cores(function: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
