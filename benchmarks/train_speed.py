@@ -40,10 +40,9 @@ from train_rows import (
     make_job,
 )
 
-from textgen.config.model import ModelConfig
-from textgen.model.architecture import recurrent_layers
 from textgen.training.backend.choice import by_speed
 from textgen.training.backend.process import num_cores, processor_flags
+from textgen.training.backend.speed import flops_per_char
 from textgen.wording import say
 
 PRODUCT_LIBRARIES = ("numpy", "tensorflow", "jax", "torch")
@@ -275,19 +274,6 @@ def measure_peaks(common: list[str]) -> dict[str, Peak]:
             say(f"matrix product: {peak}")
             peaks[dtype] = max(peaks.get(dtype, peak), peak, key=lambda p: p.flops)
     return peaks
-
-
-def flops_per_char(config: ModelConfig) -> int:
-    """Floating-point operations in the matrix products of training on one character.
-
-    The embedding is a look-up, so it does not count; the gradient of the first layer's
-    input does.
-    """
-    num_weights = config.units * config.vocab_size
-    for layer in recurrent_layers(config):
-        num_weights += layer.gate_width * (layer.inputs + layer.units)
-    # One multiplication and one addition, once forward and twice backward.
-    return 2 * 3 * num_weights
 
 
 def print_table(

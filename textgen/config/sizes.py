@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from textgen.config.arguments import one_of
@@ -26,6 +26,19 @@ LEAST_CHARS = {
     "large": 10_000_000,
 }
 
+# A large network learns more from each character, but reads fewer in the same time. These
+# are the characters that a size has to read to overtake the one below.
+LEAST_READ = {
+    "tiny": 0,
+    "small": 400_000,
+    "medium": 3_000_000,
+    "large": 6_000_000,
+}
+"""Measured by benchmarks/budget.py; see benchmarks/README.md."""
+
+FEW_PASSES = 2
+"""In fewer passes over a text nothing is memorised, and dropout only slows learning."""
+
 LITTLE_TEXT: dict[str, Any] = {
     # Few characters per step: otherwise a pass has too few steps to learn from, and the
     # text is memorised in many passes before it is understood.
@@ -42,20 +55,35 @@ def check_size(size: str) -> None:
     one_of("size", size, ("auto", *SIZES))
 
 
-def choose_size(num_chars: int) -> str:
+def choose_size(num_chars: int, readable: Mapping[str, float] | None = None) -> str:
     """The largest size that suits `num_chars` characters of training text.
+
+    Args:
+        readable: how many characters, counting every pass, each size reads in the time for
+            training; None if the time is not limited.
 
     >>> choose_size(1_000_000)
     'medium'
+    >>> minute = {"tiny": 4e6, "small": 1.8e6, "medium": 7e5, "large": 3e5}
+    >>> choose_size(1_000_000, minute)
+    'small'
     """
     return max(
-        (name for name, least in LEAST_CHARS.items() if num_chars >= least),
+        (
+            name
+            for name, least in LEAST_CHARS.items()
+            if num_chars >= least
+            and (readable is None or readable[name] >= LEAST_READ[name])
+        ),
         key=lambda name: LEAST_CHARS[name],
     )
 
 
 def size_options(
-    size: str, num_chars: int, given: Collection[str] = ()
+    size: str,
+    num_chars: int,
+    given: Collection[str] = (),
+    readable: Mapping[str, float] | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The options of a size and for little text, and a sentence that explains them.
 
@@ -64,6 +92,7 @@ def size_options(
         num_chars: characters of training text.
         given: names of options that the user set, which are not overridden. With
             `max_minutes`, the number of epochs is not limited.
+        readable: see `choose_size`.
 
     Returns:
         fields of `ModelConfig` and `TrainConfig`, and the sentence; both are empty if the
@@ -77,14 +106,19 @@ def size_options(
     --units 128 --dropout 0.5 --warmup-steps 40.
     """
     check_size(size)
-    name = choose_size(num_chars) if size == "auto" else size
+    name = choose_size(num_chars, readable) if size == "auto" else size
     is_little = num_chars < LITTLE_CHARS
     usual = {**SIZES[name], **(LITTLE_TEXT if is_little else {})}
     if "max_minutes" in given:
         usual.pop("epochs", None)
+    if readable is not None and readable[name] < FEW_PASSES * num_chars:
+        usual["dropout"] = 0.0
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     little = ", which is little" if is_little else ""
+    if readable is not None:
+        passes = readable[name] / num_chars
+        little += f", read about {passes:.1f} times in the given minutes"
     flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in options.items())
     line = f"Size {name}, {why} of training text{little}: {flags}."
     return options, line if options else ""

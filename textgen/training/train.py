@@ -106,6 +106,7 @@ def train(
                 overwrite=overwrite,
                 init_from=init_from,
                 settings=settings,
+                backend=backend,
             )
         with _resume_command_on_ctrl_c(paths, task, quiet):
             return _fit(task, quiet, tune, backend)

@@ -136,6 +136,15 @@ def choose_backend(
     return notes
 
 
+def expected_backend(asked: str, model: ModelConfig) -> str:
+    """The backend that `choose_backend` will take for a new run.
+
+    Raises:
+        ConfigError, BackendError: see `choose_backend`.
+    """
+    return named_backend(asked) or _first_installed(by_speed(model))
+
+
 def _check_resumed(name: str) -> None:
     if not is_installed(name):
         raise BackendError(

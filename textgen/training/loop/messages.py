@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from textgen.config.train import TrainConfig
+from textgen.training.backend.devices import is_on_cpu
 from textgen.training.backend.keras import MAX_STEPS
 from textgen.training.loop.progress import Budget, Progress
+from textgen.training.task.pace import minutes_to_read
 from textgen.training.task.task import Task
 from textgen.wording import clock_time, count_of
 
@@ -21,6 +23,7 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
         framework: name of the Keras backend.
         dtype: of the factors of matrix products in the recurrent layers.
     """
+    pace = _pace(task, progress, framework)
     wanted = task.train.compute_dtype
     if dtype != wanted:
         framework += f", {dtype}: no kernel for {wanted} here"
@@ -34,7 +37,7 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
     return (
         f"{verb} {task.model.num_parameters:,} parameters on "
         f"{num_train:,} characters, validating on {validation} "
-        f"({framework}), for {_limits(task.train)} at most. Ctrl-C saves and stops."
+        f"({framework}), for {_limits(task.train)} at most{pace}. Ctrl-C saves and stops."
     )
 
 
@@ -62,6 +65,17 @@ def _limits(train: TrainConfig) -> str:
         if value is not None
     ]
     return " or ".join(limits)
+
+
+def _pace(task: Task, progress: Progress, backend: str) -> str:
+    """How long the passes that are left take, if no minutes are given and none is known."""
+    epochs = task.train.epochs
+    if epochs is None or task.train.max_minutes is not None or not is_on_cpu():
+        return ""
+    num_chars = epochs * task.num_chars[0]
+    left = 1 - progress.step / (epochs * len(task.windows))
+    minutes = minutes_to_read(left * num_chars, task.model, backend)
+    return f", about {count_of(max(1, round(minutes)), 'minute')}"
 
 
 def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:

@@ -16,8 +16,11 @@ from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.sources import Paths
+from textgen.training.backend.choice import AUTO
+from textgen.training.backend.speed import has_gpu
 from textgen.training.task.encoding import ReadSettings, encode_text
 from textgen.training.task.fine_tuning import INIT_FROM, load_base
+from textgen.training.task.pace import readable_chars
 from textgen.training.task.task import Task, build_task
 
 
@@ -37,6 +40,7 @@ def new_task(
     overwrite: bool = False,
     init_from: str | Path | None = None,
     settings: ReadSettings | None = None,
+    backend: str = AUTO,
 ) -> Task:
     """Check the options of a new run, then read and encode its text.
 
@@ -44,6 +48,8 @@ def new_task(
         values: options by name: fields of the three configurations.
         init_from: the checkpoint to fine-tune; its vocabulary grows by the new characters
             of the text.
+        backend: the Keras backend that will train; its speed decides the size if the time
+            is limited.
 
     Raises:
         ConfigError: an option is unknown, has a value out of its range, or contradicts
@@ -73,8 +79,12 @@ def new_task(
     if base is None:
         set_by_user = [name for name, value in values.items() if value is not None]
         num_chars = prepared.corpus.train.num_chars
-        usual, note = size_options(size, num_chars, set_by_user)
-        model = replace(model, **pick(ModelConfig, usual), vocab_size=tokenizer.vocab_size)
+        model = replace(model, vocab_size=tokenizer.vocab_size)
+        minutes, readable = train.max_minutes, None
+        if minutes is not None and not has_gpu():
+            readable = readable_chars(model, minutes, backend, set_by_user)
+        usual, note = size_options(size, num_chars, set_by_user, readable)
+        model = replace(model, **pick(ModelConfig, usual))
         train = replace(train, **pick(TrainConfig, usual))
         notes, facts = [note] * bool(note), {}
     else:

@@ -1,0 +1,87 @@
+"""How fast this machine will train, foreseen before Keras is loaded.
+
+Most of the time of a training step goes to matrix products. So its speed is taken as a
+share of the speed of one large product, which NumPy measures in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from timeit import repeat
+from types import MappingProxyType
+
+import numpy as np
+
+from textgen.config.model import ModelConfig
+from textgen.model.architecture import recurrent_layers
+
+SHARES: Mapping[str, tuple[float, float, float]] = MappingProxyType(
+    {
+        "tensorflow": (0.31, 0.34, 0.66),
+        "jax": (0.33, 0.37, 0.59),
+        "torch": (0.38, 0.50, 0.71),
+    }
+)
+"""The share that training reaches with layers of `UNITS`, by backend.
+
+From the table of benchmarks/train_speed.py, float32; NumPy had 134 GFLOP/s there.
+"""
+
+UNITS = (128, 256, 512)
+
+WITHOUT_KERNEL = 0.6
+"""The share of networks that run through Keras' own loop, as a part of the others'."""
+
+FIRST_STEP: Mapping[str, float] = MappingProxyType(
+    {"tensorflow": 7.0, "jax": 5.0, "torch": 1.0}
+)
+"""Seconds until the first step has been compiled and run, by backend."""
+
+PRODUCT_SIZE = 1024
+PRODUCT_REPEATS = 5
+
+
+def chars_per_second(model: ModelConfig, backend: str) -> float:
+    """Characters that training on a CPU reads in a second, within a factor of about 1.5.
+
+    >>> small = ModelConfig(vocab_size=65, units=64)
+    >>> chars_per_second(small, "torch") > chars_per_second(ModelConfig(65), "torch") > 0
+    True
+    """
+    share = float(np.interp(np.log2(model.units), np.log2(UNITS), SHARES[backend]))
+    if not model.has_kernel:
+        share *= WITHOUT_KERNEL
+    return share * product_speed() / flops_per_char(model)
+
+
+def flops_per_char(model: ModelConfig) -> int:
+    """Floating-point operations in the matrix products of training on one character.
+
+    The embedding is a look-up, so it does not count; the gradient of the first layer's
+    input does.
+
+    >>> flops_per_char(ModelConfig(vocab_size=65, num_layers=1, units=256))
+    2065920
+    """
+    num_weights = model.units * model.vocab_size
+    for layer in recurrent_layers(model):
+        num_weights += layer.gate_width * (layer.inputs + layer.units)
+    # One multiplication and one addition, once forward and twice backward.
+    return 2 * 3 * num_weights
+
+
+def has_gpu() -> bool:
+    """Whether an NVIDIA GPU may be used, as far as can be seen without a framework."""
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not is_hidden and Path("/proc/driver/nvidia/gpus").is_dir()
+
+
+@cache
+def product_speed() -> float:
+    """Floating-point operations per second of a large matrix product in NumPy."""
+    matrix = np.ones((PRODUCT_SIZE, PRODUCT_SIZE), np.float32)
+    seconds = min(repeat(lambda: matrix @ matrix, number=1, repeat=PRODUCT_REPEATS))
+    return 2 * PRODUCT_SIZE**3 / seconds
