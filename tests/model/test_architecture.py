@@ -117,3 +117,9 @@ def test_parameters_are_counted_as_the_textbook_counts_them(
         config, tie_embeddings=tied, layer_norm=layer_norm, residual=residual
     )
     assert config.num_parameters == num_parameters_by_hand(config)
+
+
+def test_the_logits_follow_from_the_sum_of_all_layers_if_asked() -> None:
+    config = ModelConfig(7, num_layers=3, units=4, dropout=0.1, sum_layers=True)
+    assert residuals(config) == {"sum": ("dropout_0", "dropout_1")}
+    assert residuals(dataclasses.replace(config, num_layers=1)) == {}

@@ -33,7 +33,8 @@ class ModelConfig:
     """A stacked recurrent network over characters.
 
     One layer of the stack computes `y = dropout(norm(cell(x)))`, and `x + y` where
-    `residual` is set and both have the same width.
+    `residual` is set and both have the same width. The logits are a linear function of the
+    last layer's `y`, or of the sum over all layers with `sum_layers`.
 
     Args:
         vocab_size: number of tokens; set from the tokenizer, so there is no flag for it.
@@ -64,6 +65,11 @@ class ModelConfig:
     tie_embeddings: bool = option(False, "Share the embeddings with the output layer.")
     layer_norm: bool = option(False, "Apply layer normalisation to each layer's outputs.")
     residual: bool = option(False, "Add each layer's input to its output.")
+    sum_layers: bool = option(
+        False,
+        "Predict from the sum of all layers' outputs (Graves 2013), not from the last.",
+        flag_default="by --size",
+    )
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), matrices only.")
     l1: float = option(
         0.0, "L1 penalty on the matrices, in nats per unit of absolute weight."

@@ -11,8 +11,8 @@ from textgen.config.arguments import one_of
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"num_layers": 1, "units": 128, "dropout": 0.3},
     "small": {"num_layers": 1, "units": 256, "dropout": 0.3},
-    "medium": {"num_layers": 2, "units": 256, "dropout": 0.1},
-    "large": {"num_layers": 2, "units": 512, "dropout": 0.1},
+    "medium": {"num_layers": 2, "units": 256, "dropout": 0.1, "sum_layers": True},
+    "large": {"num_layers": 2, "units": 512, "dropout": 0.1, "sum_layers": True},
 }
 
 LITTLE_CHARS = 40_000
@@ -34,7 +34,7 @@ LEAST_READ = {
     "medium": 3_000_000,
     "large": 6_000_000,
 }
-"""Measured by benchmarks/budget.py; see benchmarks/README.md."""
+"""Measured by benchmarks/sizes.py."""
 
 FEW_PASSES = 2
 """In fewer passes over a text nothing is memorised, and dropout only slows learning."""
@@ -119,6 +119,11 @@ def size_options(
     if readable is not None:
         passes = readable[name] / num_chars
         little += f", read about {passes:.1f} times in the given minutes"
-    flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in options.items())
+    flags = " ".join(_flag(key, value) for key, value in options.items())
     line = f"Size {name}, {why} of training text{little}: {flags}."
     return options, line if options else ""
+
+
+def _flag(name: str, value: object) -> str:
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value is True else f"{flag} {value}"

@@ -35,8 +35,12 @@ def layers(config: ModelConfig) -> list[Layer]:
     ]
     if config.embedding_dropout:
         stack.append(Dropout("embedding_dropout", "", config.embedding_dropout))
+    blocks = []
     for number in range(config.num_layers):
         stack += _block(config, number, source=stack[-1].name)
+        blocks.append(stack[-1].name)
+    if config.sum_layers and config.num_layers > 1:
+        stack.append(Residual("sum", "", sources=tuple(blocks[:-1])))
     stack += _head(config)
     return stack
 

@@ -71,7 +71,7 @@ def twin_logits(
     kept = [[np.zeros(config.units)] * num_vectors for _ in range(config.num_layers)]
     rows = []
     for one in ids:
-        x = w["embedding"][one]
+        x, total = w["embedding"][one], np.zeros(config.units)
         for layer in range(config.num_layers):
             name = f"layers.{layer}"
             kept[layer] = twin_cell(config.cell, x, kept[layer], w, name)
@@ -80,6 +80,9 @@ def twin_logits(
                 y = (y - y.mean()) / np.sqrt(y.var() + 1e-3)
                 y = y * w[f"{name}.norm_scale"] + w[f"{name}.norm_offset"]
             x = x + y if config.residual and x.shape == y.shape else y
+            total = total + x
+        if config.sum_layers:
+            x = total
         if "projection.kernel" in w:
             x = x @ w["projection.kernel"]
         matrix = w["embedding"].T if config.tie_embeddings else w["output.kernel"]
@@ -91,6 +94,7 @@ SHAPES = [
     {"num_layers": layers, "units": units, "embedding_dim": dim}
     for layers, units, dim in [(1, 5, 4), (2, 4, 4), (3, 3, 6), (1, 1, 1)]
 ]
+SHAPES.append({**SHAPES[2], "sum_layers": True})
 EVERY_MODEL = [
     {"cell": cell, "layer_norm": norm, "residual": residual, "tie_embeddings": tie, **shape}
     for cell, norm, residual, tie, shape in itertools.product(

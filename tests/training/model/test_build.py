@@ -38,7 +38,7 @@ keras = load_keras()
 CELL_NAMES = ("lstm", "gru", "rnn")
 SIZES = (
     {"num_layers": 1, "units": 8, "embedding_dim": 5},
-    {"num_layers": 3, "units": 6, "embedding_dim": 6},
+    {"num_layers": 3, "units": 6, "embedding_dim": 6, "sum_layers": True},
 )
 FEATURES = ("tie_embeddings", "layer_norm", "residual")
 
@@ -115,6 +115,7 @@ def configs(draw: st.DrawFn) -> ModelConfig:
         tie_embeddings=draw(st.booleans()),
         layer_norm=draw(st.booleans()),
         residual=draw(st.booleans()),
+        sum_layers=draw(st.booleans()),
     )
 
 
