@@ -30,7 +30,7 @@ LEAST_CHARS = {
 # are the characters that a size has to read to overtake the one below.
 LEAST_READ = {
     "tiny": 0,
-    "small": 400_000,
+    "small": 1_500_000,
     "medium": 3_000_000,
     "large": 6_000_000,
 }
