@@ -25,7 +25,7 @@ FLOORS = (
     ("errors", "streams", "version", "registration", "model"),
     ("wording", "memory"),
     ("config", "disk"),
-    ("text.unicode",),
+    ("text.unicode", "ngrams"),
     ("text.reading", "text.tokenizers"),
     ("text.encoded", "corpora"),
     ("checkpoint", "checking"),

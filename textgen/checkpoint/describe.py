@@ -13,6 +13,7 @@ from textgen.config.model import ModelConfig
 from textgen.disk.names import shareable_name, shareable_run
 from textgen.model.architecture import layers
 from textgen.model.layers import Shape
+from textgen.ngrams.model import NgramModel
 from textgen.wording import count_of, few, one_line, percent, shown
 
 # How many labels the page names; the JSON data name them all.
@@ -24,7 +25,8 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
 
     Returns:
         `path`, `model` (the configuration), `num_parameters`, `layers`, `tokenizer`,
-        `text`, `train`, `score`. Scores are in bits per character.
+        `memory` (None without one), `text`, `train`, `score`. Scores are in bits per
+        character.
     """
     tokenizer, facts = checkpoint.tokenizer, dict(checkpoint.facts)
     facts["text"] = shareable_text(facts.get("text", {}))
@@ -39,7 +41,20 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
             "normalize": tokenizer.normalize,
             "labels": list(tokenizer.labels),
         },
+        "memory": _describe_memory(checkpoint.ngrams),
         **{name: facts.get(name, {}) for name in ("text", "train", "score")},
+    }
+
+
+def _describe_memory(ngrams: NgramModel | None) -> dict[str, Any] | None:
+    if ngrams is None:
+        return None
+    tables = ngrams.tables
+    return {
+        "order": tables.order,
+        "num_ngrams": tables.num_ngrams,
+        "num_bytes": tables.num_bytes,
+        "weight": ngrams.weight,
     }
 
 
@@ -90,6 +105,7 @@ def as_text(description: Mapping[str, Any]) -> str:
         *_label_lines(tokenizer["labels"], description["text"]),
         *_label_accuracy_lines(description["score"], len(tokenizer["labels"])),
         f"model   {options}",
+        *_memory_lines(description["memory"]),
         "",
     ]
     for layer in description["layers"]:
@@ -132,6 +148,15 @@ def _score_lines(score: Mapping[str, Any]) -> list[str]:
     if lines and _is_number(step) and _is_number(epoch):
         lines[0] += f", step {step:,}, epoch {epoch:.1f}"
     return lines
+
+
+def _memory_lines(memory: Mapping[str, Any] | None) -> list[str]:
+    if memory is None:
+        return []
+    return [
+        f"memory  {memory['num_ngrams']:,} n-grams of order {memory['order']}, "
+        f"{memory['num_bytes'] / 1e6:.1f} MB, weight {memory['weight']:.2f}"
+    ]
 
 
 def _text_lines(text: Mapping[str, Any]) -> list[str]:

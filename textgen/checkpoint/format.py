@@ -3,6 +3,7 @@
     config.json          format version, `ModelConfig`, facts about text and score
     tokenizer.json       the vocabulary
     model.safetensors    the weights, named as `ModelConfig.weight_shapes` names them
+    ngrams.safetensors   only of a model with an n-gram memory: its tables and weights
     training.json        \\  only in `last`: what resuming needs
     training.safetensors /
 
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from textgen.checkpoint.ngram_file import NGRAMS, read_ngrams
 from textgen.config.arguments import one_path
 from textgen.config.fields import from_dict, option_choices
 from textgen.config.model import ModelConfig
@@ -42,6 +44,8 @@ from textgen.disk.strict_safetensors import Stored, fill, read_layout
 from textgen.errors import CheckpointError, ConfigError, TokenizerError
 from textgen.model.architecture import layers
 from textgen.model.layers import Layer
+from textgen.ngrams.model import NgramModel
+from textgen.ngrams.storing import to_arrays
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import tokenizer_from_dict
@@ -50,7 +54,7 @@ from textgen.wording import few, is_whole_number, newer_format, shown
 FORMAT_VERSION = 1
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 TRAINING, TRAINING_WEIGHTS = "training.json", "training.safetensors"
-FILES = (CONFIG, TOKENIZER, WEIGHTS, TRAINING, TRAINING_WEIGHTS)
+FILES = (CONFIG, TOKENIZER, WEIGHTS, NGRAMS, TRAINING, TRAINING_WEIGHTS)
 TRAIN_FIRST = "Train one first: textgen train YOUR_TEXT.txt"
 
 # Many times the size of what is ever written. The size of the weights follows from the
@@ -75,12 +79,14 @@ class Checkpoint:
     Args:
         weights: float32 arrays, named and shaped as `model.weight_shapes()` says.
         facts: JSON data about the origin of the model: `text`, `train`, `score`.
+        ngrams: the n-gram memory of the training text, if there is one.
     """
 
     model: ModelConfig
     tokenizer: CharTokenizer | ByteTokenizer
     weights: Mapping[str, np.ndarray]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    ngrams: NgramModel | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,8 @@ def save_checkpoint(
         _write_json(fresh / CONFIG, config)
         _write_json(fresh / TOKENIZER, checkpoint.tokenizer.to_dict())
         _write_arrays(fresh / WEIGHTS, checkpoint.weights)
+        if checkpoint.ngrams is not None:
+            _write_arrays(fresh / NGRAMS, to_arrays(checkpoint.ngrams))
         if training is not None:
             _write_json(fresh / TRAINING, training.values)
             _write_arrays(fresh / TRAINING_WEIGHTS, training.arrays)
@@ -177,7 +185,8 @@ def _read_checkpoint(directory: Path) -> Checkpoint:
             f"expects {model.vocab_size}. The files belong to different models."
         )
     weights = _read_weights(directory / WEIGHTS, model)
-    return Checkpoint(model, tokenizer, weights, facts)
+    ngrams = read_ngrams(directory / NGRAMS, tokenizer)
+    return Checkpoint(model, tokenizer, weights, facts, ngrams)
 
 
 def load_training_state(path: str | Path) -> TrainingState:

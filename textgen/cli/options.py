@@ -33,6 +33,13 @@ backend_option = click.option(
 )
 
 
+memory_option = click.option(
+    "--memory/--no-memory",
+    default=None,
+    help="Use the n-gram memory beside the network.  [default: if CHECKPOINT has one]",
+)
+
+
 class Number(click.types.FloatParamType):
     """A number; a decimal comma is refused with the number that it means."""
 

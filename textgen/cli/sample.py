@@ -20,7 +20,7 @@ from textgen.cli.common import (
     write_json,
     write_text,
 )
-from textgen.cli.options import WEIGHTS, Command, config_options, given
+from textgen.cli.options import WEIGHTS, Command, config_options, given, memory_option
 from textgen.config.fields import pick
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
@@ -45,6 +45,7 @@ class _Request:
     seed: int | None
     num_samples: int
     mix: tuple[float, ...] | float | None
+    memory: bool | None
     no_echo: bool
     unknown: str
     jsonl: bool
@@ -85,6 +86,7 @@ class _Request:
 @click.option(
     "--mix", type=WEIGHTS, help="Weights of several checkpoints, for example 0.7,0.3."
 )
+@memory_option
 @click.option("--no-echo", is_flag=True, help="Do not show the prompt.")
 @click.option(
     "--unknown",
@@ -199,7 +201,7 @@ def _load(request: _Request) -> Generator:
     from textgen.generation.generator import Generator
 
     loaded = [
-        Generator.from_checkpoint(load_checkpoint(_found(name)))
+        Generator.from_checkpoint(load_checkpoint(_found(name)), memory=request.memory)
         for name in request.checkpoints or (None,)
     ]
     if request.mix is None:

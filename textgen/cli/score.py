@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from textgen.cli.common import find_with_text, fit_to_show, write_text
-from textgen.cli.options import backend_option
+from textgen.cli.options import backend_option, memory_option
 from textgen.cli.per_char import coloured, colours_wanted, json_lines, legend
 from textgen.config.text import TextConfig
 from textgen.training.backend.choice import AUTO
@@ -64,6 +64,7 @@ READ_BYTES = 1 << 14
     metavar="NAME",
     help="Encoding of FILE.  [default: utf-8]",
 )
+@memory_option
 @backend_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def score(
@@ -74,6 +75,7 @@ def score(
     backend: str,
     label: str | None,
     encoding: str,
+    memory: bool | None,
     as_json: bool,
 ) -> None:
     """Measure how well CHECKPOINT predicts FILE, in bits per character.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -16,7 +15,6 @@ from textgen.config.arguments import (
     several,
     several_texts,
 )
-from textgen.config.fields import from_dict
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig, check_setting
 from textgen.config.text import TextConfig
@@ -28,6 +26,8 @@ from textgen.generation.decoding.sample import Sample
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture, check_same_tokenizer
 from textgen.generation.network.network import Network
+from textgen.generation.network.remembering import RememberingNetwork
+from textgen.generation.settings import resolve_seed, sampling_config
 from textgen.streams import pieces_to_show
 from textgen.text.reading.documents import cut_pieces
 from textgen.text.tokenizers.base import BaseTokenizer
@@ -36,6 +36,7 @@ from textgen.text.tokenizers.serialization import Tokenizer
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
     from textgen.generation.scoring.score import Score
+    from textgen.ngrams.model import NgramModel
     from textgen.text.reading.documents import Piece
 
 
@@ -49,6 +50,7 @@ class Generator:
         weights: float32 arrays as `config.weight_shapes()` describes them.
         tokenizer: the one the model was trained with.
         documents: what counted as a document in training, see `TextConfig`.
+        ngrams: the n-gram memory of the training text, if it is to be used.
         copy: whether to copy `weights`. Without a copy they are modified, and memory
             holds them once.
 
@@ -85,6 +87,7 @@ class Generator:
         tokenizer: Tokenizer,
         documents: str = "whole",
         *,
+        ngrams: NgramModel | None = None,
         copy: bool = True,
     ) -> None:
         check_instance("config", config, ModelConfig)
@@ -96,35 +99,49 @@ class Generator:
                 f"{tokenizer.vocab_size} ids. Use the tokenizer it was trained with."
             )
         copy = flag("copy", copy)
-        self._network: Network | Mixture = Network(config, weights, copy=copy)
+        network = Network(config, weights, copy=copy)
+        self._network: Network | RememberingNetwork | Mixture = network
+        if ngrams is not None:
+            self._network = RememberingNetwork(network, ngrams)
         self._tokenizer = tokenizer
         self._documents = documents
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> Generator:
+    def load(
+        cls, path: str | Path | None = None, *, memory: bool | None = None
+    ) -> Generator:
         """Read a checkpoint; Keras is not needed.
 
         Args:
             path: a checkpoint, a run, the name of a run under `checkpoints/`, or None
                 for the newest one there.
+            memory: whether to use the n-gram memory beside the network; by default, if
+                there is one.
 
         Raises:
             CheckpointError: missing, damaged, or from a newer version.
+            ConfigError: `memory` is True, but there is none.
         """
         # Here, so that a model built in memory needs no file formats.
         from textgen.checkpoint.format import load_checkpoint
         from textgen.checkpoint.runs import find_checkpoint
 
-        return cls.from_checkpoint(load_checkpoint(find_checkpoint(path)))
+        return cls.from_checkpoint(load_checkpoint(find_checkpoint(path)), memory=memory)
 
     @classmethod
-    def from_checkpoint(cls, saved: Checkpoint) -> Generator:
+    def from_checkpoint(cls, saved: Checkpoint, *, memory: bool | None = None) -> Generator:
         """Use a checkpoint that has been read; its weights are modified."""
         from textgen.checkpoint.format import Checkpoint
+        from textgen.checkpoint.ngram_file import ngrams_to_use
 
         check_instance("saved", saved, Checkpoint, "Read one with load_checkpoint.")
         documents = saved.facts.get("text", {}).get("documents", "whole")
-        return cls(saved.model, saved.weights, saved.tokenizer, documents, copy=False)
+        ngrams = ngrams_to_use(saved.ngrams, memory)
+        return cls(
+            *(saved.model, saved.weights, saved.tokenizer, documents),
+            ngrams=ngrams,
+            copy=False,
+        )
 
     @classmethod
     def mix(cls, generators: Iterable[Generator], shares: Iterable[float]) -> Generator:
@@ -141,11 +158,11 @@ class Generator:
             ConfigError: different tokenizers, or shares that do not fit.
         """
         each = several("generators", generators, "generators")
-        networks: list[Network] = []
+        networks: list[Network | RememberingNetwork] = []
         for generator in each:
             check_instance("each of generators", generator, Generator)
             check_same_tokenizer(each[0].tokenizer, generator.tokenizer)
-            if not isinstance(generator._network, Network):
+            if isinstance(generator._network, Mixture):
                 raise ConfigError(
                     "a mixture cannot be mixed again. Mix all models in one call."
                 )
@@ -216,7 +233,7 @@ class Generator:
         """
         one_text("prompt", prompt)
         echo = flag("echo", echo)
-        config = _sampling_config(sampling, settings)
+        config = sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         pieces = (piece for batch in begun for piece in batch.pieces())
         return pieces_to_show(chain([prompt], pieces) if echo and prompt else pieces)
@@ -235,7 +252,7 @@ class Generator:
         """The whole text that `stream` yields, with the same options."""
         one_text("prompt", prompt)
         echo = flag("echo", echo)
-        config = _sampling_config(sampling, settings)
+        config = sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         text = "".join(piece for batch in begun for piece in batch.pieces())
         return prompt + text if echo else text
@@ -280,7 +297,7 @@ class Generator:
         check_setting("batch_size", batch_size)
         if logprobs is not None:
             check_setting("logprobs", logprobs)
-        config = _sampling_config(sampling, settings)
+        config = sampling_config(sampling, settings)
         given = [prompts] if isinstance(prompts, str) else several_texts("prompts", prompts)
         if (width := config.beam_width) is not None:
             if num_samples > width:
@@ -369,32 +386,3 @@ class Generator:
         encoded = encode_prompts(self._tokenizer, prompts, unknown, label)
         seed = resolve_seed(seed)
         return batches(self._network, plan, encoded, seed, num_samples, batch_size)
-
-
-def resolve_seed(seed: int | None) -> int:
-    """The seed itself, or a random one for None.
-
-    Raises:
-        ConfigError: not a whole number of at least 0.
-
-    >>> resolve_seed(7)
-    7
-    """
-    if seed is None:
-        return secrets.randbits(32)
-    check_setting("seed", seed)
-    return int(seed)
-
-
-def _sampling_config(
-    sampling: SamplingConfig | None, settings: Mapping[str, Any]
-) -> SamplingConfig:
-    if sampling is None:
-        return from_dict(SamplingConfig, settings)
-    check_instance("sampling", sampling, SamplingConfig, "Or give its fields as keywords.")
-    if settings:
-        raise ConfigError(
-            f"sampling already holds all settings, but {', '.join(settings)} was given as "
-            "well. Use dataclasses.replace to change one of them."
-        )
-    return sampling

@@ -173,7 +173,7 @@ class _Conversation:
         self._begin(self._prompt)
 
     def _begin(self, prompt: str) -> None:
-        from textgen.generation.generator import resolve_seed
+        from textgen.generation.settings import resolve_seed
 
         seed = resolve_seed(self._values["seed"])
         # Python shows a warning only once; it is needed whenever the prompt is typed.

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import Floats, Ids, State
 from textgen.generation.network.network import Network
+from textgen.generation.network.remembering import RememberingNetwork
 from textgen.generation.sampling.filters import log_softmax
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import few, shown
+
+Mixable: TypeAlias = Network | RememberingNetwork
 
 
 class Mixture:
@@ -30,7 +34,7 @@ class Mixture:
         ConfigError: no networks, vocabularies of different sizes, or invalid shares.
     """
 
-    def __init__(self, networks: Sequence[Network], shares: Sequence[float]) -> None:
+    def __init__(self, networks: Sequence[Mixable], shares: Sequence[float]) -> None:
         _check(networks, shares)
         self.config = networks[0].config
         self._networks = tuple(networks)
@@ -77,7 +81,7 @@ class Mixture:
         ]
 
 
-def _shape(network: Network) -> tuple[int, int, int]:
+def _shape(network: Mixable) -> tuple[int, int, int]:
     layers, vectors, _, units = network.initial_state().shape
     return layers, vectors, units
 
@@ -106,7 +110,7 @@ def check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:
     )
 
 
-def _check(networks: Sequence[Network], shares: Sequence[float]) -> None:
+def _check(networks: Sequence[Mixable], shares: Sequence[float]) -> None:
     if not networks:
         raise ConfigError("there is no model to mix. Pass at least one.")
     if len(shares) != len(networks):

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
+from textgen.generation.network.remembering import RememberingNetwork
 from textgen.generation.scoring.segments import Segment
 
 Nats: TypeAlias = NDArray[np.float64]
-Model: TypeAlias = Network | Mixture
+Model: TypeAlias = Network | RememberingNetwork | Mixture
 
 NUM_ROWS = 64
 """Windows per batch."""

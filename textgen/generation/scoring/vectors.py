@@ -14,6 +14,7 @@ from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
+from textgen.generation.network.remembering import RememberingNetwork
 from textgen.text.tokenizers.serialization import Tokenizer
 
 NUM_ROWS = 64
@@ -21,7 +22,9 @@ NUM_ROWS = 64
 
 
 def encode(
-    network: Network | Mixture, tokenizer: Tokenizer, texts: Iterable[str]
+    network: Network | RememberingNetwork | Mixture,
+    tokenizer: Tokenizer,
+    texts: Iterable[str],
 ) -> Floats:
     """The last layer's h, before norm and residual, after each text's last character.
 
@@ -53,6 +56,8 @@ def encode(
         raise ConfigError(
             "a mixture of models has no single vector for a text. Encode with one of them."
         )
+    if isinstance(network, RememberingNetwork):
+        network = network.network
     rows = [_ids_to_read(tokenizer, text) for text in texts]
     vectors = np.zeros((len(rows), network.config.units), np.float32)
     # Longest first: texts still being read are always the first rows of a batch.

@@ -37,6 +37,7 @@ from textgen.training.loop.callbacks import (
 from textgen.training.loop.datasets import endless, held_out
 from textgen.training.loop.messages import conclusion, introduction, nothing_left, stopped
 from textgen.training.loop.progress import Budget
+from textgen.training.loop.remembering import remember
 from textgen.training.loop.report import Report
 from textgen.training.loop.saving import Saver, stored_progress
 from textgen.training.loop.schedule import WarmupCosine
@@ -115,8 +116,7 @@ class _Session:
         self.saver.save_history()
         if reason := nothing_left(self.task, self.progress, self.budget):
             self.say(reason)
-            self._score_test()
-            self._score_labels()
+            self._finish()
             return run.path
         if self.task.resumed is not None:
             run.remove_leftovers()
@@ -129,8 +129,7 @@ class _Session:
             with self._saved_on_request():
                 self._fit(wants_stop)
         self.say(conclusion(self.task, self.progress, self.budget, limits()))
-        self._score_test()
-        self._score_labels()
+        self._finish()
         return run.path
 
     def _introduce(self) -> None:
@@ -272,7 +271,13 @@ class _Session:
         seed = self.progress.step
         return generator.generate(length=160, seed=seed).strip()
 
-    # --- the test text ---
+    # --- after training ---
+
+    def _finish(self) -> None:
+        """What is measured and added once, with the best weights."""
+        self._score_test()
+        self._score_labels()
+        self._remember()
 
     def _score_test(self) -> None:
         """Score the test text with the best weights, unless it has been scored already."""
@@ -307,6 +312,20 @@ class _Session:
             self.saver.add_scores(best, {"label_accuracy": share, "label_records": count})
             shown = label_accuracy_shown(share, count, len(tokenizer.label_ids))
             self.say(f"Labels: {shown}.")
+
+    def _remember(self) -> None:
+        """Add the n-gram memory, unless it has been added already."""
+        if self.progress.best_score is None:
+            return
+        best, wanted = load_checkpoint(self.task.run.best), self.task.train.memory
+        if wanted == (best.ngrams.tables.order if best.ngrams else 0):
+            return
+        if not wanted:
+            self.saver.add_scores(replace(best, ngrams=None), {})
+            return
+        found = remember(self.task, Network(best.model, best.weights))
+        self.saver.add_scores(replace(best, ngrams=found.ngrams), found.scores)
+        self.say(found.shown())
 
 
 def _tensorboard(logs: Path) -> Any:

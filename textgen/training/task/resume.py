@@ -26,9 +26,10 @@ LIMITS = {"epochs", "max_minutes"}
 
 MAY_CHANGE = {
     *LIMITS,
-    *("patience", "save_every", "save_minutes", "preview", "tensorboard"),
+    *("patience", "save_every", "save_minutes", "preview", "tensorboard", "memory"),
 }
-"""Options that may change on resumption: when to end, how often to save, what to show."""
+"""Options that may change on resumption: when to end, how often to save, what to show, and
+what is added to the best weights in the end."""
 
 
 def resumed_task(

@@ -1,0 +1,1 @@
+"""Exact n-gram counts of a text, and the weights with which they predict."""

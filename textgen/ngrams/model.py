@@ -1,0 +1,190 @@
+"""N-gram counts as a language model, and mixed into the predictions of a network.
+
+Interpolated Kneser-Ney smoothing with three discounts per level (Kneser & Ney 1995; Chen &
+Goodman 1998): each level takes a discount from its counts, and gives what it took to the
+level below:
+
+    p(id | context) = (count - discount) / total + taken / total * p(id | shorter context)
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgen.ngrams.tables import NOTHING, Integers, Level, NgramTables
+
+Probs: TypeAlias = NDArray[np.float64]
+
+CACHED_LENGTH = 3
+"""Contexts of up to this length recur, so the predictions after them are kept."""
+
+CACHED_NUMBERS = 1 << 20
+"""The most numbers in all predictions that are kept."""
+
+WEIGHTS = np.linspace(0, 0.95, 96)
+"""The weights among which `best_weight` chooses."""
+
+
+class NgramModel:
+    """N-gram tables, and the weight with which they are mixed into predictions.
+
+    Args:
+        tables: the counts.
+        weight: of the n-grams beside a network, from 0 to below 1.
+    """
+
+    def __init__(self, tables: NgramTables, weight: float = 0.0) -> None:
+        self.tables, self.weight = tables, weight
+        levels = zip(tables.levels, tables.discounts, strict=True)
+        self._levels = [_Smoothed(level, rates) for level, rates in levels]
+        self._kept: dict[tuple[int, int], Probs] = {}
+
+    @property
+    def context_size(self) -> int:
+        """How many ids a context has at most."""
+        return self.tables.order - 1
+
+    def mix(self, probs: Probs, contexts: Integers) -> Probs:
+        """The probabilities of a network, interpolated linearly with those of the n-grams.
+
+        Args:
+            probs: `(batch, vocab_size)`; each row adds up to 1.
+            contexts: `(batch, context_size)`; see `NgramTables.rows`.
+
+        Returns:
+            `(batch, vocab_size)`; each row adds up to 1.
+        """
+        mixed: Probs = (1 - self.weight) * probs + self.weight * self.probs(contexts)
+        return mixed
+
+    def probs(self, contexts: Integers) -> Probs:
+        """The probabilities of the n-grams alone: `(batch, vocab_size)`."""
+        if len(contexts) == 1:
+            return self._probs_of_one(contexts[0])[np.newaxis]
+        size = self.tables.vocab_size
+        probs = np.full((len(contexts), size), 1 / size)
+        for level, rows in zip(self._levels, self.tables.rows(contexts), strict=True):
+            found = np.flatnonzero(rows >= 0)
+            own = rows[found]
+            starts = level.starts[own]
+            sizes = level.starts[own + 1] - starts
+            entries = _ranges(starts, sizes)
+            probs[found] *= level.backoff[own, np.newaxis]
+            probs[np.repeat(found, sizes), level.ids[entries]] += level.shares[entries]
+        return probs
+
+    def _probs_of_one(self, context: Integers) -> Probs:
+        """As `probs`, for one context, with as few new arrays as possible."""
+        rows = self._rows_of_one(context.tolist())
+        length = min(len(rows) - 1, CACHED_LENGTH)
+        probs = self._short(length, rows)
+        left, ids, shares = 1.0, [], []
+        for number in range(len(rows) - 1, length, -1):
+            level, row = self._levels[number], rows[number]
+            start, end = level.starts.item(row), level.starts.item(row + 1)
+            ids.append(level.ids[start:end])
+            shares.append(left * level.shares[start:end])
+            left *= level.backoff.item(row)
+        if not ids:
+            return probs
+        added = np.bincount(np.concatenate(ids), np.concatenate(shares), len(probs))
+        return left * probs + added
+
+    def _rows_of_one(self, context: list[int]) -> list[int]:
+        rows, row, size = [0], 0, self.tables.vocab_size
+        for level, before in zip(self.tables.levels[1:], reversed(context), strict=True):
+            key, keys = row * size + before, level.keys
+            row = int(keys.searchsorted(key))
+            if before == NOTHING or row == len(keys) or keys.item(row) != key:
+                break
+            rows.append(row)
+        return rows
+
+    def _short(self, length: int, rows: list[int]) -> Probs:
+        """The probabilities after a short context; not to be changed."""
+        name = length, rows[length]
+        if name not in self._kept:
+            size = self.tables.vocab_size
+            below = self._short(length - 1, rows) if length else np.full(size, 1 / size)
+            level, row = self._levels[length], rows[length]
+            probs = level.backoff[row] * below
+            entries = slice(level.starts[row], level.starts[row + 1])
+            probs[level.ids[entries]] += level.shares[entries]
+            if len(self._kept) * size > CACHED_NUMBERS:
+                self._kept.clear()
+            self._kept[name] = probs
+        return self._kept[name]
+
+    def probs_of(self, contexts: Integers, targets: Integers) -> Probs:
+        """The probability of one id after each context, without those of all others.
+
+        Args:
+            contexts: `(time, context_size)`.
+            targets: `(time,)` ids.
+
+        Returns:
+            `(time,)`.
+        """
+        size = self.tables.vocab_size
+        probs = np.full(len(targets), 1 / size)
+        for level, rows in zip(self._levels, self.tables.rows(contexts), strict=True):
+            (found,) = np.nonzero(rows >= 0)
+            if len(found):
+                own = rows[found]
+                share = level.share_of(own, targets[found], size)
+                probs[found] = share + level.backoff[own] * probs[found]
+        return probs
+
+
+class _Smoothed:
+    """A level after discounting.
+
+    Attributes:
+        starts, ids: as of `Level`.
+        shares: `(num_ngrams,)` of the total of its context, after the discount.
+        backoff: `(num_contexts,)` the share that all discounts of a context took.
+    """
+
+    def __init__(self, level: Level, discounts: NDArray[np.float32]) -> None:
+        self.starts, self.ids = level.starts, level.ids
+        taken = discounts.astype(np.float64)[np.minimum(level.counts, 3) - 1]
+        per_ngram = 1 / np.repeat(level.totals, level.num_followers)
+        self.shares = (level.counts - taken) * per_ngram
+        sums = np.concatenate([[0.0], np.cumsum(self.shares)])
+        self.backoff = 1 - np.diff(sums[self.starts])
+        self._level = level
+
+    def share_of(self, rows: Integers, ids: Integers, vocab_size: int) -> Probs:
+        """The share of each id after the context in each row; 0 if it never followed."""
+        level = self._level
+        owners = np.repeat(np.arange(len(level.keys)), level.num_followers)
+        entries = owners * vocab_size + level.ids
+        wanted = rows * vocab_size + ids
+        places = np.minimum(np.searchsorted(entries, wanted), len(entries) - 1)
+        return np.where(entries[places] == wanted, self.shares[places], 0.0)
+
+
+def best_weight(network: Probs, ngrams: Probs) -> float:
+    """The weight of the n-grams with which a text is most probable.
+
+    Args:
+        network, ngrams: `(num_ids,)` the probability that each gave the ids of a text.
+
+    >>> best_weight(np.array([0.5, 0.1]), np.array([0.1, 0.5]))
+    0.5
+    """
+    nats = [-np.log((1 - w) * network + w * ngrams).sum() for w in WEIGHTS]
+    return float(WEIGHTS[int(np.argmin(nats))])
+
+
+def _ranges(starts: Integers, sizes: Integers) -> Integers:
+    """The numbers from each start on, as many as each size says.
+
+    >>> _ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    before = np.cumsum(sizes) - sizes
+    return np.repeat(starts - before, sizes) + np.arange(sizes.sum())
