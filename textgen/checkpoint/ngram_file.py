@@ -35,7 +35,7 @@ def read_ngrams(path: Path, tokenizer: Tokenizer) -> NgramModel | None:
     with opened(path, MAX_BYTES) as (file, size):
         layout = read_layout(file, size)
         order, rest = divmod(len(layout) - 2, len(LEVEL_ARRAYS))
-        if rest or not 1 <= order <= MOST_MEMORY:
+        if rest or not 2 <= order <= MOST_MEMORY:
             raise ValueError(f"{len(layout)} arrays")
         expected = dtypes(order, tokenizer.vocab_size)
         for name, stored in layout.items():

@@ -46,6 +46,7 @@ class _Request:
     num_samples: int
     mix: tuple[float, ...] | float | None
     memory: bool | None
+    memory_learns: bool
     no_echo: bool
     unknown: str
     jsonl: bool
@@ -87,6 +88,11 @@ class _Request:
     "--mix", type=WEIGHTS, help="Weights of several checkpoints, for example 0.7,0.3."
 )
 @memory_option
+@click.option(
+    "--memory-learns",
+    is_flag=True,
+    help="Let the n-gram memory also learn from the prompt and from the text it writes.",
+)
 @click.option("--no-echo", is_flag=True, help="Do not show the prompt.")
 @click.option(
     "--unknown",
@@ -201,7 +207,11 @@ def _load(request: _Request) -> Generator:
     from textgen.generation.generator import Generator
 
     loaded = [
-        Generator.from_checkpoint(load_checkpoint(_found(name)), memory=request.memory)
+        Generator.from_checkpoint(
+            load_checkpoint(_found(name)),
+            memory=request.memory,
+            memory_learns=request.memory_learns,
+        )
         for name in request.checkpoints or (None,)
     ]
     if request.mix is None:

@@ -20,6 +20,7 @@ from textgen.wording import count_of, say
 
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
+    from textgen.generation.scoring.protocols import Model
     from textgen.generation.scoring.score import Score
     from textgen.text.reading.documents import Piece
     from textgen.text.reading.sources import Source
@@ -110,10 +111,12 @@ def score(
     # An unknown encoding is refused before anything is loaded.
     TextConfig(encoding=encoding)
     from textgen.checkpoint.format import load_checkpoint
+    from textgen.checkpoint.ngram_file import ngrams_to_use
     from textgen.text.reading.sources import single_source
 
     path, file = find_with_text(arguments)
     saved = load_checkpoint(path)
+    saved = replace(saved, ngrams=ngrams_to_use(saved.ngrams, memory))
     text = _Text(saved, single_source(file), encoding, label)
     if dynamic:
         _show_dynamic(text, as_json, backend)
@@ -169,6 +172,10 @@ class _Text:
         reader = CorpusReader([self.source], config, allow_blank=True)
         return scan(reader)[0].sha256 == trained_on
 
+    def readable_again(self) -> _Text:
+        """The same text, held in memory if it comes from standard input."""
+        return replace(self, held=tuple(self.pieces())) if self.source.is_stdin else self
+
     def _kind(self) -> str:
         from textgen.text.reading.records import holds_records
 
@@ -179,38 +186,66 @@ class _Text:
 
 
 def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
+    if text.saved.ngrams is not None:
+        text = text.readable_again()
     result = _static_score(text, window)
     _warn_of_unknown(result)
+    parts = _scores_of_parts(text, window)
     if as_json:
-        click.echo(json.dumps(result.to_dict()))
+        each = {f"{name}_bits_per_char": bits for name, bits in parts.items()}
+        click.echo(json.dumps(result.to_dict() | each))
         return
     click.echo(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
     click.echo(f"{result.bits_per_byte:.4f} bits per byte")
     click.echo(f"{result.nats_per_char:.4f} nats per character")
     click.echo(f"{result.perplexity:.3f} perplexity per character")
     click.echo(f"{result.num_chars:,} characters, {result.num_unknown:,} unknown")
+    if parts:
+        click.echo(
+            f"without the n-gram memory {parts['network']:.4f} bits per character, with it "
+            f"alone {parts['ngrams']:.4f}"
+        )
 
 
-def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Score:
-    """Score without learning; without a `copy` the weights are modified."""
-    from textgen.generation.network.network import Network
+def _static_score(text: _Text, window: int | None) -> Score:
+    """Score without learning."""
+    from textgen.generation.network.remembering import network_of
+
+    saved = text.saved
+    return _score_of(network_of(saved.model, saved.weights, saved.ngrams), text, window)
+
+
+def _scores_of_parts(text: _Text, window: int | None) -> dict[str, float]:
+    """Bits per character of the network and of its n-gram memory, if it has one."""
+    from textgen.generation.network.remembering import network_of, ngrams_alone
+
+    saved = text.saved
+    if saved.ngrams is None:
+        return {}
+    models = {
+        "network": network_of(saved.model, saved.weights, None),
+        "ngrams": ngrams_alone(saved.model, saved.ngrams),
+    }
+    return {k: _score_of(each, text, window).bits_per_char for k, each in models.items()}
+
+
+def _score_of(model: Model, text: _Text, window: int | None) -> Score:
     from textgen.generation.scoring.score import score
     from textgen.text.reading.progress import reading_bar
 
-    saved = text.saved
-    network = Network(saved.model, saved.weights, copy=copy)
+    tokenizer = text.saved.tokenizer
     with reading_bar([text.source]) as on_bytes:
         pieces = text.pieces(on_bytes)
-        return score(network, saved.tokenizer, pieces, window=window, label=text.label)
+        return score(model, tokenizer, pieces, window=window, label=text.label)
 
 
 def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
-    from textgen.generation.network.network import Network
+    from textgen.generation.network.remembering import network_of
     from textgen.generation.scoring.score import ScoreAccumulator, surprises
     from textgen.text.reading.progress import reading_bar
 
-    saved = text.saved
-    network, total = Network(saved.model, saved.weights, copy=False), ScoreAccumulator()
+    saved, total = text.saved, ScoreAccumulator()
+    network = network_of(saved.model, saved.weights, saved.ngrams)
     in_colour = colours_wanted() and not as_json
     if in_colour:
         say(legend(coloured=sys.stderr.isatty()), styled=True)
@@ -244,11 +279,8 @@ def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
             say(note)
         from textgen.training.dynamic import dynamic_score
 
-    if text.source.is_stdin:
-        # It is read twice, and standard input comes only once.
-        text = replace(text, held=tuple(text.pieces()))
-    # A copy, since dynamic evaluation starts from the same weights.
-    static = _static_score(text, None, copy=True)
+    text = text.readable_again()
+    static = _static_score(text, None)
     _warn_of_unknown(static)
     dynamic = dynamic_score(text.saved, text.pieces(), label=text.label, progress=True)
     if as_json:

@@ -87,8 +87,8 @@ class TrainConfig:
     save_minutes: float = option(5.0, "Also save every N minutes; 0 disables this.")
     memory: int = option(
         0,
-        "Order of the n-gram memory that is kept beside the weights: 0 for none. It lowers "
-        "the bits per character, and copies more of the text.",
+        "Longest n-grams of a memory that is kept beside the weights; 0 for none, 8 is "
+        "good. It lowers the bits per character, and holds most of the text.",
     )
     seed: int = option(0, "Random seed.")
     preview: bool = option(True, "Print a short sample after each evaluation.")
@@ -101,8 +101,9 @@ class TrainConfig:
         positive = ("batch_size", "seq_length", "epochs", "patience", "eval_every")
         check_at_least(self, 1, *positive, "eval_chars", "save_every")
         check_at_least(self, 0, "warmup_steps", "clip_norm", "save_minutes", "seed")
-        check_at_least(self, 0, "memory")
         check_at_most(self, {"memory": MOST_MEMORY})
+        if self.memory != 0 and self.memory < 2:
+            raise ConfigError(f"memory={self.memory} must be 0 (off) or at least 2.")
         check_above_zero(self, "learning_rate", "max_minutes")
         if not 0 <= self.final_rate <= 1:
             raise ConfigError(f"final_rate={self.final_rate} must be from 0 to 1.")

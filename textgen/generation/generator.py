@@ -51,6 +51,7 @@ class Generator:
         tokenizer: the one the model was trained with.
         documents: what counted as a document in training, see `TextConfig`.
         ngrams: the n-gram memory of the training text, if it is to be used.
+        memory_learns: whether that memory also learns from what is read and written.
         copy: whether to copy `weights`. Without a copy they are modified, and memory
             holds them once.
 
@@ -74,8 +75,6 @@ class Generator:
     'abababab'
     >>> generator.score("abba").bits_per_char
     1.0
-    >>> generator.encode(["abba", ""]).tolist()
-    [[0.0, 0.0], [0.0, 0.0]]
     >>> Generator.mix([generator, generator], [0.7, 0.3]).score("abba").bits_per_char
     1.0
     """
@@ -88,6 +87,7 @@ class Generator:
         documents: str = "whole",
         *,
         ngrams: NgramModel | None = None,
+        memory_learns: bool = False,
         copy: bool = True,
     ) -> None:
         check_instance("config", config, ModelConfig)
@@ -101,14 +101,21 @@ class Generator:
         copy = flag("copy", copy)
         network = Network(config, weights, copy=copy)
         self._network: Network | RememberingNetwork | Mixture = network
+        learns = flag("memory_learns", memory_learns)
         if ngrams is not None:
-            self._network = RememberingNetwork(network, ngrams)
+            self._network = RememberingNetwork(network, ngrams, learns=learns)
+        elif learns:
+            raise ConfigError("memory_learns=True needs a model with an n-gram memory.")
         self._tokenizer = tokenizer
         self._documents = documents
 
     @classmethod
     def load(
-        cls, path: str | Path | None = None, *, memory: bool | None = None
+        cls,
+        path: str | Path | None = None,
+        *,
+        memory: bool | None = None,
+        memory_learns: bool = False,
     ) -> Generator:
         """Read a checkpoint; Keras is not needed.
 
@@ -117,29 +124,37 @@ class Generator:
                 for the newest one there.
             memory: whether to use the n-gram memory beside the network; by default, if
                 there is one.
+            memory_learns: whether that memory also learns from what is read and written.
 
         Raises:
             CheckpointError: missing, damaged, or from a newer version.
-            ConfigError: `memory` is True, but there is none.
+            ConfigError: an n-gram memory is asked for, but there is none.
         """
         # Here, so that a model built in memory needs no file formats.
         from textgen.checkpoint.format import load_checkpoint
         from textgen.checkpoint.runs import find_checkpoint
 
-        return cls.from_checkpoint(load_checkpoint(find_checkpoint(path)), memory=memory)
+        saved = load_checkpoint(find_checkpoint(path))
+        return cls.from_checkpoint(saved, memory=memory, memory_learns=memory_learns)
 
     @classmethod
-    def from_checkpoint(cls, saved: Checkpoint, *, memory: bool | None = None) -> Generator:
+    def from_checkpoint(
+        cls,
+        saved: Checkpoint,
+        *,
+        memory: bool | None = None,
+        memory_learns: bool = False,
+    ) -> Generator:
         """Use a checkpoint that has been read; its weights are modified."""
         from textgen.checkpoint.format import Checkpoint
         from textgen.checkpoint.ngram_file import ngrams_to_use
 
         check_instance("saved", saved, Checkpoint, "Read one with load_checkpoint.")
         documents = saved.facts.get("text", {}).get("documents", "whole")
-        ngrams = ngrams_to_use(saved.ngrams, memory)
         return cls(
             *(saved.model, saved.weights, saved.tokenizer, documents),
-            ngrams=ngrams,
+            ngrams=ngrams_to_use(saved.ngrams, memory),
+            memory_learns=memory_learns,
             copy=False,
         )
 
@@ -210,8 +225,7 @@ class Generator:
         A model of many documents starts a new one with the prompt and stops at its end.
 
         Args:
-            prompt: the text to continue, of any length; it does not count towards
-                `length`.
+            prompt: the text to continue; it does not count towards `length`.
             seed: the same seed gives the same text; None gives another each time.
             echo: yield the prompt first.
             unknown: what happens to prompt characters the model has never seen: "skip"
@@ -219,8 +233,7 @@ class Generator:
             label: one of the labels of a model of labelled documents; None lets the
                 model draw one.
             sampling: all settings as one object, instead of `settings`.
-            **settings: fields of `SamplingConfig`, such as `length`, `temperature`,
-                `top_p`, `stop`, `pattern`.
+            **settings: fields of `SamplingConfig`: `length`, `temperature`, `top_p`, ...
 
         Returns:
             Pieces of text, never empty, never part of a character; in a notebook about ten

@@ -24,6 +24,9 @@ CACHED_LENGTH = 3
 CACHED_NUMBERS = 1 << 20
 """The most numbers in all predictions that are kept."""
 
+FEW = 16
+"""Up to this many contexts are faster looked up one by one than all at once."""
+
 WEIGHTS = np.linspace(0, 0.95, 96)
 """The weights among which `best_weight` chooses."""
 
@@ -40,7 +43,7 @@ class NgramModel:
         self.tables, self.weight = tables, weight
         levels = zip(tables.levels, tables.discounts, strict=True)
         self._levels = [_Smoothed(level, rates) for level, rates in levels]
-        self._kept: dict[tuple[int, int], Probs] = {}
+        self._kept: dict[tuple[int, ...], tuple[list[int], Probs]] = {}
 
     @property
     def context_size(self) -> int:
@@ -60,10 +63,16 @@ class NgramModel:
         mixed: Probs = (1 - self.weight) * probs + self.weight * self.probs(contexts)
         return mixed
 
+    def mix_one(self, probs: Probs, context: list[int]) -> Probs:
+        """As `mix`, for the probabilities `(vocab_size,)` after one context."""
+        mixed: Probs = probs * (1 - self.weight)
+        mixed += self._probs_of_one(context) * self.weight
+        return mixed
+
     def probs(self, contexts: Integers) -> Probs:
         """The probabilities of the n-grams alone: `(batch, vocab_size)`."""
-        if len(contexts) == 1:
-            return self._probs_of_one(contexts[0])[np.newaxis]
+        if len(contexts) <= FEW:
+            return np.stack([self._probs_of_one(each) for each in contexts.tolist()])
         size = self.tables.vocab_size
         probs = np.full((len(contexts), size), 1 / size)
         for level, rows in zip(self._levels, self.tables.rows(contexts), strict=True):
@@ -76,47 +85,57 @@ class NgramModel:
             probs[np.repeat(found, sizes), level.ids[entries]] += level.shares[entries]
         return probs
 
-    def _probs_of_one(self, context: Integers) -> Probs:
+    def _probs_of_one(self, context: list[int]) -> Probs:
         """As `probs`, for one context, with as few new arrays as possible."""
-        rows = self._rows_of_one(context.tolist())
-        length = min(len(rows) - 1, CACHED_LENGTH)
-        probs = self._short(length, rows)
+        rows, probs = self._after_short(tuple(context[-CACHED_LENGTH:]))
+        if len(rows) <= CACHED_LENGTH:
+            return probs
+        found = self._rows_of_one(context, rows)
+        if len(found) == len(rows):
+            return probs
         left, ids, shares = 1.0, [], []
-        for number in range(len(rows) - 1, length, -1):
-            level, row = self._levels[number], rows[number]
+        for length in range(len(found) - 1, len(rows) - 1, -1):
+            level, row = self._levels[length], found[length]
             start, end = level.starts.item(row), level.starts.item(row + 1)
             ids.append(level.ids[start:end])
-            shares.append(left * level.shares[start:end])
+            shares.append(level.shares[start:end] * left)
             left *= level.backoff.item(row)
-        if not ids:
-            return probs
         added = np.bincount(np.concatenate(ids), np.concatenate(shares), len(probs))
-        return left * probs + added
+        mixed: Probs = left * probs + added
+        return mixed
 
-    def _rows_of_one(self, context: list[int]) -> list[int]:
-        rows, row, size = [0], 0, self.tables.vocab_size
-        for level, before in zip(self.tables.levels[1:], reversed(context), strict=True):
-            key, keys = row * size + before, level.keys
+    def _rows_of_one(self, context: list[int], rows: list[int]) -> list[int]:
+        """The rows of longer and longer ends of a context, as far as they are known.
+
+        Args:
+            rows: those of the shortest ends.
+        """
+        found, size = rows.copy(), self.tables.vocab_size
+        for length in range(len(rows), len(context) + 1):
+            keys, before = self.tables.levels[length].keys, context[-length]
+            key = found[-1] * size + before
             row = int(keys.searchsorted(key))
             if before == NOTHING or row == len(keys) or keys.item(row) != key:
                 break
-            rows.append(row)
-        return rows
+            found.append(row)
+        return found
 
-    def _short(self, length: int, rows: list[int]) -> Probs:
-        """The probabilities after a short context; not to be changed."""
-        name = length, rows[length]
-        if name not in self._kept:
+    def _after_short(self, context: tuple[int, ...]) -> tuple[list[int], Probs]:
+        """The rows of all ends of a short context, and the probabilities after it.
+
+        Neither may be changed: they are kept.
+        """
+        if context not in self._kept:
             size = self.tables.vocab_size
-            below = self._short(length - 1, rows) if length else np.full(size, 1 / size)
-            level, row = self._levels[length], rows[length]
-            probs = level.backoff[row] * below
-            entries = slice(level.starts[row], level.starts[row + 1])
-            probs[level.ids[entries]] += level.shares[entries]
+            rows, probs = self._rows_of_one(list(context), [0]), np.full(size, 1 / size)
+            for level, row in zip(self._levels, rows, strict=False):
+                probs *= level.backoff[row]
+                entries = slice(level.starts[row], level.starts[row + 1])
+                probs[level.ids[entries]] += level.shares[entries]
             if len(self._kept) * size > CACHED_NUMBERS:
                 self._kept.clear()
-            self._kept[name] = probs
-        return self._kept[name]
+            self._kept[context] = rows, probs
+        return self._kept[context]
 
     def probs_of(self, contexts: Integers, targets: Integers) -> Probs:
         """The probability of one id after each context, without those of all others.

@@ -142,10 +142,18 @@ def contexts_of(
     """
     width = len(before)
     whole = np.concatenate([np.asarray(before, np.int64), np.asarray(ids, np.int64)])
-    contexts = np.lib.stride_tricks.sliding_window_view(whole, width)[1:].copy()
-    if boundary is not None and width:
-        # Whatever lies before the last boundary is of another document.
-        is_end = contexts == boundary
-        ends_after = np.cumsum(is_end[:, ::-1], axis=1)[:, ::-1] - is_end
-        contexts[ends_after > 0] = NOTHING
-    return contexts
+    windows = np.lib.stride_tricks.sliding_window_view(whole, width)[1:]
+    return within_document(windows, boundary)
+
+
+def within_document(contexts: Integers, boundary: int | None) -> Integers:
+    """Contexts without the ids before their last boundary, which are of other documents.
+
+    >>> within_document(np.array([[5, 0, 6], [5, 6, 7]]), boundary=0).tolist()
+    [[-1, 0, 6], [5, 6, 7]]
+    """
+    if boundary is None:
+        return contexts
+    is_end = contexts == boundary
+    ends_after = np.cumsum(is_end[:, ::-1], axis=1)[:, ::-1] - is_end
+    return np.where(ends_after > 0, NOTHING, contexts)

@@ -6,38 +6,64 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from textgen.generation.network.layers.base import Floats, Ids, State
-from textgen.generation.network.network import Network
-from textgen.ngrams.model import NgramModel
-from textgen.ngrams.tables import Integers, contexts_of
+from textgen.config.model import ModelConfig
+from textgen.generation.network.layers.base import Floats, Ids, State, Weights
+from textgen.generation.network.network import CHUNK_CHARS, Network
+from textgen.ngrams.model import NgramModel, Probs
+from textgen.ngrams.recent import NUM_RECENT, learned
+from textgen.ngrams.tables import Integers, within_document
+
+
+class Uniform:
+    """A network that has learned nothing: every id is equally probable after any text."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+
+    def initial_state(self, batch_size: int = 1) -> State:
+        """A state of one number, which stays 0."""
+        return np.zeros((1, 1, batch_size, 1), np.float32)
+
+    def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
+        """Read one character in each row of a batch, as `Network.step` does."""
+        return np.zeros((len(ids), self.config.vocab_size), np.float32), state
+
+    def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
+        """Read one text of any length, as `Network.read_chunks` does."""
+        for start in range(0, len(ids), CHUNK_CHARS):
+            yield self.step(ids[start : start + CHUNK_CHARS], state)
 
 
 class RememberingNetwork:
     """A network whose predictions are interpolated with n-gram counts, as one network.
 
-    The state is that of the network, each of its vectors longer by the ids of the context.
-    There is one context; it lies beside the first vector.
+    The state is that of the network followed by the ids read last, `(1, 1, batch, width)`.
 
     Args:
-        network: the network itself.
+        network: the network itself, or `Uniform` for the n-grams alone.
         ngrams: counts of ids of the same vocabulary.
+        learns: whether the memory also learns from what is read; see
+            `textgen.ngrams.recent`.
 
     Attributes:
-        network, ngrams, config: the parts, and the configuration of the network.
+        network, ngrams: the parts.
     """
 
-    def __init__(self, network: Network, ngrams: NgramModel) -> None:
+    def __init__(
+        self, network: Network | Uniform, ngrams: NgramModel, *, learns: bool = False
+    ) -> None:
         assert network.config.vocab_size == ngrams.tables.vocab_size
         self.network, self.ngrams = network, ngrams
         self.config = network.config
-        self._units = network.config.units
+        self._learns = learns
+        self._num_recent = max(ngrams.context_size, NUM_RECENT * learns)
+        shape = network.initial_state().shape
+        self._shape = shape[0], shape[1], shape[3]
+        self._width = int(np.prod(self._shape))
 
     def initial_state(self, batch_size: int = 1) -> State:
-        """The state before the first character: zeros, which are no context."""
-        return self._joined(
-            self.network.initial_state(batch_size),
-            np.full((batch_size, self.ngrams.context_size), -1),
-        )
+        """The state before the first character: zeros."""
+        return np.zeros((1, 1, batch_size, self._width + self._num_recent), np.float32)
 
     def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Read one character in each row of a batch, as `Network.step` does.
@@ -46,45 +72,69 @@ class RememberingNetwork:
             Log-probabilities `(batch, vocab_size)`, which also serve as logits, and the
             new state.
         """
-        logits, after = self.network.step(ids, self._own_part(state))
-        contexts = self._contexts(state)
-        contexts[:, :-1] = contexts[:, 1:]
-        if contexts.shape[1]:
-            boundary = self.ngrams.tables.boundary
-            contexts[:, -1] = ids
-            if boundary is not None:
-                contexts[contexts[:, -1] == boundary, :-1] = -1
-        return self._mixed(logits, contexts), self._joined(after, contexts)
+        logits, own = self.network.step(ids, self._own(state))
+        after = np.empty_like(state)
+        rows = after[0, 0]
+        rows[:, : self._width] = own.transpose(2, 0, 1, 3).reshape(len(rows), self._width)
+        rows[:, self._width : -1] = state[0, 0, :, self._width + 1 :]
+        # Plus one, so that zeros are no ids.
+        rows[:, -1] = np.add(ids, 1)
+        recent = rows[:, self._width :].astype(np.int64) - 1
+        return self._mixed(logits, recent), after
 
     def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
         """Read one text of any length, as `Network.read_chunks` does."""
-        ids = np.asarray(ids)
-        before, done = self._contexts(state)[0], 0
-        for logits, after in self.network.read_chunks(ids, self._own_part(state)):
-            read = ids[done : done + len(logits)]
-            contexts = contexts_of(read, before, self.ngrams.tables.boundary)
-            before, done = contexts[-1], done + len(logits)
-            yield self._mixed(logits, contexts), self._joined(after, contexts[-1:])
+        ids = np.asarray(ids, np.int64)
+        recent, done = state[0, 0, 0, self._width :].astype(np.int64) - 1, 0
+        for logits, own in self.network.read_chunks(ids, self._own(state)):
+            read = np.concatenate([recent, ids[done : done + len(logits)]])
+            done += len(logits)
+            windows = np.lib.stride_tricks.sliding_window_view(read, len(recent))[1:]
+            recent = windows[-1]
+            flat = own.transpose(2, 0, 1, 3).ravel()
+            after = np.concatenate([flat, (recent + 1).astype(np.float32)])
+            yield self._mixed(logits, windows), after[np.newaxis, np.newaxis, np.newaxis]
 
-    def _mixed(self, logits: Floats, contexts: Integers) -> Floats:
-        probs = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-        probs /= probs.sum(axis=1, keepdims=True)
-        mixed: Floats = np.log(self.ngrams.mix(probs, contexts)).astype(np.float32)
-        return mixed
+    def _own(self, state: State) -> State:
+        """The part of a state that is the network's."""
+        part = state[0, 0, :, : self._width].reshape(-1, *self._shape)
+        return part.transpose(1, 2, 0, 3)
 
-    # --- the state ---
+    def _mixed(self, logits: Floats, recent: Integers) -> Floats:
+        """Log-probabilities of the next ids.
 
-    def _own_part(self, state: State) -> State:
-        return state[..., : self._units]
+        Args:
+            recent: `(batch, num_recent)` the ids read last.
+        """
+        size, boundary = self.ngrams.context_size, self.ngrams.tables.boundary
+        contexts = within_document(recent[:, -size:], boundary)
+        if len(logits) == 1:
+            # Plain vectors cost less than matrices of one row.
+            mixed = self.ngrams.mix_one(_softmax(logits[0]), contexts[0].tolist())[None]
+        else:
+            probs = np.stack([_softmax(row) for row in logits])
+            mixed = self.ngrams.mix(probs, contexts)
+        if self._learns:
+            rows = zip(mixed, recent, contexts, strict=True)
+            mixed = np.stack([learned(*row) for row in rows])
+        logs: Floats = np.log(mixed).astype(np.float32)
+        return logs
 
-    def _contexts(self, state: State) -> Integers:
-        """`(batch, context_size)`: a copy of the contexts in a state."""
-        # Ids are stored plus one, so that zeros are no context.
-        return state[0, 0, :, self._units :].astype(np.int64) - 1
 
-    def _joined(self, state: State, contexts: Integers) -> State:
-        width = self._units + contexts.shape[1]
-        joined = np.zeros((*state.shape[:-1], width), np.float32)
-        joined[..., : self._units] = state
-        joined[0, 0, :, self._units :] = contexts + 1
-        return joined
+def _softmax(logits: Floats) -> Probs:
+    probs: Probs = np.exp(logits - logits.max(), dtype=np.float64)
+    probs /= probs.sum()
+    return probs
+
+
+def ngrams_alone(config: ModelConfig, ngrams: NgramModel) -> RememberingNetwork:
+    """The n-grams as a model of their own."""
+    return RememberingNetwork(Uniform(config), NgramModel(ngrams.tables, weight=1.0))
+
+
+def network_of(
+    config: ModelConfig, weights: Weights, ngrams: NgramModel | None
+) -> Network | RememberingNetwork:
+    """A network, with its n-gram memory if there is one; the weights are copied."""
+    network = Network(config, weights)
+    return network if ngrams is None else RememberingNetwork(network, ngrams)
