@@ -63,14 +63,13 @@ def ngrams_to_use(ngrams: NgramModel | None, memory: bool | None) -> NgramModel 
 
     >>> ngrams_to_use(None, True)
     Traceback (most recent call last):
-    textgen.errors.ConfigError: this model has no n-gram memory. Leave out memory=True, or
-    train with memory=8; ...
+    textgen.errors.ConfigError: this model has no n-gram memory. Train it with memory=8; ...
     """
     if memory is not None and not flag("memory", memory):
         return None
     if memory and ngrams is None:
         raise ConfigError(
-            "this model has no n-gram memory. Leave out memory=True, or train with "
-            "memory=8; resume=True adds one to a run that has ended."
+            "this model has no n-gram memory. Train it with memory=8; a run that has ended "
+            "gets one when it is resumed with that."
         )
     return ngrams

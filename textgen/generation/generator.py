@@ -75,6 +75,8 @@ class Generator:
     'abababab'
     >>> generator.score("abba").bits_per_char
     1.0
+    >>> generator.encode(["abba", ""]).tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
     >>> Generator.mix([generator, generator], [0.7, 0.3]).score("abba").bits_per_char
     1.0
     """
@@ -105,7 +107,9 @@ class Generator:
         if ngrams is not None:
             self._network = RememberingNetwork(network, ngrams, learns=learns)
         elif learns:
-            raise ConfigError("memory_learns=True needs a model with an n-gram memory.")
+            raise ConfigError(
+                "no memory can learn: none is in use. Use a model with an n-gram memory."
+            )
         self._tokenizer = tokenizer
         self._documents = documents
 
@@ -122,8 +126,7 @@ class Generator:
         Args:
             path: a checkpoint, a run, the name of a run under `checkpoints/`, or None
                 for the newest one there.
-            memory: whether to use the n-gram memory beside the network; by default, if
-                there is one.
+            memory: whether to use the n-gram memory; by default, if there is one.
             memory_learns: whether that memory also learns from what is read and written.
 
         Raises:
@@ -245,8 +248,7 @@ class Generator:
                 label.
         """
         one_text("prompt", prompt)
-        echo = flag("echo", echo)
-        config = sampling_config(sampling, settings)
+        echo, config = flag("echo", echo), sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         pieces = (piece for batch in begun for piece in batch.pieces())
         return pieces_to_show(chain([prompt], pieces) if echo and prompt else pieces)
@@ -264,8 +266,7 @@ class Generator:
     ) -> str:
         """The whole text that `stream` yields, with the same options."""
         one_text("prompt", prompt)
-        echo = flag("echo", echo)
-        config = sampling_config(sampling, settings)
+        echo, config = flag("echo", echo), sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         text = "".join(piece for batch in begun for piece in batch.pieces())
         return prompt + text if echo else text

@@ -40,7 +40,7 @@ def count_ngrams(
     them, as smoothing by Kneser and Ney needs it.
 
     Args:
-        ids: `(num_ids,)` unsigned integers, in memory or memory-mapped.
+        ids: `(num_ids,)` unsigned integers, at least one, in memory or memory-mapped.
         order: ids of the longest n-grams, at least 1.
         boundary: the id of the end of a document; no n-gram reaches from one document into
             another, except that it may begin with this id.
@@ -69,8 +69,9 @@ def count_ngrams(
             places = places.extended(is_inside, text, length, vocab_size)
         order_of = _sorted_by(places.rows, text[places.at], vocab_size)
         places = places.take(order_of)
+        least = 1 if length < 2 else least_count
         level, is_ngram, rows, ngrams = _level(
-            places.rows, text[places.at], vocab_size, 1 if length < 2 else least_count
+            places.rows, text[places.at], vocab_size, least
         )
         if length:
             before = np.bincount(places.ngrams[is_ngram], minlength=len(alone))

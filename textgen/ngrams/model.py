@@ -27,7 +27,7 @@ CACHED_NUMBERS = 1 << 20
 FEW = 16
 """Up to this many contexts are faster looked up one by one than all at once."""
 
-WEIGHTS = np.linspace(0, 0.95, 96)
+WEIGHTS = np.linspace(0, 0.99, 100)
 """The weights among which `best_weight` chooses."""
 
 
@@ -125,7 +125,8 @@ class NgramModel:
 
         Neither may be changed: they are kept.
         """
-        if context not in self._kept:
+        kept = self._kept.get(context)
+        if kept is None:
             size = self.tables.vocab_size
             rows, probs = self._rows_of_one(list(context), [0]), np.full(size, 1 / size)
             for level, row in zip(self._levels, rows, strict=False):
@@ -134,8 +135,8 @@ class NgramModel:
                 probs[level.ids[entries]] += level.shares[entries]
             if len(self._kept) * size > CACHED_NUMBERS:
                 self._kept.clear()
-            self._kept[context] = rows, probs
-        return self._kept[context]
+            kept = self._kept[context] = rows, probs
+        return kept
 
     def probs_of(self, contexts: Integers, targets: Integers) -> Probs:
         """The probability of one id after each context, without those of all others.

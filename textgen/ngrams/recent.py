@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from textgen.ngrams.model import Probs
-from textgen.ngrams.tables import NOTHING, Integers
+from textgen.ngrams.model import NgramModel, Probs
+from textgen.ngrams.tables import NOTHING, Integers, contexts_of
 
 NUM_RECENT = 2048
 """Ids that are remembered. Of 2,048, 8,192 and 32,768, the fewest were best on English."""
@@ -37,9 +37,6 @@ def learned(probs: Probs, recent: Integers, context: Integers) -> Probs:
     Returns:
         `(vocab_size,)`, which add up to 1.
 
-    >>> probs = learned(np.array([0.5, 0.5]), np.array([1, 0, 1, 1, 1, 0, 1]), [0, 0, 1])
-    >>> probs.tolist()
-    [0.5, 0.5]
     >>> learned(np.array([0.5, 0.5]), np.array([0, 1, 1, 0, 0, 1, 1]), [0, 1, 1]).tolist()
     [0.5294117647058824, 0.47058823529411764]
     """
@@ -59,6 +56,41 @@ def learned_of(prob: float, target: int, recent: Integers, context: Integers) ->
         count = int((followers == target).sum())
         prob = (count + PRIOR_IDS * prob) / (len(followers) + PRIOR_IDS)
     return prob
+
+
+class LearningReader:
+    """Predicts a text with an n-gram memory that learns from it, beside a network.
+
+    Args:
+        ngrams: the memory of the training text.
+    """
+
+    def __init__(self, ngrams: NgramModel) -> None:
+        self._ngrams = ngrams
+        self._recent = np.full(max(NUM_RECENT, ngrams.context_size), NOTHING)
+
+    def mixed(self, read: Integers, predicted: Integers, probs: Probs) -> Probs:
+        """The probability of each id under network and memory together.
+
+        Args:
+            read: `(time,)` the next ids of the text.
+            predicted: `(time,)` the ids after them.
+            probs: `(time,)` the probabilities that the network gave these.
+        """
+        ngrams, size = self._ngrams, len(self._recent)
+        before = self._recent[-ngrams.context_size :]
+        contexts = contexts_of(read, before, ngrams.tables.boundary)
+        alone = ngrams.probs_of(contexts, predicted)
+        mixed = (1 - ngrams.weight) * probs + ngrams.weight * alone
+        text = np.concatenate([self._recent, read])
+        self._recent = text[-size:]
+        found = [
+            learned_of(prob, target, text[start : start + size], context)
+            for start, (prob, target, context) in enumerate(
+                zip(mixed.tolist(), predicted.tolist(), contexts, strict=True), start=1
+            )
+        ]
+        return np.array(found)
 
 
 def _followers(recent: Integers, context: Integers) -> Iterator[Integers]:

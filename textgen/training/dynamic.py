@@ -29,11 +29,13 @@ from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, ConfigError, TrainingError
 from textgen.generation.scoring.score import Score, ScoreAccumulator
 from textgen.generation.scoring.segments import Documents, Segment, segments
+from textgen.ngrams.recent import LearningReader
 from textgen.streams import progress_bar
 from textgen.text.encoded.windows import Window
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.loaded import keras
 from textgen.training.model.build import build_model, set_weights
+from textgen.training.model.recurrent import to_numpy
 from textgen.wording import is_whole_number
 
 SEQ_LENGTH = 32
@@ -65,7 +67,8 @@ def dynamic_score(
     """Predict every character of a text with a model that learns from those before it.
 
     The same characters are read and scored as by `score`. A copy of the model learns; the
-    checkpoint is not changed. Dropout and regularization of training are off.
+    checkpoint is not changed. Dropout and regularization of training are off. The n-gram
+    memory of the checkpoint, if it has one, learns as well.
 
     Args:
         documents: one text, or several in sequence, or pieces of them as
@@ -103,7 +106,9 @@ def dynamic_score(
     _check_seq_length(seq_length)
     rate = default_rate(checkpoint.model) if learning_rate is None else learning_rate
     _check_learning_rate(rate)
-    model = _learning_model(checkpoint, float(rate))
+    per_id = _NatsPerId(seq_length)
+    model = _learning_model(checkpoint, float(rate), per_id)
+    memory = None if checkpoint.ngrams is None else LearningReader(checkpoint.ngrams)
     tokenizer, total = checkpoint.tokenizer, ScoreAccumulator()
     parts = segments(tokenizer, documents, label=label, size=BAR_CHARS)
     num_chars = len(documents) if isinstance(documents, str) else None
@@ -111,7 +116,8 @@ def dynamic_score(
         wanted=progress, total=num_chars, unit=" chars", unit_scale=True
     ) as bar:
         counted = _counted(parts, total, bar)
-        nats = _learn(model, _windows(counted, tokenizer.start_id, seq_length))
+        windows = _windows(counted, tokenizer.start_id, seq_length)
+        nats = _learn(model, windows, per_id, memory)
     return replace(total.score("dynamic"), nats=nats)
 
 
@@ -138,7 +144,27 @@ def _check_learning_rate(value: Any) -> None:
         )
 
 
-def _learning_model(checkpoint: Checkpoint, learning_rate: float) -> Any:
+class _NatsPerId(keras.metrics.Metric):
+    """The nats of each id of the last window, with the weights before its step."""
+
+    def __init__(self, seq_length: int) -> None:
+        super().__init__(name="nats_per_id")
+        self.nats = self.add_weight(shape=(1, seq_length), initializer="zeros", name="nats")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Replace the nats by those of a window."""
+        self.nats.assign(
+            keras.ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        )
+
+    def result(self) -> Any:
+        """The sum, which is not used: Keras logs one number."""
+        return keras.ops.sum(self.nats)
+
+
+def _learning_model(
+    checkpoint: Checkpoint, learning_rate: float, per_id: _NatsPerId
+) -> Any:
     """A compiled model with one lane and the checkpoint's weights."""
     _check_weights(checkpoint)
     # Regularization would only make the predictions worse here.
@@ -161,6 +187,7 @@ def _learning_model(checkpoint: Checkpoint, learning_rate: float) -> Any:
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
+        metrics=[per_id],
         jit_compile=keras.backend.backend() == "jax",  # as in `compile_model`
     )
     return model
@@ -176,14 +203,24 @@ def _check_weights(checkpoint: Checkpoint) -> None:
             )
 
 
-def _learn(model: Any, windows: Iterable[Window]) -> float:
+def _learn(
+    model: Any,
+    windows: Iterable[Window],
+    per_id: _NatsPerId,
+    memory: LearningReader | None,
+) -> float:
     """Predict each window, then train on it; return the total nats of all scored ids."""
     total = 0.0
     for x, y, weight in windows:
         assert weight is not None  # `_windows` always gives one
         # The loss of this window alone, with the weights before the step.
         loss = model.train_on_batch(x, y, weight, return_dict=True)["loss"]
-        total += _finite(float(loss)) * float(weight.sum())
+        nats = _finite(float(loss)) * float(weight.sum())
+        if memory is not None:
+            probs = np.exp(-to_numpy(per_id.nats)[0].astype(np.float64))
+            mixed = memory.mixed(x[0].astype(np.int64), y[0].astype(np.int64), probs)
+            nats = float(-np.log(mixed) @ weight[0])
+        total += nats
     return total
 
 

@@ -1,0 +1,122 @@
+"""The n-gram memory of a run: added when training ends, and kept in step with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import textgen
+from tests.training.helpers import INTERRUPTED, SMALL
+from textgen.checkpoint.format import load_checkpoint
+from textgen.errors import ConfigError
+from textgen.ngrams.storing import to_arrays
+from textgen.training.dynamic import dynamic_score
+
+
+@pytest.fixture(scope="module")
+def remembering(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has ended, resumed to get a memory."""
+    run = shutil.copytree(whole, tmp_path_factory.mktemp("memory") / "run")
+    return textgen.train(whole.parent / "book.txt", run, resume=True, memory=5, quiet=True)
+
+
+def test_a_run_has_no_memory_unless_it_is_asked_for(whole: Path) -> None:
+    assert load_checkpoint(whole).ngrams is None
+
+
+def test_the_memory_improves_the_score_and_says_so(
+    whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    textgen.train(whole.parent / "book.txt", run, resume=True, memory=5)
+    last = capfd.readouterr().err.splitlines()[-1]
+    found = re.fullmatch(
+        r"N-gram memory of order 5: [\d,]+ n-grams, 0\.\d MB\. Held-out text: (\S+) bits "
+        r"per character with it alone, (\S+) with the network alone, (\S+) with both\.",
+        last,
+    )
+    assert found is not None, last
+    alone, network, both = map(float, found.groups())
+    assert both < network / 2
+    assert alone < network
+    assert load_checkpoint(run).facts["score"]["val_both_bits_per_char"] == pytest.approx(
+        both, abs=1e-3
+    )
+
+
+def test_the_memory_of_a_resumed_run_is_that_of_an_uninterrupted_one(
+    remembering: Path, whole: Path, tmp_path: Path
+) -> None:
+    expected = load_checkpoint(remembering)
+    book = whole.parent / "book.txt"
+    again = textgen.train(book, tmp_path / "again", **INTERRUPTED, memory=5)
+    found = load_checkpoint(again)
+    assert expected.ngrams is not None
+    assert found.ngrams is not None
+    for name, array in to_arrays(expected.ngrams).items():
+        np.testing.assert_array_equal(to_arrays(found.ngrams)[name], array)
+    name = "val_both_bits_per_char"
+    assert found.facts["score"][name] == expected.facts["score"][name]
+
+
+def test_resuming_with_memory_0_removes_it(
+    remembering: Path, whole: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(remembering, tmp_path / "run")
+    textgen.train(whole.parent / "book.txt", run, resume=True, memory=0, quiet=True)
+    assert load_checkpoint(run).ngrams is None
+
+
+def test_the_generator_uses_the_memory_unless_told_otherwise(remembering: Path) -> None:
+    text = "Kit went to sea and said nothing 3.\n"
+    bits = {
+        memory: textgen.Generator.load(remembering, memory=memory).score(text).bits_per_char
+        for memory in (None, True, False)
+    }
+    assert bits[None] == bits[True] < bits[False]
+
+
+def test_many_documents_and_bytes_have_a_memory_too(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("".join(f"Zoë{n % 7}\nKit{n % 5}\n" for n in range(900)), "utf-8")
+    options = {**SMALL, "documents": "lines", "tokenizer": "byte", "epochs": 1}
+    run = textgen.train(path, tmp_path / "run", memory=4, **options)
+    saved = load_checkpoint(run)
+    assert saved.ngrams is not None
+    assert saved.ngrams.tables.boundary == saved.tokenizer.eod_id
+    texts = textgen.Generator.load(run).samples("", 5, seed=0, length=30)
+    assert all(len(sample.text) <= 30 for sample in texts)
+
+
+def test_fine_tuning_counts_the_new_text(remembering: Path, tmp_path: Path) -> None:
+    path = tmp_path / "more.txt"
+    path.write_text("Xen went to zee and said it all %\n" * 60, "utf-8")
+    sizes = {"batch_size": 4, "seq_length": 16, "epochs": 1, "quiet": True}
+    run = textgen.train(path, tmp_path / "run", init_from=remembering, memory=3, **sizes)
+    saved = load_checkpoint(run)
+    assert saved.ngrams is not None
+    assert saved.ngrams.tables.vocab_size == saved.tokenizer.vocab_size
+    counted = saved.ngrams.tables.levels[0].ids.tolist()
+    assert saved.tokenizer.encode("X")[0] in counted
+    assert saved.tokenizer.encode("K")[0] not in counted
+
+
+def test_a_memory_learns_in_dynamic_evaluation(remembering: Path) -> None:
+    saved = load_checkpoint(remembering)
+    text = "She sold nine shells and said nothing.\n" * 12
+    text = "".join(c for c in text if c in saved.tokenizer.characters)  # type: ignore[union-attr]
+    static = textgen.Generator.load(remembering).score(text)
+    dynamic = dynamic_score(saved, text, learning_rate=0)
+    assert dynamic.num_chars == static.num_chars
+    assert dynamic.bits_per_char < 0.8 * static.bits_per_char
+
+
+@pytest.mark.parametrize("order", [1, -1, 17])
+@pytest.mark.one_backend
+def test_orders_out_of_range_are_refused(tmp_path: Path, order: int) -> None:
+    with pytest.raises(ConfigError, match=f"memory={order} must be"):
+        textgen.train("nowhere.txt", tmp_path / "run", memory=order)
