@@ -1,4 +1,4 @@
-"""A small book to train on, and the options of a small model."""
+"""A small book to train on, and the options of a small model without n-gram memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ SMALL: dict[str, Any] = {
     "batch_size": 4,
     "seq_length": 16,
     "warmup_steps": 5,
+    "memory": 0,
     "quiet": True,
 }
 

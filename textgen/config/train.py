@@ -86,9 +86,9 @@ class TrainConfig:
     save_every: int | None = option(None, "Also save every N steps.")
     save_minutes: float = option(5.0, "Also save every N minutes; 0 disables this.")
     memory: int = option(
-        0,
-        "Longest n-grams of a memory that is kept beside the weights; 0 for none, 8 is "
-        "good. It lowers the bits per character, and holds most of the text.",
+        8,
+        "Longest n-grams of a memory that is kept beside the weights; 0 for none. It "
+        "lowers the bits per character, but holds most of the text.",
     )
     seed: int = option(0, "Random seed.")
     preview: bool = option(True, "Print a short sample after each evaluation.")

@@ -100,13 +100,11 @@ class Generator:
                 f"the model has vocab_size={config.vocab_size}, but its tokenizer has "
                 f"{tokenizer.vocab_size} ids. Use the tokenizer it was trained with."
             )
-        copy = flag("copy", copy)
-        network = Network(config, weights, copy=copy)
+        network = Network(config, weights, copy=flag("copy", copy))
         self._network: Network | RememberingNetwork | Mixture = network
-        learns = flag("memory_learns", memory_learns)
         if ngrams is not None:
-            self._network = RememberingNetwork(network, ngrams, learns=learns)
-        elif learns:
+            self._network = RememberingNetwork(network, ngrams, learns=memory_learns)
+        elif flag("memory_learns", memory_learns):
             raise ConfigError(
                 "no memory can learn: none is in use. Use a model with an n-gram memory."
             )
@@ -127,7 +125,7 @@ class Generator:
             path: a checkpoint, a run, the name of a run under `checkpoints/`, or None
                 for the newest one there.
             memory: whether to use the n-gram memory; by default, if there is one.
-            memory_learns: whether that memory also learns from what is read and written.
+            memory_learns: as for `Generator`.
 
         Raises:
             CheckpointError: missing, damaged, or from a newer version.

@@ -65,8 +65,8 @@ class NgramModel:
 
     def mix_one(self, probs: Probs, context: list[int]) -> Probs:
         """As `mix`, for the probabilities `(vocab_size,)` after one context."""
-        mixed: Probs = probs * (1 - self.weight)
-        mixed += self._probs_of_one(context) * self.weight
+        mixed: Probs = (1 - self.weight) * probs
+        mixed += self._probs_of_one(context, self.weight)
         return mixed
 
     def probs(self, contexts: Integers) -> Probs:
@@ -85,24 +85,29 @@ class NgramModel:
             probs[np.repeat(found, sizes), level.ids[entries]] += level.shares[entries]
         return probs
 
-    def _probs_of_one(self, context: list[int]) -> Probs:
-        """As `probs`, for one context, with as few new arrays as possible."""
-        rows, probs = self._after_short(tuple(context[-CACHED_LENGTH:]))
-        if len(rows) <= CACHED_LENGTH:
-            return probs
-        found = self._rows_of_one(context, rows)
-        if len(found) == len(rows):
-            return probs
-        left, ids, shares = 1.0, [], []
+    def _probs_of_one(self, context: list[int], scale: float = 1.0) -> Probs:
+        """As `probs`, times `scale`, for one context; in as few calls as possible."""
+        rows, short = self._after_short(tuple(context[-CACHED_LENGTH:]))
+        found = rows
+        if len(rows) > CACHED_LENGTH:
+            found = self._rows_of_one(context, rows)
+        ids, shares, single = [], [], []
         for length in range(len(found) - 1, len(rows) - 1, -1):
             level, row = self._levels[length], found[length]
             start, end = level.starts.item(row), level.starts.item(row + 1)
-            ids.append(level.ids[start:end])
-            shares.append(level.shares[start:end] * left)
-            left *= level.backoff.item(row)
-        added = np.bincount(np.concatenate(ids), np.concatenate(shares), len(probs))
-        mixed: Probs = left * probs + added
-        return mixed
+            if end == start + 1:
+                # Most long contexts were followed by one id only.
+                single.append((level.ids.item(start), scale * level.shares.item(start)))
+            else:
+                ids.append(level.ids[start:end])
+                shares.append(scale * level.shares[start:end])
+            scale *= level.backoff.item(row)
+        probs: Probs = scale * short
+        if ids:
+            probs += np.bincount(np.concatenate(ids), np.concatenate(shares), len(probs))
+        for number, share in single:
+            probs[number] += share
+        return probs
 
     def _rows_of_one(self, context: list[int], rows: list[int]) -> list[int]:
         """The rows of longer and longer ends of a context, as far as they are known.

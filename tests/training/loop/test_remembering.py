@@ -12,6 +12,7 @@ import pytest
 import textgen
 from tests.training.helpers import INTERRUPTED, SMALL
 from textgen.checkpoint.format import load_checkpoint
+from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.ngrams.storing import to_arrays
 from textgen.training.dynamic import dynamic_score
@@ -24,7 +25,9 @@ def remembering(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return textgen.train(whole.parent / "book.txt", run, resume=True, memory=5, quiet=True)
 
 
-def test_a_run_has_no_memory_unless_it_is_asked_for(whole: Path) -> None:
+@pytest.mark.one_backend
+def test_a_run_has_a_memory_unless_it_is_told_otherwise(whole: Path) -> None:
+    assert TrainConfig().memory == 8
     assert load_checkpoint(whole).ngrams is None
 
 
@@ -53,7 +56,7 @@ def test_the_memory_of_a_resumed_run_is_that_of_an_uninterrupted_one(
 ) -> None:
     expected = load_checkpoint(remembering)
     book = whole.parent / "book.txt"
-    again = textgen.train(book, tmp_path / "again", **INTERRUPTED, memory=5)
+    again = textgen.train(book, tmp_path / "again", **{**INTERRUPTED, "memory": 5})
     found = load_checkpoint(again)
     assert expected.ngrams is not None
     assert found.ngrams is not None
@@ -83,8 +86,8 @@ def test_the_generator_uses_the_memory_unless_told_otherwise(remembering: Path) 
 def test_many_documents_and_bytes_have_a_memory_too(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("".join(f"Zoë{n % 7}\nKit{n % 5}\n" for n in range(900)), "utf-8")
-    options = {**SMALL, "documents": "lines", "tokenizer": "byte", "epochs": 1}
-    run = textgen.train(path, tmp_path / "run", memory=4, **options)
+    options = {**SMALL, "documents": "lines", "tokenizer": "byte", "epochs": 1, "memory": 4}
+    run = textgen.train(path, tmp_path / "run", **options)
     saved = load_checkpoint(run)
     assert saved.ngrams is not None
     assert saved.ngrams.tables.boundary == saved.tokenizer.eod_id

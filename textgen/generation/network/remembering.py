@@ -11,7 +11,7 @@ from textgen.generation.network.layers.base import Floats, Ids, State, Weights
 from textgen.generation.network.network import CHUNK_CHARS, Network
 from textgen.ngrams.model import NgramModel, Probs
 from textgen.ngrams.recent import NUM_RECENT, learned
-from textgen.ngrams.tables import Integers, within_document
+from textgen.ngrams.tables import NOTHING, Integers, within_document
 
 
 class Uniform:
@@ -62,8 +62,10 @@ class RememberingNetwork:
         self._width = int(np.prod(self._shape))
 
     def initial_state(self, batch_size: int = 1) -> State:
-        """The state before the first character: zeros."""
-        return np.zeros((1, 1, batch_size, self._width + self._num_recent), np.float32)
+        """The state before the first character: zeros, and no ids read."""
+        state = np.zeros((1, 1, batch_size, self._width + self._num_recent), np.float32)
+        state[..., self._width :] = NOTHING
+        return state
 
     def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Read one character in each row of a batch, as `Network.step` does.
@@ -77,22 +79,21 @@ class RememberingNetwork:
         rows = after[0, 0]
         rows[:, : self._width] = own.transpose(2, 0, 1, 3).reshape(len(rows), self._width)
         rows[:, self._width : -1] = state[0, 0, :, self._width + 1 :]
-        # Plus one, so that zeros are no ids.
-        rows[:, -1] = np.add(ids, 1)
-        recent = rows[:, self._width :].astype(np.int64) - 1
-        return self._mixed(logits, recent), after
+        # Exact: float32 holds all whole numbers up to 2^24.
+        rows[:, -1] = ids
+        return self._mixed(logits, rows[:, self._width :].astype(np.int64)), after
 
     def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
         """Read one text of any length, as `Network.read_chunks` does."""
         ids = np.asarray(ids, np.int64)
-        recent, done = state[0, 0, 0, self._width :].astype(np.int64) - 1, 0
+        recent, done = state[0, 0, 0, self._width :].astype(np.int64), 0
         for logits, own in self.network.read_chunks(ids, self._own(state)):
             read = np.concatenate([recent, ids[done : done + len(logits)]])
             done += len(logits)
             windows = np.lib.stride_tricks.sliding_window_view(read, len(recent))[1:]
             recent = windows[-1]
             flat = own.transpose(2, 0, 1, 3).ravel()
-            after = np.concatenate([flat, (recent + 1).astype(np.float32)])
+            after = np.concatenate([flat, recent.astype(np.float32)])
             yield self._mixed(logits, windows), after[np.newaxis, np.newaxis, np.newaxis]
 
     def _own(self, state: State) -> State:
