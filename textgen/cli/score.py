@@ -188,7 +188,7 @@ class _Text:
 def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
     if text.saved.ngrams is not None:
         text = text.readable_again()
-    result = _static_score(text, window)
+    result = _static_score(text, window, copy=text.saved.ngrams is not None)
     _warn_of_unknown(result)
     parts = _scores_of_parts(text, window)
     if as_json:
@@ -207,12 +207,13 @@ def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
         )
 
 
-def _static_score(text: _Text, window: int | None) -> Score:
-    """Score without learning."""
+def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Score:
+    """Score without learning; without a `copy` the weights are modified."""
     from textgen.generation.network.remembering import network_of
 
     saved = text.saved
-    return _score_of(network_of(saved.model, saved.weights, saved.ngrams), text, window)
+    network = network_of(saved.model, saved.weights, saved.ngrams, copy=copy)
+    return _score_of(network, text, window)
 
 
 def _scores_of_parts(text: _Text, window: int | None) -> dict[str, float]:
@@ -280,7 +281,8 @@ def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
         from textgen.training.dynamic import dynamic_score
 
     text = text.readable_again()
-    static = _static_score(text, None)
+    # A copy, since dynamic evaluation starts from the same weights.
+    static = _static_score(text, None, copy=True)
     _warn_of_unknown(static)
     dynamic = dynamic_score(text.saved, text.pieces(), label=text.label, progress=True)
     if as_json:

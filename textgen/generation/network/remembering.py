@@ -134,8 +134,16 @@ def ngrams_alone(config: ModelConfig, ngrams: NgramModel) -> RememberingNetwork:
 
 
 def network_of(
-    config: ModelConfig, weights: Weights, ngrams: NgramModel | None
+    config: ModelConfig,
+    weights: Weights,
+    ngrams: NgramModel | None,
+    *,
+    copy: bool = False,
 ) -> Network | RememberingNetwork:
-    """A network, with its n-gram memory if there is one; the weights are copied."""
-    network = Network(config, weights)
+    """A network, with its n-gram memory if there is one.
+
+    Args:
+        copy: as for `Network`; without a copy the weights are modified.
+    """
+    network = Network(config, weights, copy=copy)
     return network if ngrams is None else RememberingNetwork(network, ngrams)
