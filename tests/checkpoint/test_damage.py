@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from textgen.checkpoint.format import (
 )
 from textgen.config.model import MAX_SIZES
 from textgen.errors import CheckpointError
+from textgen.ngrams.counting import count_ngrams
+from textgen.ngrams.model import NgramModel
 
 # --- what can be wrong with a checkpoint ---
 
@@ -271,7 +274,9 @@ def test_a_file_that_may_not_be_read_is_named(
 def whole_files() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         state = TrainingState({"step": 1}, {"a": np.arange(3.0)})
-        save_checkpoint(Path(folder, "best"), make(), state)
+        ids = np.array([0, 1, 2, 1] * 9, np.uint8)
+        ngrams = NgramModel(count_ngrams(ids, vocab_size=3, order=3))
+        save_checkpoint(Path(folder, "best"), replace(make(), ngrams=ngrams), state)
         return {name: Path(folder, "best", name).read_bytes() for name in FILES}
 
 

@@ -23,6 +23,8 @@ from textgen.checkpoint.format import (
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, TextgenError
 from textgen.generation.generator import Generator
+from textgen.ngrams.counting import count_ngrams
+from textgen.ngrams.model import NgramModel
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
@@ -48,7 +50,11 @@ def small_model(tokenizer: Tokenizer) -> Checkpoint:
     text = {"documents": "whole", "sources": ["a.txt"], "num_chars": 9, "num_documents": 1}
     score = {"step": 3, "epoch": 0.5, "val_bits_per_char": 2.5}
     facts = {"textgen_version": "1", "text": text, "train": {"seed": 0}, "score": score}
-    return Checkpoint(config, tokenizer, weights, facts)
+    ids = np.arange(60) % tokenizer.vocab_size
+    ngrams = NgramModel(
+        count_ngrams(ids, tokenizer.vocab_size, 3, boundary=tokenizer.eod_id), 0.5
+    )
+    return Checkpoint(config, tokenizer, weights, facts, ngrams)
 
 
 def small_state() -> TrainingState:
