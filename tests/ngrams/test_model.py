@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,14 +46,26 @@ def test_probabilities_add_up_to_one_whatever_the_text(ids: list[int]) -> None:
     np.testing.assert_allclose(probs.sum(axis=1), 1)
 
 
-def test_one_many_and_single_probabilities_are_the_same() -> None:
-    ngrams = model()
-    at, count = contexts(ngrams, 3 * FEW), 3 * FEW
+@pytest.mark.parametrize("vocab_size", [5, 40])
+def test_one_many_and_single_probabilities_are_the_same(vocab_size: int) -> None:
+    # Of forty ids, more follow a context than are added one by one.
+    text = (TEXT * RNG.integers(1, vocab_size // 5 + 1, len(TEXT))).astype(np.int64)
+    ngrams = NgramModel(count_ngrams(text, vocab_size, 4))
+    count = 3 * FEW
+    at, targets = contexts_of(text[:count], [NOTHING] * 3, None), text[1 : count + 1]
     many = ngrams.probs(at)
     one = np.concatenate([ngrams.probs(at[n : n + 1]) for n in range(count)])
     np.testing.assert_allclose(one, many)
-    single = ngrams.probs_of(at, TEXT[1 : count + 1])
-    np.testing.assert_allclose(single, many[np.arange(count), TEXT[1 : count + 1]])
+    single = ngrams.probs_of(at, targets)
+    np.testing.assert_allclose(single, many[np.arange(count), targets])
+
+
+def test_a_model_in_use_is_copied_and_pickled() -> None:
+    ngrams = model()
+    at = contexts(ngrams, 3)
+    expected = ngrams.probs(at)
+    for twin in (copy.deepcopy(ngrams), pickle.loads(pickle.dumps(ngrams))):
+        np.testing.assert_array_equal(twin.probs(at), expected)
 
 
 def test_a_count_is_discounted_and_the_rest_goes_to_the_shorter_context() -> None:
@@ -68,8 +83,8 @@ def test_mixing_is_linear() -> None:
     at = contexts(ngrams, 40)
     network = RNG.dirichlet(np.ones(5), 40)
     expected = 0.75 * network + 0.25 * ngrams.probs(at)
-    np.testing.assert_allclose(ngrams.mix(network, at), expected)
-    np.testing.assert_allclose(ngrams.mix_one(network[7], at[7].tolist()), expected[7])
+    np.testing.assert_allclose(ngrams.mix(9 * network, at), expected)
+    np.testing.assert_allclose(ngrams.mix_one(9 * network[7], at[7].tolist()), expected[7])
 
 
 def test_the_best_weight_is_none_where_n_grams_are_worse_everywhere() -> None:

@@ -9,7 +9,9 @@ level below:
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from bisect import bisect_left
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +20,14 @@ from textgen.ngrams.tables import NOTHING, Integers, Level, NgramTables
 
 Probs: TypeAlias = NDArray[np.float64]
 
-CACHED_LENGTH = 3
-"""Contexts of up to this length recur, so the predictions after them are kept."""
+FEW = 16
+"""Up to this many contexts are faster looked up one by one than all at once."""
+
+FEW_FOLLOWERS = 6
+"""Up to this many ids are faster added to predictions one by one than all at once."""
 
 CACHED_NUMBERS = 1 << 20
 """The most numbers in all predictions that are kept."""
-
-FEW = 16
-"""Up to this many contexts are faster looked up one by one than all at once."""
 
 WEIGHTS = np.linspace(0, 0.99, 100)
 """The weights among which `best_weight` chooses."""
@@ -42,30 +44,33 @@ class NgramModel:
     def __init__(self, tables: NgramTables, weight: float = 0.0) -> None:
         self.tables, self.weight = tables, weight
         levels = zip(tables.levels, tables.discounts, strict=True)
-        self._levels = [_Smoothed(level, rates) for level, rates in levels]
-        self._kept: dict[tuple[int, ...], tuple[list[int], Probs]] = {}
+        self._levels = [_Smoothed(*each, tables.vocab_size) for each in levels]
+        self._kept: dict[tuple[int, int], Probs] = {}
+        self._ones = np.ones(tables.vocab_size)
 
     @property
     def context_size(self) -> int:
         """How many ids a context has at most."""
         return self.tables.order - 1
 
-    def mix(self, probs: Probs, contexts: Integers) -> Probs:
+    def mix(self, network: Probs, contexts: Integers) -> Probs:
         """The probabilities of a network, interpolated linearly with those of the n-grams.
 
         Args:
-            probs: `(batch, vocab_size)`; each row adds up to 1.
+            network: `(batch, vocab_size)`; each row is in proportion to probabilities.
             contexts: `(batch, context_size)`; see `NgramTables.rows`.
 
         Returns:
             `(batch, vocab_size)`; each row adds up to 1.
         """
-        mixed: Probs = (1 - self.weight) * probs + self.weight * self.probs(contexts)
+        shares = (1 - self.weight) / network.sum(axis=1, keepdims=True)
+        mixed: Probs = shares * network + self.weight * self.probs(contexts)
         return mixed
 
-    def mix_one(self, probs: Probs, context: list[int]) -> Probs:
-        """As `mix`, for the probabilities `(vocab_size,)` after one context."""
-        mixed: Probs = (1 - self.weight) * probs
+    def mix_one(self, network: Probs, context: list[int]) -> Probs:
+        """As `mix`, for the numbers `(vocab_size,)` after one context."""
+        # A product takes half the time of a sum.
+        mixed: Probs = (1 - self.weight) / network.dot(self._ones) * network
         mixed += self._probs_of_one(context, self.weight)
         return mixed
 
@@ -87,60 +92,53 @@ class NgramModel:
 
     def _probs_of_one(self, context: list[int], scale: float = 1.0) -> Probs:
         """As `probs`, times `scale`, for one context; in as few calls as possible."""
-        rows, short = self._after_short(tuple(context[-CACHED_LENGTH:]))
-        found = rows
-        if len(rows) > CACHED_LENGTH:
-            found = self._rows_of_one(context, rows)
-        ids, shares, single = [], [], []
-        for length in range(len(found) - 1, len(rows) - 1, -1):
-            level, row = self._levels[length], found[length]
-            start, end = level.starts.item(row), level.starts.item(row + 1)
-            if end == start + 1:
-                # Most long contexts were followed by one id only.
-                single.append((level.ids.item(start), scale * level.shares.item(start)))
-            else:
-                ids.append(level.ids[start:end])
-                shares.append(scale * level.shares[start:end])
-            scale *= level.backoff.item(row)
-        probs: Probs = scale * short
-        if ids:
-            probs += np.bincount(np.concatenate(ids), np.concatenate(shares), len(probs))
+        rows = self._rows_of_one(context)
+        single: list[tuple[int, float]] = []
+        while len(rows) > 1:
+            level, row = self._levels[len(rows) - 1].views, rows[-1]
+            start, end = level.starts[row], level.starts[row + 1]
+            if end - start > FEW_FOLLOWERS:
+                break
+            for entry in range(start, end):
+                single.append((level.ids[entry], scale * level.shares[entry]))
+            scale *= level.backoff[row]
+            rows.pop()
+        probs: Probs = scale * self._kept_probs(rows)
         for number, share in single:
             probs[number] += share
         return probs
 
-    def _rows_of_one(self, context: list[int], rows: list[int]) -> list[int]:
-        """The rows of longer and longer ends of a context, as far as they are known.
-
-        Args:
-            rows: those of the shortest ends.
-        """
-        found, size = rows.copy(), self.tables.vocab_size
-        for length in range(len(rows), len(context) + 1):
-            keys, before = self.tables.levels[length].keys, context[-length]
-            key = found[-1] * size + before
-            row = int(keys.searchsorted(key))
-            if before == NOTHING or row == len(keys) or keys.item(row) != key:
+    def _rows_of_one(self, context: list[int]) -> list[int]:
+        """The rows of longer and longer ends of a context, as far as they are known."""
+        rows, size = [0], self.tables.vocab_size
+        for before, level in zip(reversed(context), self._levels[1:], strict=False):
+            keys, children, *_ = level.views
+            above = rows[-1]
+            if before == NOTHING or above + 1 >= len(children):
                 break
-            found.append(row)
-        return found
+            key, end = above * size + before, children[above + 1]
+            row = bisect_left(keys, key, children[above], end)
+            if row == end or keys[row] != key:
+                break
+            rows.append(row)
+        return rows
 
-    def _after_short(self, context: tuple[int, ...]) -> tuple[list[int], Probs]:
-        """The rows of all ends of a short context, and the probabilities after it.
+    def _kept_probs(self, rows: list[int]) -> Probs:
+        """The probabilities after a context of which all ends are known.
 
-        Neither may be changed: they are kept.
+        They are kept, since a context that many ids followed recurs: do not change them.
         """
-        kept = self._kept.get(context)
+        length, row = len(rows) - 1, rows[-1]
+        kept = self._kept.get((length, row))
         if kept is None:
-            size = self.tables.vocab_size
-            rows, probs = self._rows_of_one(list(context), [0]), np.full(size, 1 / size)
-            for level, row in zip(self._levels, rows, strict=False):
-                probs *= level.backoff[row]
-                entries = slice(level.starts[row], level.starts[row + 1])
-                probs[level.ids[entries]] += level.shares[entries]
-            if len(self._kept) * size > CACHED_NUMBERS:
+            size, level = self.tables.vocab_size, self._levels[length]
+            kept = self._kept_probs(rows[:-1]) if length else np.full(size, 1 / size)
+            entries = slice(level.starts[row], level.starts[row + 1])
+            kept = level.backoff[row] * kept
+            kept[level.ids[entries]] += level.shares[entries]
+            if (len(self._kept) + 1) * size > CACHED_NUMBERS:
                 self._kept.clear()
-            kept = self._kept[context] = rows, probs
+            self._kept[length, row] = kept
         return kept
 
     def probs_of(self, contexts: Integers, targets: Integers) -> Probs:
@@ -173,14 +171,29 @@ class _Smoothed:
         backoff: `(num_contexts,)` the share that all discounts of a context took.
     """
 
-    def __init__(self, level: Level, discounts: NDArray[np.float32]) -> None:
+    def __init__(
+        self, level: Level, discounts: NDArray[np.float32], vocab_size: int
+    ) -> None:
         self.starts, self.ids = level.starts, level.ids
         taken = discounts.astype(np.float64)[np.minimum(level.counts, 3) - 1]
         per_ngram = 1 / np.repeat(level.totals, level.num_followers)
         self.shares = (level.counts - taken) * per_ngram
         sums = np.concatenate([[0.0], np.cumsum(self.shares)])
         self.backoff = 1 - np.diff(sums[self.starts])
-        self._level = level
+        self._level, self._vocab_size = level, vocab_size
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: everything but the views, which cannot be."""
+        return {name: value for name, value in self.__dict__.items() if name != "views"}
+
+    @cached_property
+    def views(self) -> _Views:
+        """The arrays, to read single numbers of them."""
+        keys = self._level.keys
+        num_above = int(keys[-1]) // self._vocab_size + 1 if len(keys) else 0
+        children = np.searchsorted(keys, np.arange(num_above + 1) * self._vocab_size)
+        arrays = (keys, children, self.starts, self.ids, self.shares, self.backoff)
+        return _Views(*(array.data for array in arrays))
 
     def share_of(self, rows: Integers, ids: Integers, vocab_size: int) -> Probs:
         """The share of each id after the context in each row; 0 if it never followed."""
@@ -190,6 +203,22 @@ class _Smoothed:
         wanted = rows * vocab_size + ids
         places = np.minimum(np.searchsorted(entries, wanted), len(entries) - 1)
         return np.where(entries[places] == wanted, self.shares[places], 0.0)
+
+
+class _Views(NamedTuple):
+    """Views of a level's arrays: a number of them is a plain one, and read much faster.
+
+    Args:
+        children: `(num_rows_above + 1,)` where the keys of the contexts begin that are one
+            id longer than each of the level above, up to the last that has any.
+    """
+
+    keys: memoryview[int]
+    children: memoryview[int]
+    starts: memoryview[int]
+    ids: memoryview[int]
+    shares: memoryview[float]
+    backoff: memoryview[float]
 
 
 def best_weight(network: Probs, ngrams: Probs) -> float:
