@@ -20,7 +20,6 @@ from textgen.wording import count_of, say
 
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
-    from textgen.generation.scoring.protocols import Model
     from textgen.generation.scoring.score import Score
     from textgen.text.reading.documents import Piece
     from textgen.text.reading.sources import Source
@@ -186,58 +185,38 @@ class _Text:
 
 
 def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
-    if text.saved.ngrams is not None:
-        text = text.readable_again()
-    result = _static_score(text, window, copy=text.saved.ngrams is not None)
+    result, *parts = _static_scores(text, window)
     _warn_of_unknown(result)
-    parts = _scores_of_parts(text, window)
+    alone = [part.bits_per_char for part in parts]
     if as_json:
-        each = {f"{name}_bits_per_char": bits for name, bits in parts.items()}
-        click.echo(json.dumps(result.to_dict() | each))
+        names = ("network_bits_per_char", "ngrams_bits_per_char")
+        click.echo(json.dumps(result.to_dict() | dict(zip(names, alone, strict=False))))
         return
     click.echo(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
     click.echo(f"{result.bits_per_byte:.4f} bits per byte")
     click.echo(f"{result.nats_per_char:.4f} nats per character")
     click.echo(f"{result.perplexity:.3f} perplexity per character")
     click.echo(f"{result.num_chars:,} characters, {result.num_unknown:,} unknown")
-    if parts:
+    if alone:
         click.echo(
-            f"without the n-gram memory {parts['network']:.4f} bits per character, with it "
-            f"alone {parts['ngrams']:.4f}"
+            f"without the n-gram memory {alone[0]:.4f} bits per character, with it alone "
+            f"{alone[1]:.4f}"
         )
 
 
-def _static_score(text: _Text, window: int | None, *, copy: bool = False) -> Score:
+def _static_scores(
+    text: _Text, window: int | None = None, *, copy: bool = False
+) -> list[Score]:
     """Score without learning; without a `copy` the weights are modified."""
     from textgen.generation.network.remembering import network_of
-
-    saved = text.saved
-    network = network_of(saved.model, saved.weights, saved.ngrams, copy=copy)
-    return _score_of(network, text, window)
-
-
-def _scores_of_parts(text: _Text, window: int | None) -> dict[str, float]:
-    """Bits per character of the network and of its n-gram memory, if it has one."""
-    from textgen.generation.network.remembering import network_of, ngrams_alone
-
-    saved = text.saved
-    if saved.ngrams is None:
-        return {}
-    models = {
-        "network": network_of(saved.model, saved.weights, None),
-        "ngrams": ngrams_alone(saved.model, saved.ngrams),
-    }
-    return {k: _score_of(each, text, window).bits_per_char for k, each in models.items()}
-
-
-def _score_of(model: Model, text: _Text, window: int | None) -> Score:
-    from textgen.generation.scoring.score import score
+    from textgen.generation.scoring.score import score_parts
     from textgen.text.reading.progress import reading_bar
 
-    tokenizer = text.saved.tokenizer
+    saved, label = text.saved, text.label
+    network = network_of(saved.model, saved.weights, saved.ngrams, copy=copy)
     with reading_bar([text.source]) as on_bytes:
         pieces = text.pieces(on_bytes)
-        return score(model, tokenizer, pieces, window=window, label=text.label)
+        return score_parts(network, saved.tokenizer, pieces, window=window, label=label)
 
 
 def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
@@ -282,7 +261,7 @@ def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
 
     text = text.readable_again()
     # A copy, since dynamic evaluation starts from the same weights.
-    static = _static_score(text, None, copy=True)
+    static = _static_scores(text, copy=True)[0]
     _warn_of_unknown(static)
     dynamic = dynamic_score(text.saved, text.pieces(), label=text.label, progress=True)
     if as_json:

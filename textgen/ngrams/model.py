@@ -74,6 +74,23 @@ class NgramModel:
         mixed += self._probs_of_one(context, self.weight)
         return mixed
 
+    def nats_beside(self, network: Probs, contexts: Integers, targets: Integers) -> Probs:
+        """The surprise of one id after each context, in nats.
+
+        Args:
+            network: `(time,)` the surprise under the network alone.
+            contexts, targets: as for `probs_of`.
+
+        Returns:
+            `(3, time)`: under both, under the network alone, under the n-grams alone.
+        """
+        alone = np.log(self.probs_of(contexts, targets))
+        # A weight of 0 has no logarithm.
+        with np.errstate(divide="ignore"):
+            shares = np.log1p(-self.weight), np.log(self.weight)
+        both = -np.logaddexp(shares[0] - network, shares[1] + alone)
+        return np.stack([both, network, -alone])
+
     def probs(self, contexts: Integers) -> Probs:
         """The probabilities of the n-grams alone: `(batch, vocab_size)`."""
         if len(contexts) <= FEW:
@@ -151,13 +168,12 @@ class NgramModel:
         Returns:
             `(time,)`.
         """
-        size = self.tables.vocab_size
-        probs = np.full(len(targets), 1 / size)
+        probs = np.full(len(targets), 1 / self.tables.vocab_size)
         for level, rows in zip(self._levels, self.tables.rows(contexts), strict=True):
             (found,) = np.nonzero(rows >= 0)
             if len(found):
                 own = rows[found]
-                share = level.share_of(own, targets[found], size)
+                share = level.share_of(own, targets[found])
                 probs[found] = share + level.backoff[own] * probs[found]
         return probs
 
@@ -193,16 +209,22 @@ class _Smoothed:
         num_above = int(keys[-1]) // self._vocab_size + 1 if len(keys) else 0
         children = np.searchsorted(keys, np.arange(num_above + 1) * self._vocab_size)
         arrays = (keys, children, self.starts, self.ids, self.shares, self.backoff)
-        return _Views(*(array.data for array in arrays))
+        views: list[memoryview[Any]] = [array.data for array in arrays]
+        return _Views(*views)
 
-    def share_of(self, rows: Integers, ids: Integers, vocab_size: int) -> Probs:
+    def share_of(self, rows: Integers, ids: Integers) -> Probs:
         """The share of each id after the context in each row; 0 if it never followed."""
+        wanted = rows * self._vocab_size + ids
+        places = np.searchsorted(self._entries, wanted)
+        places[places == len(self._entries)] = 0
+        return np.where(self._entries[places] == wanted, self.shares[places], 0.0)
+
+    @cached_property
+    def _entries(self) -> Integers:
+        """`(num_ngrams,)` ascending: the row of each n-gram and its id as one number."""
         level = self._level
-        owners = np.repeat(np.arange(len(level.keys)), level.num_followers)
-        entries = owners * vocab_size + level.ids
-        wanted = rows * vocab_size + ids
-        places = np.minimum(np.searchsorted(entries, wanted), len(entries) - 1)
-        return np.where(entries[places] == wanted, self.shares[places], 0.0)
+        rows = np.repeat(np.arange(len(level.keys)), level.num_followers)
+        return rows * self._vocab_size + level.ids
 
 
 class _Views(NamedTuple):

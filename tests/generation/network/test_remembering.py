@@ -8,9 +8,11 @@ import pytest
 from tests.generation.models import ABC, random_model, read_whole
 from textgen.errors import ConfigError
 from textgen.generation.generator import Generator
+from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
-from textgen.generation.network.remembering import RememberingNetwork, ngrams_alone
+from textgen.generation.network.remembering import RememberingNetwork
 from textgen.generation.sampling.filters import log_softmax
+from textgen.generation.scoring.score import score_parts
 from textgen.ngrams.counting import count_ngrams
 from textgen.ngrams.model import NgramModel
 from textgen.ngrams.tables import NOTHING, contexts_of
@@ -109,13 +111,22 @@ def test_a_memory_that_learns_expects_what_it_has_just_read() -> None:
     np.testing.assert_allclose(np.exp(learned).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_n_grams_alone_predict_what_their_tables_say() -> None:
-    own = remembering()._network
+@pytest.mark.parametrize("window", [None, 7, 600])
+def test_one_reading_scores_both_and_each_part(window: int | None) -> None:
+    own = remembering(0.4)._network
     assert isinstance(own, RememberingNetwork)
-    alone = ngrams_alone(own.config, own.ngrams)
-    logits, _ = read_whole(alone, ABC.encode("abca"), alone.initial_state())  # type: ignore[arg-type]
-    expected = own.ngrams.probs(contexts_of(ABC.encode("abca"), [NOTHING] * 4, None))
-    np.testing.assert_allclose(np.exp(logits), expected, rtol=1e-5)
+    parts = [score.nats for score in score_parts(own, ABC, TEXT, window=window)]
+    for network, expected in (
+        # A mixture of one sums whole vectors of probabilities.
+        (Mixture([own], [1]), parts[0]),
+        (own.network, parts[1]),
+        (
+            RememberingNetwork(own.network, NgramModel(own.ngrams.tables, 1 - 1e-12)),
+            parts[2],
+        ),
+    ):
+        found = score_parts(network, ABC, TEXT, window=window)[0].nats
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_learning_without_a_memory_is_refused() -> None:

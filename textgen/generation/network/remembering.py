@@ -8,30 +8,10 @@ import numpy as np
 
 from textgen.config.model import ModelConfig
 from textgen.generation.network.layers.base import Floats, Ids, State, Weights
-from textgen.generation.network.network import CHUNK_CHARS, Network
+from textgen.generation.network.network import Network
 from textgen.ngrams.model import NgramModel, Probs
 from textgen.ngrams.recent import NUM_RECENT, learned
 from textgen.ngrams.tables import NOTHING, Integers, within_document
-
-
-class Uniform:
-    """A network that has learned nothing: every id is equally probable after any text."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        self.config = config
-
-    def initial_state(self, batch_size: int = 1) -> State:
-        """A state of one number, which stays 0."""
-        return np.zeros((1, 1, batch_size, 1), np.float32)
-
-    def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
-        """Read one character in each row of a batch, as `Network.step` does."""
-        return np.zeros((len(ids), self.config.vocab_size), np.float32), state
-
-    def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
-        """Read one text of any length, as `Network.read_chunks` does."""
-        for start in range(0, len(ids), CHUNK_CHARS):
-            yield self.step(ids[start : start + CHUNK_CHARS], state)
 
 
 class RememberingNetwork:
@@ -40,22 +20,23 @@ class RememberingNetwork:
     The state is that of the network followed by the ids read last, `(1, 1, batch, width)`.
 
     Args:
-        network: the network itself, or `Uniform` for the n-grams alone.
+        network: the network itself.
         ngrams: counts of ids of the same vocabulary.
         learns: whether the memory also learns from what is read; see
             `textgen.ngrams.recent`.
 
     Attributes:
         network, ngrams: the parts.
+        learns: as given.
     """
 
     def __init__(
-        self, network: Network | Uniform, ngrams: NgramModel, *, learns: bool = False
+        self, network: Network, ngrams: NgramModel, *, learns: bool = False
     ) -> None:
         assert network.config.vocab_size == ngrams.tables.vocab_size
         self.network, self.ngrams = network, ngrams
         self.config = network.config
-        self._learns = learns
+        self.learns = learns
         self._num_recent = max(ngrams.context_size, NUM_RECENT * learns)
         shape = network.initial_state().shape
         self._shape = shape[0], shape[1], shape[3]
@@ -85,6 +66,18 @@ class RememberingNetwork:
 
     def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
         """Read one text of any length, as `Network.read_chunks` does."""
+        for logits, recent, after in self.read_apart(ids, state):
+            yield self._mixed(logits, recent), after
+
+    def read_apart(
+        self, ids: Ids, state: State
+    ) -> Iterator[tuple[Floats, Integers, State]]:
+        """Read one text of any length without mixing the predictions.
+
+        Yields:
+            The logits of the network alone `(time, vocab_size)`, the ids read last after
+            each id `(time, num_recent)`, and the state after the last one.
+        """
         ids = np.asarray(ids, np.int64)
         recent, done = state[0, 0, 0, self._width :].astype(np.int64), 0
         for logits, own in self.network.read_chunks(ids, self._own(state)):
@@ -93,7 +86,7 @@ class RememberingNetwork:
             windows = np.lib.stride_tricks.sliding_window_view(read, len(recent))[1:]
             recent = windows[-1]
             after = np.concatenate([self._flat(own)[0], recent.astype(np.float32)])
-            yield self._mixed(logits, windows), after[np.newaxis, np.newaxis, np.newaxis]
+            yield logits, windows, after[np.newaxis, np.newaxis, np.newaxis]
 
     def _own(self, state: State) -> State:
         """The part of a state that is the network's."""
@@ -117,7 +110,7 @@ class RememberingNetwork:
             mixed = ngrams.mix_one(_exps(logits[0]), contexts[0].tolist())[np.newaxis]
         else:
             mixed = ngrams.mix(np.stack([_exps(row) for row in logits]), contexts)
-        if self._learns:
+        if self.learns:
             contexts = within_document(contexts, ngrams.tables.boundary)
             rows = zip(mixed, recent.astype(np.int64), contexts, strict=True)
             mixed = np.stack([learned(*row) for row in rows])
@@ -130,11 +123,6 @@ def _exps(logits: Floats) -> Probs:
     # `argmax` takes a fraction of the time of `max`.
     exps: Probs = np.exp(logits - logits[logits.argmax()], dtype=np.float64)
     return exps
-
-
-def ngrams_alone(config: ModelConfig, ngrams: NgramModel) -> RememberingNetwork:
-    """The n-grams as a model of their own."""
-    return RememberingNetwork(Uniform(config), NgramModel(ngrams.tables, weight=1.0))
 
 
 def network_of(

@@ -1,8 +1,12 @@
-"""The two protocols of scoring: continuous and windowed."""
+"""The two protocols of scoring: continuous and windowed.
+
+One reading gives the surprise under the model and, with an n-gram memory that does not
+learn, under each of its parts: arrays of nats have the shape `(num_parts, num_ids)`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +17,7 @@ from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
 from textgen.generation.network.remembering import RememberingNetwork
 from textgen.generation.scoring.segments import Segment
+from textgen.ngrams.tables import NOTHING, contexts_of
 
 Nats: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Network | RememberingNetwork | Mixture
@@ -40,6 +45,11 @@ def nats_of(logits: Floats, ids: Sequence[int] | NDArray[Any]) -> Nats:
     return nats
 
 
+def num_parts(network: Model) -> int:
+    """3, for both, the network and the n-grams, or 1."""
+    return 3 if isinstance(network, RememberingNetwork) and not network.learns else 1
+
+
 class Continuous:
     """Predicts segment after segment and carries the state from each to the next."""
 
@@ -49,7 +59,7 @@ class Continuous:
         self._state: Any = network.initial_state(1)
 
     def nats(self, segment: Segment) -> Nats:
-        """`(num_ids,)`: the surprise of each id."""
+        """`(num_parts, num_ids)`: the surprise of each id."""
         x, self._before = _shifted(segment.ids, self._before)
         nats, self._state = _read(self._network, x, segment.ids, self._state)
         return nats
@@ -73,22 +83,22 @@ class Windowed:
         self._state: Any = None
 
     def nats(self, segment: Segment) -> Nats:
-        """`(num_ids,)`: the surprise of each id."""
+        """`(num_parts, num_ids)`: the surprise of each id."""
         y = segment.ids
         x, self._before = _shifted(y, self._before)
-        nats = np.zeros(len(y))
+        nats = np.zeros((num_parts(self._network), len(y)))
         whole = []
         for number, row in self._rows(segment):
             if number != self._open and (number + 1) * self._window <= self._num_done:
                 whole.append(row)
             else:
-                nats[row] = self._read_part(number, x[row], y[row])
+                nats[:, row] = self._read_part(number, x[row], y[row])
         if whole:
-            found = nats_of_rows(
+            found = parts_of_rows(
                 self._network, [x[r] for r in whole], [y[r] for r in whole]
             )
             for row, part in zip(whole, found, strict=True):
-                nats[row] = part
+                nats[:, row] = part
         return nats
 
     def _rows(self, segment: Segment) -> list[tuple[int, slice]]:
@@ -119,12 +129,41 @@ def _shifted(ids: NDArray[Any], before: int) -> tuple[NDArray[Any], int]:
 
 def _read(network: Model, x: NDArray[Any], y: NDArray[Any], state: Any) -> tuple[Nats, Any]:
     """Read `x` and predict `y`, both `(num_ids,)`; also returns the state after `x`."""
-    found, done = [np.zeros(0)], 0
-    for logits, after in network.read_chunks(x, state):
-        found.append(nats_of(logits, y[done : done + len(logits)]))
-        done += len(logits)
+    found = [np.zeros((num_parts(network), 0))]
+    for nats, after in _read_chunks(network, x, y, state):
+        found.append(nats)
         state = after
-    return np.concatenate(found), state
+    return np.concatenate(found, axis=1), state
+
+
+def _read_chunks(
+    network: Model, x: NDArray[Any], y: NDArray[Any], state: Any
+) -> Iterator[tuple[Nats, Any]]:
+    done = 0
+    if not isinstance(network, RememberingNetwork) or network.learns:
+        for logits, after in network.read_chunks(x, state):
+            yield nats_of(logits, y[done : done + len(logits)])[np.newaxis], after
+            done += len(logits)
+        return
+    ngrams = network.ngrams
+    for logits, recent, after in network.read_apart(x, state):
+        targets = y[done : done + len(logits)]
+        contexts = recent[:, -ngrams.context_size :]
+        yield ngrams.nats_beside(nats_of(logits, targets), contexts, targets), after
+        done += len(logits)
+
+
+def parts_of_rows(
+    network: Model, xs: Sequence[NDArray[Any]], ys: Sequence[NDArray[Any]]
+) -> list[Nats]:
+    """As `nats_of_rows`, `(num_parts, num_ids)` for each text."""
+    if not isinstance(network, RememberingNetwork) or network.learns:
+        return [nats[np.newaxis] for nats in nats_of_rows(network, xs, ys)]
+    own, ngrams = nats_of_rows(network.network, xs, ys), network.ngrams
+    nothing, boundary = np.full(ngrams.context_size, NOTHING), ngrams.tables.boundary
+    contexts = np.concatenate([contexts_of(x, nothing, boundary) for x in xs])
+    nats = ngrams.nats_beside(np.concatenate(own), contexts, np.concatenate(ys))
+    return np.split(nats, np.cumsum([len(x) for x in xs])[:-1], axis=1)
 
 
 def nats_of_rows(

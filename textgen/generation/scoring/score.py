@@ -25,7 +25,14 @@ from numpy.typing import NDArray
 from textgen.config.arguments import plain, whole_number
 from textgen.config.fields import MOST
 from textgen.errors import CheckpointError, ConfigError, CorpusError
-from textgen.generation.scoring.protocols import NUM_ROWS, Continuous, Model, Nats, Windowed
+from textgen.generation.scoring.protocols import (
+    NUM_ROWS,
+    Continuous,
+    Model,
+    Nats,
+    Windowed,
+    num_parts,
+)
 from textgen.generation.scoring.segments import (
     END,
     FIRST_LABEL,
@@ -178,10 +185,28 @@ def score(
     >>> [(character, bits) for character, bits, *_ in found]
     [('b', 2.0), ('?', None), ('a', 2.0)]
     """
-    total = ScoreAccumulator()
-    for segment, nats in _predicted(network, tokenizer, documents, window, label):
-        total.add(segment, float(nats.sum()))
-    return total.score(window=window)
+    return score_parts(network, tokenizer, documents, window=window, label=label)[0]
+
+
+def score_parts(
+    network: Model,
+    tokenizer: Tokenizer,
+    documents: Documents,
+    *,
+    window: int | None = None,
+    label: str | None = None,
+) -> list[Score]:
+    """As `score`, and from the same reading the scores of the parts of the model.
+
+    Returns:
+        The score; with an n-gram memory that does not learn also those of the network
+        alone and of the n-grams alone.
+    """
+    totals = [ScoreAccumulator() for _ in range(num_parts(network))]
+    for segment, parts in _predicted(network, tokenizer, documents, window, label):
+        for total, nats in zip(totals, parts, strict=True):
+            total.add(segment, float(nats.sum()))
+    return [total.score(window=window) for total in totals]
 
 
 def surprises(
@@ -288,7 +313,7 @@ def _num_bytes(codes: NDArray[Any]) -> NDArray[Any]:
 def _surprises(
     parts: Iterable[tuple[Segment, Nats]], total: ScoreAccumulator
 ) -> Iterator[Surprise]:
-    for segment, nats in parts:
+    for segment, (nats, *_) in parts:
         total.add(segment, float(nats.sum()))
         bits = segment.per_character(nats / math.log(2))
         columns = (segment.codes, bits, segment.widths, segment.unknown)
@@ -308,7 +333,7 @@ def _predicted(
     window: int | None,
     label: str | None,
 ) -> Iterator[tuple[Segment, Nats]]:
-    """Each segment with the surprise of its `(num_ids,)` ids, 0 for ids not counted."""
+    """Each segment with the `(num_parts, num_ids)` surprise of its ids that are counted."""
     reader: Continuous | Windowed
     if window is None:
         reader, size = Continuous(network, tokenizer.start_id), SEGMENT_CHARS

@@ -56,9 +56,8 @@ def encode(
         raise ConfigError(
             "a mixture of models has no single vector for a text. Encode with one of them."
         )
-    if isinstance(network, RememberingNetwork) and isinstance(network.network, Network):
+    if isinstance(network, RememberingNetwork):
         network = network.network
-    assert isinstance(network, Network)
     rows = [_ids_to_read(tokenizer, text) for text in texts]
     vectors = np.zeros((len(rows), network.config.units), np.float32)
     # Longest first: texts still being read are always the first rows of a batch.

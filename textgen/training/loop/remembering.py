@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from textgen.generation.network.network import Network
-from textgen.generation.scoring.protocols import nats_of_rows
+from textgen.generation.network.remembering import RememberingNetwork
+from textgen.generation.scoring.protocols import parts_of_rows
 from textgen.ngrams.counting import count_ngrams
 from textgen.ngrams.model import NgramModel, Probs, best_weight
-from textgen.ngrams.tables import NOTHING, Integers, contexts_of
+from textgen.ngrams.tables import Integers
 from textgen.training.task.task import Task
 
 NUM_STRETCHES, STRETCH_IDS, WARM_UP = 64, 1024, 64
@@ -52,11 +52,12 @@ def remember(task: Task, network: Network) -> Remembered:
     boundary, order = task.tokenizer.eod_id, task.train.memory
     size = task.model.vocab_size
     tables = count_ngrams(task.windows.ids, size, order, boundary=boundary)
-    alone, own, is_first = _predicted(network, NgramModel(tables), task.val_ids)
-    weight = best_weight(own[is_first], alone[is_first])
+    own, alone = _predicted(network, NgramModel(tables), task.val_ids)
+    half = (own.shape[1] + 1) // 2
+    weight = best_weight(own[:, :half], alone[:, :half])
     both = (1 - weight) * own + weight * alone
     names = ("val_ngrams", "val_network", "val_both")
-    nats = [float(-np.log(probs[~is_first]).mean()) for probs in (alone, own, both)]
+    nats = [float(-np.log(probs[:, half:]).mean()) for probs in (alone, own, both)]
     per_nat = task.ids_per_char[1] / math.log(2)
     scores = {
         f"{name}_bits_per_char": value * per_nat
@@ -65,27 +66,20 @@ def remember(task: Task, network: Network) -> Remembered:
     return Remembered(NgramModel(tables, weight), scores)
 
 
-def _predicted(
-    network: Network, ngrams: NgramModel, ids: Integers
-) -> tuple[Probs, Probs, NDArray[np.bool_]]:
+def _predicted(network: Network, ngrams: NgramModel, ids: Integers) -> tuple[Probs, Probs]:
     """Predict stretches of a text.
 
     Returns:
-        For each id that is predicted: its probability under the n-grams and under the
-        network, and whether it is in the first half of its stretch.
+        `(num_stretches, num_ids)`: the probability of each id that is predicted, under the
+        network and under the n-grams.
     """
     stretches = _stretches(ids)
     xs, ys = [each[:-1] for each in stretches], [each[1:] for each in stretches]
     skipped = min(WARM_UP, len(xs[0]) // 4)
-    own = np.exp([-row[skipped:] for row in nats_of_rows(network, xs, ys)])
-    nothing = np.full(ngrams.context_size, NOTHING)
-    boundary = ngrams.tables.boundary
-    contexts = [contexts_of(x, nothing, boundary)[skipped:] for x in xs]
-    targets = np.concatenate([y[skipped:] for y in ys]).astype(np.int64)
-    alone = ngrams.probs_of(np.concatenate(contexts), targets)
-    is_first = np.arange(own.shape[1]) < (own.shape[1] + 1) // 2
+    parts = parts_of_rows(RememberingNetwork(network, ngrams), xs, ys)
+    _, own, alone = np.exp(-np.stack(parts, axis=1)[:, :, skipped:])
     # A network may give 0 to an id; its logarithm must be finite.
-    return alone, np.maximum(own, 1e-30).ravel(), np.tile(is_first, len(own))
+    return np.maximum(own, 1e-30), alone
 
 
 def _stretches(ids: Integers) -> list[Integers]:
