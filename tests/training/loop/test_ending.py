@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from textgen.training.backend.keras import load_keras
 from textgen.training.loop.callbacks import Clock, StopOnNan
 from textgen.training.loop.messages import conclusion, nothing_left, stopped
 from textgen.training.loop.progress import COLUMNS, Budget, Progress
+from textgen.training.loop.remembering import foreseen_seconds
 from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
 from textgen.training.task.task import Task
@@ -43,6 +45,19 @@ def test_the_last_evaluation_is_part_of_the_time() -> None:
     budget = Budget(total_steps=None, max_seconds=100.0)
     assert budget.share_used(Progress(seconds=79.0, eval_seconds=20.0)) == 1
     assert budget.share_used(Progress(seconds=38.0, eval_seconds=20.0)) == 0.5
+
+
+def test_what_is_foreseen_after_training_is_part_of_the_time() -> None:
+    budget = Budget(total_steps=None, max_seconds=100.0, seconds_after=20.0)
+    assert budget.share_used(Progress(seconds=40.0)) == 0.5
+    assert budget.share_used(Progress(seconds=80.0)) == 1
+
+
+def test_a_memory_takes_time_that_is_foreseen(task: Task) -> None:
+    without, by_default = (
+        replace(task, train=replace(task.train, memory=order)) for order in (0, 8)
+    )
+    assert foreseen_seconds(without) == 0 < foreseen_seconds(by_default) < 1
 
 
 def test_an_evaluation_longer_than_the_time_leaves_half_of_it_for_training() -> None:

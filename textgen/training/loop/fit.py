@@ -37,7 +37,7 @@ from textgen.training.loop.callbacks import (
 from textgen.training.loop.datasets import endless, held_out
 from textgen.training.loop.messages import conclusion, introduction, nothing_left, stopped
 from textgen.training.loop.progress import Budget
-from textgen.training.loop.remembering import remember
+from textgen.training.loop.remembering import foreseen_seconds, remember
 from textgen.training.loop.report import Report
 from textgen.training.loop.saving import Saver, stored_progress
 from textgen.training.loop.schedule import WarmupCosine
@@ -101,6 +101,7 @@ class _Session:
         self.budget = Budget(
             train.epochs * len(self.windows) if train.epochs else None,
             train.max_minutes * 60 if train.max_minutes else None,
+            foreseen_seconds(task),
         )
         self.val_windows = self._held_out(
             task.val_ids,

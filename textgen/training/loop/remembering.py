@@ -10,14 +10,20 @@ import numpy as np
 from textgen.generation.network.network import Network
 from textgen.generation.network.remembering import RememberingNetwork
 from textgen.generation.scoring.protocols import parts_of_rows
-from textgen.ngrams.counting import count_ngrams
+from textgen.ngrams.counting import MOST_IDS, count_ngrams
 from textgen.ngrams.model import NgramModel, Probs, best_weight
 from textgen.ngrams.tables import Integers
 from textgen.training.task.task import Task
 
-NUM_STRETCHES, STRETCH_IDS, WARM_UP = 64, 1024, 64
+NUM_STRETCHES, STRETCH_IDS, WARM_UP = 64, 512, 64
 """The weight is fitted on that many stretches from all over the held-out text, which are
 read side by side. Their first ids are read, but not predicted."""
+
+SECONDS_PER_ID = 1.5e-6
+"""How long an id takes to be counted, on a common processor; rather too long."""
+
+PRODUCTS_PER_SECOND = 1e10
+"""Multiplications with weights when the held-out text is read, likewise."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,16 @@ def remember(task: Task, network: Network) -> Remembered:
         for name, value in zip(names, nats, strict=True)
     }
     return Remembered(NgramModel(tables, weight), scores)
+
+
+def foreseen_seconds(task: Task) -> float:
+    """About how long `remember` takes."""
+    if not task.train.memory:
+        return 0.0
+    num_counted = min(len(task.windows.ids), MOST_IDS)
+    num_read = min(len(task.val_ids), NUM_STRETCHES * (STRETCH_IDS + WARM_UP))
+    reading = num_read * task.model.num_parameters / PRODUCTS_PER_SECOND
+    return SECONDS_PER_ID * num_counted + reading
 
 
 def _predicted(network: Network, ngrams: NgramModel, ids: Integers) -> tuple[Probs, Probs]:
