@@ -123,6 +123,7 @@ def test_the_description_is_json_and_whole() -> None:
         "num_parameters",
         "layers",
         "tokenizer",
+        "memory",
         "text",
         "train",
         "score",
