@@ -29,7 +29,11 @@ FEW_FOLLOWERS = 6
 CACHED_NUMBERS = 1 << 20
 """The most numbers in all predictions that are kept."""
 
-WEIGHTS = np.linspace(0, 0.99, 100)
+MOST_WEIGHT = 0.2
+"""The most that n-grams weigh beside a network. More would make the text on which it is
+fitted a little more probable, and copy more; see `benchmarks/README.md`."""
+
+WEIGHTS = np.linspace(0, MOST_WEIGHT, 21)
 """The weights among which `best_weight` chooses."""
 
 
@@ -244,16 +248,18 @@ class _Views(NamedTuple):
 
 
 def best_weight(network: Probs, ngrams: Probs) -> float:
-    """The weight of the n-grams with which a text is most probable.
+    """The weight of the n-grams, up to `MOST_WEIGHT`, with which a text is most probable.
 
     Args:
         network, ngrams: `(num_ids,)` the probability that each gave the ids of a text.
 
-    >>> best_weight(np.array([0.5, 0.1]), np.array([0.1, 0.5]))
-    0.5
+    >>> best_weight(np.array([0.5, 0.1]), np.array([0.1, 0.2]))
+    0.12
+    >>> best_weight(np.array([0.5, 0.1]), np.array([0.1, 0.9]))
+    0.2
     """
     nats = [-np.log((1 - w) * network + w * ngrams).sum() for w in WEIGHTS]
-    return float(WEIGHTS[int(np.argmin(nats))])
+    return round(float(WEIGHTS[int(np.argmin(nats))]), 2)
 
 
 def _ranges(starts: Integers, sizes: Integers) -> Integers:
