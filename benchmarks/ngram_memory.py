@@ -69,7 +69,8 @@ def main(
         ngrams=default,
     )
     speed(network, both, rounds)
-    copied(network, both, corpus.read_text(encoding="utf-8"), chars)
+    of_lines = text.documents == "lines"
+    copied(network, both, corpus.read_text(encoding="utf-8"), chars, of_lines=of_lines)
 
 
 def compare(saved: Checkpoint, corpus: EncodedCorpus) -> NgramModel:
@@ -137,11 +138,18 @@ def speed(network: Generator, both: Generator, rounds: int) -> None:
     )
 
 
-def copied(network: Generator, both: Generator, text: str, chars: int) -> None:
+def copied(
+    network: Generator, both: Generator, text: str, chars: int, *, of_lines: bool
+) -> None:
     """Print the share of pieces that stand in the corpus, with and without."""
     print("| | 10 characters | 20 | 40 | longest overlap |\n|---|---|---|---|---|")
     for name, generator in (("network", network), ("both", both)):
-        written = generator.generate(length=chars, seed=1)
+        # Lines are short documents, so that many of them are written.
+        count = chars // 7 if of_lines else 8
+        texts = generator.samples(
+            "", count, length=chars // 8, seed=1, batch_size=min(count, 64)
+        )
+        written = "\n".join(sample.text for sample in texts)
         found = novelty(written, [("corpus", text)])
         shares = " | ".join(f"{share or 0:.2%}" for share in found.shares.values())
         longest = len(found.longest.piece) if found.longest else 0
