@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+import pytest
+
 from textgen.config.model import ModelConfig
-from textgen.config.sizes import LITTLE_CHARS, LITTLE_TEXT, SIZES, size_options
+from textgen.config.sizes import (
+    LEAST_READ,
+    LITTLE_CHARS,
+    LITTLE_TEXT,
+    SIZES,
+    choose_size,
+    size_options,
+)
 
 
 def test_the_flags_whose_default_is_the_size_are_those_that_sizes_set() -> None:
@@ -13,6 +22,36 @@ def test_the_flags_whose_default_is_the_size_are_those_that_sizes_set() -> None:
         f.name for f in fields(ModelConfig) if f.metadata.get("flag_default") == "by --size"
     }
     assert by_size == {name for options in SIZES.values() for name in options}
+
+
+def test_a_size_is_taken_from_the_least_text_that_it_has_to_read() -> None:
+    enough = {name: float(least) for name, least in LEAST_READ.items()}
+    assert choose_size(10_000_000, enough) == "large"
+    for name, below in (("large", "medium"), ("medium", "small"), ("small", "tiny")):
+        enough[name] -= 1
+        assert choose_size(10_000_000, enough) == below
+
+
+@pytest.mark.parametrize(
+    ("chars_read", "epochs", "dropout"),
+    [(1.9e6, None, 0.0), (2e6, None, 0.1), (2e6, 1, 0.0), (None, 1, 0.0), (None, 2, 0.1)],
+)
+def test_text_that_is_read_less_than_twice_gets_no_dropout(
+    chars_read: float | None, epochs: int | None, dropout: float
+) -> None:
+    readable = None if chars_read is None else dict.fromkeys(SIZES, chars_read)
+    options, _ = size_options("medium", 1_000_000, readable=readable, epochs=epochs)
+    assert options["dropout"] == dropout
+
+
+def test_a_network_that_is_given_keeps_its_form_whatever_the_minutes() -> None:
+    given = ["num_layers", "units", "max_minutes"]
+    options, line = size_options("auto", 500_000, given, dict.fromkeys(SIZES, 1e6))
+    assert options == {"dropout": SIZES["medium"]["dropout"]}
+    assert line == (
+        "Size medium, for 500,000 characters of training text, enough time to read 2.0 "
+        "times that much: --dropout 0.1."
+    )
 
 
 def test_little_text_gets_settings_of_its_own_unless_they_are_given() -> None:

@@ -23,8 +23,8 @@ from textgen.wording import say
     "--size",
     type=click.Choice(["auto", *SIZES]),
     default="auto",
-    help="Size of the model; auto chooses by the amount of text. --num-layers, --units and "
-    "--dropout take precedence.  [default: auto]",
+    help="Size of the model; auto chooses by the amount of text and --max-minutes. "
+    "--num-layers, --units, --dropout and --sum-layers take precedence.  [default: auto]",
 )
 @click.option(
     "--resume",

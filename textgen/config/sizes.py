@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -84,6 +85,7 @@ def size_options(
     num_chars: int,
     given: Collection[str] = (),
     readable: Mapping[str, float] | None = None,
+    epochs: int | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The options of a size and for little text, and a sentence that explains them.
 
@@ -93,6 +95,7 @@ def size_options(
         given: names of options that the user set, which are not overridden. With
             `max_minutes`, the number of epochs is not limited.
         readable: see `choose_size`.
+        epochs: the most passes over the text; None if they are not limited.
 
     Returns:
         fields of `ModelConfig` and `TrainConfig`, and the sentence; both are empty if the
@@ -106,21 +109,26 @@ def size_options(
     --units 128 --dropout 0.5 --warmup-steps 40.
     """
     check_size(size)
-    name = choose_size(num_chars, readable) if size == "auto" else size
+    is_drawn = {"num_layers", "units"}.issubset(given)
+    name = choose_size(num_chars, None if is_drawn else readable)
+    name = name if size == "auto" else size
     is_little = num_chars < LITTLE_CHARS
     usual = {**SIZES[name], **(LITTLE_TEXT if is_little else {})}
     if "max_minutes" in given:
         usual.pop("epochs", None)
-    if readable is not None and readable[name] < FEW_PASSES * num_chars:
+    if "num_layers" in given:
+        # Whoever draws the network decides what leads where.
+        usual.pop("sum_layers", None)
+    passes = math.inf if readable is None else readable[name] / num_chars
+    if min(passes, epochs or math.inf) < FEW_PASSES:
         usual["dropout"] = 0.0
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
-    little = ", which is little" if is_little else ""
+    details = ", which is little" if is_little else ""
     if readable is not None:
-        passes = readable[name] / num_chars
-        little += f", read about {passes:.1f} times in the given minutes"
+        details += f", enough time to read {passes:.1f} times that much"
     flags = " ".join(_flag(key, value) for key, value in options.items())
-    line = f"Size {name}, {why} of training text{little}: {flags}."
+    line = f"Size {name}, {why} of training text{details}: {flags}."
     return options, line if options else ""
 
 

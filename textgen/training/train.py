@@ -46,7 +46,8 @@ def train(
         paths: files, directories, globs, or `-` for stdin; one or several.
         out: the run's directory; default: `checkpoints/` and the name of the first file.
         size: `tiny`, `small`, `medium`, `large`, or `auto`, which chooses layers, units and
-            dropout by the amount of text; explicit options take precedence.
+            dropout by the amount of text and `max_minutes`; explicit options take
+            precedence.
         resume: continue the run in `out`. On a CPU the result is bit for bit that of an
             uninterrupted run, given the same Keras backend, cores and `tune`, and no
             `max_minutes`.

@@ -16,7 +16,12 @@ from textgen.config.train import TrainConfig
 from textgen.errors import TrainingError
 from textgen.training.backend.keras import load_keras
 from textgen.training.loop.callbacks import Clock, StopOnNan
-from textgen.training.loop.messages import conclusion, nothing_left, stopped
+from textgen.training.loop.messages import (
+    conclusion,
+    introduction,
+    nothing_left,
+    stopped,
+)
 from textgen.training.loop.progress import COLUMNS, Budget, Progress
 from textgen.training.loop.remembering import foreseen_seconds
 from textgen.training.task.new import new_task
@@ -132,6 +137,18 @@ def progress_of(task: Task, step: int, waits: int = 0) -> Progress:
     best = step - 10 * waits
     row = {**dict.fromkeys(COLUMNS, 0.0), "step": best, "epoch": best / len(task.windows)}
     return Progress(step, 75.0, 2.345, best, waits, rows=[row])
+
+
+@pytest.mark.one_backend
+def test_the_first_line_says_how_many_minutes_the_epochs_take(task: Task) -> None:
+    backend = keras.backend.backend()
+    line = introduction(task, Progress(), backend, "float32")
+    assert "for 2 epochs at most, about 1 minute. Ctrl-C" in line
+    half = replace(progress_of(task, len(task.windows)), seconds=600.0)
+    assert "about 10 minutes." in introduction(task, half, backend, "float32")
+    limited = replace(task, train=replace(task.train, max_minutes=3.0))
+    line = introduction(limited, Progress(), backend, "float32")
+    assert "for 2 epochs or 3 minutes at most. Ctrl-C" in line
 
 
 def test_the_last_line_says_that_the_epochs_are_done(task: Task) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from textgen.checkpoint.runs import RunDirectory
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import SIZES
-from textgen.training.backend.choice import AUTO, expected_backend
+from textgen.training.backend.choice import AUTO, choose_backend, expected_backend
 from textgen.training.backend.speed import chars_per_second
 from textgen.training.task.new import new_task
 from textgen.training.task.pace import minutes_to_read, readable_chars
@@ -28,6 +29,7 @@ def task_of(folder: Path, num_chars: int, **options: Any) -> Task:
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", ""))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_many_minutes_make_no_large_network_for_little_text(tmp_path: Path) -> N
 def test_text_that_is_hardly_read_twice_gets_no_dropout(tmp_path: Path) -> None:
     task = task_of(tmp_path, 1_000_000, max_minutes=0.001)
     assert task.model.dropout == 0
-    assert "read about 0.0 times in the given minutes" in " ".join(task.notes)
+    assert "enough time to read 0.0 times that much" in " ".join(task.notes)
 
 
 def test_options_that_are_given_are_kept_whatever_the_minutes(tmp_path: Path) -> None:
@@ -65,6 +67,12 @@ def test_what_is_read_in_some_minutes_takes_these_minutes() -> None:
     read = readable_chars(model, 3.0, given=("units", "num_layers"))
     assert len(set(read.values())) == 1
     assert minutes_to_read(read["tiny"], model, backend) == pytest.approx(3)
+
+
+def test_the_backend_whose_speed_is_foreseen_is_the_one_that_trains() -> None:
+    model = ModelConfig(vocab_size=65)
+    choose_backend(AUTO, model)
+    assert os.environ["KERAS_BACKEND"] == expected_backend(AUTO, model)
 
 
 def test_a_cell_without_a_kernel_is_expected_to_be_slower() -> None:

@@ -31,7 +31,11 @@ VARIABLE = "KERAS_BACKEND"
 FASTEST: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"lstm": ("torch", "tensorflow", "jax"), "gru": ("jax", "tensorflow", "torch")}
 )
-"""The backends by cell, the fastest first, on a CPU."""
+"""The backends by cell, the fastest first, on a CPU.
+
+TensorFlow and JAX change places: JAX trains an LSTM of 128 or 256 units faster by less than
+a tenth, TensorFlow one of 512 units by more.
+"""
 
 WITHOUT_KERNEL = ("tensorflow", "jax", "torch")
 """The same for networks that run through Keras' own loop."""

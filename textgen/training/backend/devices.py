@@ -2,8 +2,7 @@
 
 A JAX program runs on one device, and a CPU is one device unless XLA is told otherwise
 before it starts, as `textgen.training.backend.process` does. Keras then splits every batch
-among the devices. TensorFlow's kernels distribute the lanes themselves, and PyTorch's
-threads share each operation.
+among the devices. The kernels of TensorFlow and PyTorch distribute the lanes themselves.
 """
 
 from __future__ import annotations

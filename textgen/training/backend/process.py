@@ -84,7 +84,7 @@ def tune_process(*, share_lanes: bool = True) -> None:
             kernels (`ModelConfig.has_kernel`), and `num_shares` above 1.
     """
     keep_memory()
-    # PyTorch's threads share operations, whatever the lanes.
+    # PyTorch's threads also share single operations, whatever the lanes.
     if share_lanes or wanted_backend() == "torch":
         set_environment()
 

@@ -18,22 +18,27 @@ import numpy as np
 from textgen.config.model import ModelConfig
 from textgen.model.architecture import recurrent_layers
 
-SHARES: Mapping[str, tuple[float, float, float]] = MappingProxyType(
+UNITS = (128, 256, 512)
+
+LSTM_SHARES: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
-        "tensorflow": (0.31, 0.34, 0.66),
-        "jax": (0.33, 0.37, 0.59),
-        "torch": (0.38, 0.50, 0.71),
+        "tensorflow": (0.32, 0.36, 0.75),
+        "jax": (0.34, 0.38, 0.65),
+        "torch": (0.39, 0.52, 0.79),
     }
 )
-"""The share that training reaches with layers of `UNITS`, by backend.
+"""The share that training an LSTM with layers of `UNITS` reaches, by backend.
 
 From the table of benchmarks/train_speed.py, float32; NumPy had 134 GFLOP/s there.
 """
 
-UNITS = (128, 256, 512)
+GRU_SHARE: Mapping[str, float] = MappingProxyType(
+    {"tensorflow": 0.34, "jax": 0.40, "torch": 0.26}
+)
+"""The same for a GRU, measured with 256 units."""
 
-WITHOUT_KERNEL = 0.6
-"""The share of networks that run through Keras' own loop, as a part of the others'."""
+OWN_LOOP_SHARE = 0.2
+"""The same for networks that run through Keras' own loop: 0.13 to 0.29 in that table."""
 
 FIRST_STEP: Mapping[str, float] = MappingProxyType(
     {"tensorflow": 7.0, "jax": 5.0, "torch": 1.0}
@@ -45,16 +50,23 @@ PRODUCT_REPEATS = 5
 
 
 def chars_per_second(model: ModelConfig, backend: str) -> float:
-    """Characters that training on a CPU reads in a second, within a factor of about 1.5.
+    """Characters that training on a CPU reads in a second.
+
+    Within a factor of about 1.5 for layers of 128 to 512 units and the usual batches.
 
     >>> small = ModelConfig(vocab_size=65, units=64)
     >>> chars_per_second(small, "torch") > chars_per_second(ModelConfig(65), "torch") > 0
     True
     """
-    share = float(np.interp(np.log2(model.units), np.log2(UNITS), SHARES[backend]))
+    return _share(model, backend) * product_speed() / flops_per_char(model)
+
+
+def _share(model: ModelConfig, backend: str) -> float:
     if not model.has_kernel:
-        share *= WITHOUT_KERNEL
-    return share * product_speed() / flops_per_char(model)
+        return OWN_LOOP_SHARE
+    if model.cell == "gru":
+        return GRU_SHARE[backend]
+    return float(np.interp(np.log2(model.units), np.log2(UNITS), LSTM_SHARES[backend]))
 
 
 def flops_per_char(model: ModelConfig) -> int:

@@ -68,13 +68,15 @@ def _limits(train: TrainConfig) -> str:
 
 
 def _pace(task: Task, progress: Progress, backend: str) -> str:
-    """How long the passes that are left take, if no minutes are given and none is known."""
+    """How long the remaining epochs take on a CPU; empty if `max_minutes` is the limit."""
     epochs = task.train.epochs
     if epochs is None or task.train.max_minutes is not None or not is_on_cpu():
         return ""
     num_chars = epochs * task.num_chars[0]
     left = 1 - progress.step / (epochs * len(task.windows))
     minutes = minutes_to_read(left * num_chars, task.model, backend)
+    if progress.step:
+        minutes = left / (1 - left) * progress.seconds / 60
     return f", about {count_of(max(1, round(minutes)), 'minute')}"
 
 

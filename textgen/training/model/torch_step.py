@@ -60,9 +60,9 @@ class TrainStep:
         count = torch.full_like(loss, nats.numel())
         if weights is not None:
             bits, count = bits * weights, weights.sum()
-        windows = len(nats)
+        num_lanes = len(nats)
         return {
-            "loss": _added(self._loss, loss * windows, loss.new_tensor(windows)),
+            "loss": _added(self._loss, loss * num_lanes, loss.new_tensor(num_lanes)),
             "bits_per_id": _added(self._bits, bits.sum(), count),
         }
 

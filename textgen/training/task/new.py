@@ -80,10 +80,10 @@ def new_task(
         set_by_user = [name for name, value in values.items() if value is not None]
         num_chars = prepared.corpus.train.num_chars
         model = replace(model, vocab_size=tokenizer.vocab_size)
-        minutes, readable = train.max_minutes, None
-        if minutes is not None and not has_gpu():
-            readable = readable_chars(model, minutes, backend, set_by_user)
-        usual, note = size_options(size, num_chars, set_by_user, readable)
+        readable = None
+        if train.max_minutes is not None and not has_gpu():
+            readable = readable_chars(model, train.max_minutes, backend, set_by_user)
+        usual, note = size_options(size, num_chars, set_by_user, readable, train.epochs)
         model = replace(model, **pick(ModelConfig, usual))
         train = replace(train, **pick(TrainConfig, usual))
         notes, facts = [note] * bool(note), {}
