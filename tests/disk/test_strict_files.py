@@ -25,12 +25,16 @@ from textgen.checkpoint.format import (
     save_checkpoint,
 )
 from textgen.errors import CheckpointError, TextgenError
+from textgen.ngrams.counting import count_ngrams
+from textgen.ngrams.model import NgramModel
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     arrays = {"optimizer.0": np.array(3, np.int64), "model.0": np.ones(2, np.float32)}
-    save_checkpoint(tmp_path / "last", checkpoint(), TrainingState({}, arrays))
+    ngrams = NgramModel(count_ngrams(np.array([0, 1, 2, 1] * 9, np.uint8), 3, 3), 0.1)
+    every_part = replace(checkpoint(), ngrams=ngrams)
+    save_checkpoint(tmp_path / "last", every_part, TrainingState({}, arrays))
     return tmp_path / "last"
 
 
