@@ -72,11 +72,11 @@ def _pace(task: Task, progress: Progress, backend: str) -> str:
     epochs = task.train.epochs
     if epochs is None or task.train.max_minutes is not None or not is_on_cpu():
         return ""
-    num_chars = epochs * task.num_chars[0]
-    left = 1 - progress.step / (epochs * len(task.windows))
-    minutes = minutes_to_read(left * num_chars, task.model, backend)
     if progress.step:
-        minutes = left / (1 - left) * progress.seconds / 60
+        left = epochs * len(task.windows) - progress.step
+        minutes = left * progress.seconds / progress.step / 60
+    else:
+        minutes = minutes_to_read(epochs * task.num_chars[0], task.model, backend)
     return f", about {count_of(max(1, round(minutes)), 'minute')}"
 
 
