@@ -14,6 +14,7 @@ import pytest
 from textgen.checkpoint.describe import as_text, describe, describe_layers
 from textgen.checkpoint.format import Checkpoint
 from textgen.config.model import ModelConfig
+from textgen.model.cells import CELLS
 from textgen.text.tokenizers.char import CharTokenizer
 
 FACTS = {
@@ -100,7 +101,7 @@ def test_norms_and_projections_are_shown_as_they_are() -> None:
     assert layers["output"] == {"bias": (3,)}
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("tied", [False, True])
 def test_the_parameters_of_all_gates_add_up(

@@ -106,7 +106,7 @@ def test_a_hostile_tokenizer_is_refused(
         ({"dropout": "0.5"}, "dropout='0.5' must be float, not str"),
         ({"dropout": float("nan")}, "NaN is not a JSON number"),
         ({"layer_norm": 1}, "layer_norm=1 must be bool, not int"),
-        ({"cell": "\x1b[2J"}, "cell='\\x1b[2J' must be one of lstm, gru, rnn"),
+        ({"cell": "\x1b[2J"}, "cell='\\x1b[2J' must be one of lstm, gru, rnn, coupled"),
         ({"\x1b[2J": 1}, "unknown option '\\x1b[2J'"),
         ({"x" * 10_000: 1}, "xxxxxx..."),
     ],

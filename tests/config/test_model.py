@@ -10,7 +10,7 @@ from tests.config.helpers import refusal
 from textgen.config.model import ModelConfig
 
 MODEL_REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({"cell": "LSTM"}, "cell='LSTM' must be one of lstm, gru, rnn."),
+    ({"cell": "LSTM"}, "cell='LSTM' must be one of lstm, gru, rnn, coupled."),
     ({"vocab_size": 0}, "vocab_size=0 must be at least 1."),
     ({"num_layers": 0}, "num_layers=0 must be at least 1."),
     ({"units": -5}, "units=-5 must be at least 1."),

@@ -18,6 +18,7 @@ from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError, TokenizerError
 from textgen.generation.decoding.prompts import UnknownCharacterWarning
 from textgen.generation.generator import Generator
+from textgen.model.cells import CELLS
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -100,7 +101,7 @@ def test_two_streams_at_once_do_not_disturb_each_other() -> None:
 # --- what is read before ---
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("prompt", ["a", "abcbca", "abc\n" * 300])
 def test_a_prompt_is_read_from_the_zero_state(cell: str, prompt: str) -> None:
     generator = random_model(ABC, cell=cell)

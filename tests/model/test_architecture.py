@@ -94,7 +94,7 @@ def test_every_layer_has_a_name_of_its_own_and_reads_only_earlier_ones() -> None
 def num_parameters_by_hand(config: ModelConfig) -> int:
     """The textbook's count: each gate has two matrices and a bias (a GRU's two)."""
     u, e, v = config.units, config.embedding_dim, config.vocab_size
-    gates = {"lstm": 4, "gru": 3, "rnn": 1}[config.cell]
+    gates = {"lstm": 4, "gru": 3, "rnn": 1, "coupled": 3}[config.cell]
     biases = 2 if config.cell == "gru" else 1
     norm = 2 * u if config.layer_norm else 0
     first = gates * (e * u + u * u + biases * u) + norm

@@ -12,6 +12,7 @@ from textgen.checkpoint.format import Checkpoint
 from textgen.config.model import ModelConfig
 from textgen.disk.names import shareable_name, shareable_run
 from textgen.model.architecture import layers
+from textgen.model.cells import CELLS
 from textgen.model.layers import Shape
 from textgen.ngrams.model import NgramModel
 from textgen.wording import count_of, few, one_line, percent, shown
@@ -128,7 +129,7 @@ def _summary(description: Mapping[str, Any]) -> str:
     model, bits = description["model"], description["score"].get("val_bits_per_char")
     score = f"{bits:.2f} bits per character" if _is_number(bits) else "not evaluated yet"
     return (
-        f"{model['cell'].upper()}, {count_of(model['num_layers'], 'layer')} of "
+        f"{CELLS[model['cell']].title}, {count_of(model['num_layers'], 'layer')} of "
         f"{count_of(model['units'], 'unit')}, "
         f"{count_of(description['num_parameters'], 'parameter')}; {score}"
     )

@@ -106,7 +106,7 @@ def option_choices(kind: type, name: str) -> tuple[str, ...]:
 
     >>> from textgen.config.model import ModelConfig
     >>> option_choices(ModelConfig, "cell")
-    ('lstm', 'gru', 'rnn')
+    ('lstm', 'gru', 'rnn', 'coupled')
     """
     choices: tuple[str, ...] = kind.__dataclass_fields__[name].metadata["choices"]  # type: ignore[attr-defined]
     return choices

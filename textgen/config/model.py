@@ -47,7 +47,11 @@ class ModelConfig:
     """
 
     vocab_size: int
-    cell: str = option("lstm", "Recurrent cell.", tuple(CELLS))
+    cell: str = option(
+        "lstm",
+        "Recurrent cell; coupled: an LSTM whose input gate is 1 - forget gate.",
+        tuple(CELLS),
+    )
     num_layers: int = option(2, "Number of recurrent layers.", flag_default="by --size")
     units: int = option(256, "Units in each recurrent layer.", flag_default="by --size")
     embedding_dim: int = option(64, "Size of the character embeddings.")

@@ -12,19 +12,24 @@ class Cell:
     Args:
         gates: names of the blocks of `units` columns in a kernel, left to right, in the
             order in which Keras stores them.
+        title: what people call it.
         num_biases: rows of the bias; 1 means a plain vector.
-        has_kernel: whether `textgen.training.model.kernels` can train it on a CPU.
+        kernel: the cell whose equations in `textgen.training.model.kernels` train it on a
+            CPU; None if it runs through Keras' own loop.
     """
 
     gates: tuple[str, ...]
+    title: str
     num_biases: int = 1
-    has_kernel: bool = True
+    kernel: str | None = None
 
 
 CELLS = {
-    "lstm": Cell(("input", "forget", "cell", "output")),
+    "lstm": Cell(("input", "forget", "cell", "output"), "LSTM", kernel="lstm"),
     # In cuDNN's form, a GRU has one bias for its input and one for its state.
-    "gru": Cell(("update", "reset", "candidate"), num_biases=2),
-    "rnn": Cell(("hidden",), has_kernel=False),
+    "gru": Cell(("update", "reset", "candidate"), "GRU", num_biases=2, kernel="gru"),
+    "rnn": Cell(("hidden",), "RNN"),
+    # An LSTM's kernel computes it: 1 - forget gate is a gate with negated weights.
+    "coupled": Cell(("forget", "cell", "output"), "Coupled LSTM", kernel="lstm"),
 }
 """Every cell, by its name in `ModelConfig.cell`."""

@@ -103,7 +103,13 @@ class Recurrent(Layer):
     @property
     def has_kernel(self) -> bool:
         """Whether this package's kernels can train it on a CPU."""
-        return self._cell.has_kernel and not self.dropout
+        return self._cell.kernel is not None and not self.dropout
+
+    @property
+    def kernel_width(self) -> int:
+        """Columns of each matrix in training, where a kernel may compute more gates."""
+        cell = CELLS[self._cell.kernel] if self._cell.kernel else self._cell
+        return len(cell.gates) * self.units
 
     @property
     def shapes(self) -> dict[str, Shape]:

@@ -27,6 +27,7 @@ from textgen.generation.scoring.score import (
     surprises,
 )
 from textgen.generation.scoring.segments import SEGMENT_CHARS, segments
+from textgen.model.cells import CELLS
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
@@ -87,7 +88,7 @@ def test_known_probabilities_give_the_known_sum() -> None:
     assert found.bits_per_char == pytest.approx(1.5, abs=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("length", [1, 2, 511, 512, 513, 1100])
 def test_the_score_is_the_sum_over_single_steps(cell: str, length: int) -> None:
     tokenizer = CharTokenizer("\nabcd")

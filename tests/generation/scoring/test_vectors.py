@@ -13,6 +13,7 @@ from textgen.errors import ConfigError
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
 from textgen.generation.scoring.vectors import encode, similarity
+from textgen.model.cells import CELLS
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
@@ -36,7 +37,7 @@ def stepped_vector(network: Network, ids: list[int]) -> np.ndarray:
     return state[-1, 0, 0]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "tokenizer",
     [CharTokenizer("abc"), CharTokenizer("abc", end_of_document=True), ByteTokenizer()],

@@ -28,6 +28,7 @@ from textgen.training.backend.keras import load_keras
 
 LSTM, GRU = (ModelConfig(vocab_size=3, cell=cell) for cell in ("lstm", "gru"))
 RNN = ModelConfig(vocab_size=3, cell="rnn")
+COUPLED = ModelConfig(vocab_size=3, cell="coupled")
 LOOP = ModelConfig(vocab_size=3, recurrent_dropout=0.1)
 
 pytestmark = pytest.mark.one_backend
@@ -66,10 +67,11 @@ def chosen(
     [
         (LSTM, FASTEST["lstm"]),
         (GRU, FASTEST["gru"]),
+        (COUPLED, FASTEST["lstm"]),
         (RNN, WITHOUT_KERNEL),
         (LOOP, WITHOUT_KERNEL),
     ],
-    ids=["lstm", "gru", "rnn", "recurrent dropout"],
+    ids=["lstm", "gru", "coupled", "rnn", "recurrent dropout"],
 )
 def test_without_a_name_the_fastest_installed_one_is_taken(
     model: ModelConfig, order: Sequence[str], installed: Callable[..., None]

@@ -35,7 +35,6 @@ from textgen.training.model.recurrent import WholeSequence, to_numpy
 
 keras = load_keras()
 
-CELL_NAMES = ("lstm", "gru", "rnn")
 SIZES = (
     {"num_layers": 1, "units": 8, "embedding_dim": 5},
     {"num_layers": 3, "units": 6, "embedding_dim": 6, "sum_layers": True},
@@ -46,7 +45,7 @@ FEATURES = ("tie_embeddings", "layer_norm", "residual")
 def architectures() -> Iterator[Any]:
     """All of them; those with all features or none for every backend."""
     for cell, sizes, *values in itertools.product(
-        CELL_NAMES, SIZES, *[(False, True)] * len(FEATURES)
+        CELLS, SIZES, *[(False, True)] * len(FEATURES)
     ):
         is_extreme = (sizes == SIZES[1]) if all(values) else not any(values)
         marks = () if is_extreme else (pytest.mark.one_backend,)
@@ -95,7 +94,7 @@ def test_both_halves_know_every_kind_of_layer_and_every_cell() -> None:
     assert set(kinds.KINDS) == set(numpy_kinds.KINDS) == described
     assert list(recurrent.CELLS) == list(numpy_recurrent.CELLS) == list(CELLS)
     for name, cell in CELLS.items():
-        assert issubclass(recurrent.CELLS[name], WholeSequence) is cell.has_kernel
+        assert issubclass(recurrent.CELLS[name], WholeSequence) is (cell.kernel is not None)
         assert len(numpy_recurrent.CELLS[name].gate_scales) == len(cell.gates)
 
 

@@ -55,6 +55,7 @@ def test_weights_and_metrics_are_those_of_keras(optimizer: str, clip_norm: float
         {"tie_embeddings": True},
         {"cell": "gru", "num_layers": 3, "residual": True},
         {"cell": "rnn"},
+        {"cell": "coupled"},
     ],
     ids=str,
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from textgen.training.backend.keras import load_keras
+from textgen.training.model.cells.coupled import CoupledLSTM
 from textgen.training.model.cells.gru import GRU
 from textgen.training.model.cells.lstm import LSTM
 from textgen.training.model.kernels import has_device
@@ -17,9 +18,18 @@ from textgen.training.model.kernels import has_device
 keras = load_keras()
 BACKEND = keras.backend.backend()
 
+
+class CoupledByKeras(CoupledLSTM):
+    """The coupled LSTM, of which Keras has none, in Keras' own loop."""
+
+    def fits_kernel(self, training: bool) -> bool:
+        return False
+
+
 LAYERS = {
     "lstm": (LSTM, keras.layers.LSTM),
     "gru": (GRU, keras.layers.GRU),
+    "coupled": (CoupledLSTM, CoupledByKeras),
 }
 both_cells = pytest.mark.parametrize("cell", LAYERS)
 
@@ -58,7 +68,7 @@ def random_batch(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Inputs, and as many initial states as the cell has."""
     rng = np.random.default_rng([batch, time, features, units])
-    shapes = [(batch, time, features)] + [(batch, units)] * (2 if cell == "lstm" else 1)
+    shapes = [(batch, time, features)] + [(batch, units)] * (1 if cell == "gru" else 2)
     x, *states = (rng.normal(size=shape).astype("float32") for shape in shapes)
     return x, states
 

@@ -20,6 +20,7 @@ from textgen.config.arguments import one_of
 from textgen.config.model import ModelConfig
 from textgen.disk.places import home
 from textgen.errors import BackendError
+from textgen.model.cells import CELLS
 from textgen.wording import install_command
 
 TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -31,7 +32,7 @@ VARIABLE = "KERAS_BACKEND"
 FASTEST: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"lstm": ("torch", "tensorflow", "jax"), "gru": ("jax", "tensorflow", "torch")}
 )
-"""The backends by cell, the fastest first, on a CPU.
+"""The backends by kernel, the fastest first, on a CPU.
 
 TensorFlow and JAX change places: JAX trains an LSTM of 128 or 256 units faster by less than
 a tenth, TensorFlow one of 512 units by more.
@@ -164,7 +165,8 @@ def by_speed(model: ModelConfig) -> tuple[str, ...]:
     >>> by_speed(ModelConfig(vocab_size=65, units=512))
     ('torch', 'tensorflow', 'jax')
     """
-    return FASTEST[model.cell] if model.has_kernel else WITHOUT_KERNEL
+    kernel = CELLS[model.cell].kernel
+    return FASTEST[kernel] if kernel and model.has_kernel else WITHOUT_KERNEL
 
 
 def _first_installed(order: Sequence[str]) -> str:

@@ -80,7 +80,7 @@ def flops_per_char(model: ModelConfig) -> int:
     """
     num_weights = model.units * model.vocab_size
     for layer in recurrent_layers(model):
-        num_weights += layer.gate_width * (layer.inputs + layer.units)
+        num_weights += layer.kernel_width * (layer.inputs + layer.units)
     # One multiplication and one addition, once forward and twice backward.
     return 2 * 3 * num_weights
 

@@ -53,7 +53,7 @@ def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
     if not (is_on_cpu() and INSTRUCTIONS & processor_flags()):
         return "float32"
     layer = recurrent_layers(model)[0]
-    sizes = (train.batch_size, layer.units, layer.gate_width)
+    sizes = (train.batch_size, layer.units, layer.kernel_width)
     float32, bfloat16 = (
         min(repeat(product_loop(dtype, *sizes), number=1, repeat=10))
         for dtype in ("float32", "bfloat16")

@@ -95,11 +95,13 @@ class WholeSequence:
             self.product_dtype,
             sequences,
             tuple(initial_state),
-            keras.ops.convert_to_tensor(cell.kernel),
-            keras.ops.convert_to_tensor(cell.recurrent_kernel),
-            keras.ops.convert_to_tensor(cell.bias),
+            *map(self.kernel_weight, (cell.kernel, cell.recurrent_kernel, cell.bias)),
         )
         return outputs[:, -1], outputs, list(states)
+
+    def kernel_weight(self, weight: Any) -> Any:
+        """A weight of the cell as the kernel takes it."""
+        return keras.ops.convert_to_tensor(weight)
 
     def fits_kernel(self: Any, training: bool) -> bool:
         """Whether a call without a mask runs through the kernel."""

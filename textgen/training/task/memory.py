@@ -37,7 +37,7 @@ def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) 
     parameters = (2 + SLOTS[train.optimizer]) * model.num_parameters
     # Gates may be kept as bfloat16, unless that is ruled out.
     gate_bytes = 4 if train.compute_dtype == "float32" else 2
-    gates = sum(layer.gate_width for layer in recurrent_layers(model))
+    gates = sum(layer.kernel_width for layer in recurrent_layers(model))
     return 4 * parameters + train.window_chars * (gate_bytes * gates + 4 * model.vocab_size)
 
 

@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 
 from textgen.generation.network.cells.base import Cell, CellWeights
+from textgen.generation.network.cells.coupled import CoupledLSTM
 from textgen.generation.network.cells.gru import GRU
 from textgen.generation.network.cells.lstm import LSTM
 from textgen.generation.network.cells.rnn import RNN
 from textgen.generation.network.layers.base import BoundLayer, Floats, Outputs, Weights
 from textgen.model import layers
 
-CELLS: dict[str, type[Cell]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+CELLS: dict[str, type[Cell]] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "rnn": RNN,
+    "coupled": CoupledLSTM,
+}
 """The equations of every cell of `textgen.model.cells`."""
 
 

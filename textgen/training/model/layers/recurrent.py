@@ -7,12 +7,18 @@ from typing import Any
 from textgen.model import layers
 from textgen.training.backend.floats import DTYPE
 from textgen.training.backend.loaded import keras
+from textgen.training.model.cells.coupled import CoupledLSTM
 from textgen.training.model.cells.gru import GRU
 from textgen.training.model.cells.lstm import LSTM
 from textgen.training.model.cells.rnn import SimpleRNN
 from textgen.training.model.layers.base import Building
 
-CELLS: dict[str, Any] = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
+CELLS: dict[str, Any] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "rnn": SimpleRNN,
+    "coupled": CoupledLSTM,
+}
 """The Keras layer of every cell of `textgen.model.cells`."""
 
 
