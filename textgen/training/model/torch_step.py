@@ -81,13 +81,20 @@ class TrainStep:
         if optimizer.global_clipnorm:
             norm = torch.nn.utils.get_total_norm(gradients)
             excess = torch.clamp(norm / optimizer.global_clipnorm, min=1.0)
+        # Each as it lies in memory, which is how it is read.
+        values, first, second, changes = (
+            [
+                x.T if turned else x
+                for x, turned in zip(tensors, self._transposed, strict=True)
+            ]
+            for tensors in (self._values, *self._moments, gradients)
+        )
         for decay, group in self._groups:
             adam(
-                [self._values[number] for number in group],
-                # It reads memory in order; kernels are transposed for PyTorch's LSTM.
-                [gradients[number].contiguous() for number in group],
-                [self._moments[0][number] for number in group],
-                [self._moments[1][number] for number in group],
+                [values[number] for number in group],
+                [changes[number].contiguous() for number in group],
+                [first[number] for number in group],
+                [second[number] for number in group],
                 [],
                 # PyTorch counts the step itself.
                 [torch.full((), step - 1.0, device=device) for _ in group],
@@ -111,18 +118,31 @@ class TrainStep:
 
     @cached_property
     def _values(self) -> list[torch.Tensor]:
-        values = [variable.value for variable in self._variables]
-        for value in values:
-            # An orthogonal initializer leaves a transposed matrix.
-            value.data = value.data.contiguous()
-        return values
+        return self._arranged([variable.value for variable in self._variables])
 
     @cached_property
     def _moments(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         optimizer = self.model.optimizer
         numbers = [optimizer._get_variable_index(variable) for variable in self._variables]
-        first = [optimizer._momentums[number].value for number in numbers]
-        return first, [optimizer._velocities[number].value for number in numbers]
+        first, second = (
+            self._arranged([moments[number].value for number in numbers])
+            for moments in (optimizer._momentums, optimizer._velocities)
+        )
+        return first, second
+
+    def _arranged(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Put each variable's tensor into the order in memory that is read fastest."""
+        for x, turned in zip(tensors, self._transposed, strict=True):
+            x.data = x.T.contiguous().T if turned else x.data.contiguous()
+        return tensors
+
+    @cached_property
+    def _transposed(self) -> list[bool]:
+        """Which variables PyTorch's LSTM reads transposed, without a copy if they lie so."""
+        layers: list[Any] = [x for x in self.model.layers if isinstance(x, WholeSequence)]
+        cells = [layer.cell for layer in layers]
+        matrices = {id(v) for cell in cells for v in (cell.kernel, cell.recurrent_kernel)}
+        return [id(variable) in matrices for variable in self._variables]
 
     @cached_property
     def _groups(self) -> list[tuple[float, list[int]]]:
