@@ -138,7 +138,7 @@ class TrainStep:
 
     @cached_property
     def _transposed(self) -> list[bool]:
-        """Which variables PyTorch's LSTM reads transposed, without a copy if they lie so."""
+        """Which variables PyTorch's LSTM reads transposed: then it needs no copy."""
         layers: list[Any] = [x for x in self.model.layers if isinstance(x, WholeSequence)]
         cells = [layer.cell for layer in layers]
         matrices = {id(v) for cell in cells for v in (cell.kernel, cell.recurrent_kernel)}
