@@ -8,6 +8,7 @@ import pytest
 
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import (
+    FEW_PASSES,
     LEAST_READ,
     LITTLE_CHARS,
     LITTLE_TEXT,
@@ -34,9 +35,9 @@ def test_a_size_is_taken_from_the_least_text_that_it_has_to_read() -> None:
 
 @pytest.mark.parametrize(
     ("chars_read", "epochs", "dropout"),
-    [(1.9e6, None, 0.0), (2e6, None, 0.1), (2e6, 1, 0.0), (None, 1, 0.0), (None, 2, 0.1)],
+    [(2.9e6, None, 0.0), (3e6, None, 0.1), (3e6, 1, 0.0), (None, 1, 0.0), (None, 3, 0.1)],
 )
-def test_text_that_is_read_less_than_twice_gets_no_dropout(
+def test_text_that_is_read_less_than_three_times_gets_no_dropout(
     chars_read: float | None, epochs: int | None, dropout: float
 ) -> None:
     readable = None if chars_read is None else dict.fromkeys(SIZES, chars_read)
@@ -44,12 +45,20 @@ def test_text_that_is_read_less_than_twice_gets_no_dropout(
     assert options["dropout"] == dropout
 
 
+def test_few_passes_get_a_rate_of_their_own_for_the_default_optimizer() -> None:
+    options, line = size_options("medium", 1_000_000, epochs=2)
+    assert FEW_PASSES.items() <= options.items()
+    assert "--learning-rate 0.015 --beta-2 0.98 --warmup-steps 50" in line
+    options, _ = size_options("medium", 1_000_000, ["optimizer"], epochs=2)
+    assert options == {**SIZES["medium"], "dropout": 0.0}
+
+
 def test_a_network_that_is_given_keeps_its_form_whatever_the_minutes() -> None:
     given = ["num_layers", "units", "max_minutes"]
-    options, line = size_options("auto", 500_000, given, dict.fromkeys(SIZES, 1e6))
+    options, line = size_options("auto", 500_000, given, dict.fromkeys(SIZES, 1.5e6))
     assert options == {"dropout": SIZES["medium"]["dropout"]}
     assert line == (
-        "Size medium, for 500,000 characters of training text, enough time to read 2.0 "
+        "Size medium, for 500,000 characters of training text, enough time to read 3.0 "
         "times that much: --dropout 0.1."
     )
 

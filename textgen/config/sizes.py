@@ -37,8 +37,17 @@ LEAST_READ = {
 }
 """Measured by benchmarks/sizes.py."""
 
-FEW_PASSES = 2
-"""In fewer passes over a text nothing is memorised, and dropout only slows learning."""
+FEW = 3
+"""In fewer passes over a text nothing is memorised, and each step has to teach more."""
+
+FEW_PASSES: dict[str, Any] = {
+    "dropout": 0.0,
+    "learning_rate": 0.015,
+    # Adam forgets the large gradients of the beginning sooner, so it can begin sooner.
+    "beta_2": 0.98,
+    "warmup_steps": 50,
+}
+"""Options for fewer than `FEW` passes, measured by benchmarks/quality.py."""
 
 LITTLE_TEXT: dict[str, Any] = {
     # Few characters per step: otherwise a pass has too few steps to learn from, and the
@@ -120,8 +129,9 @@ def size_options(
         # Whoever draws the network decides what leads where.
         usual.pop("sum_layers", None)
     passes = math.inf if readable is None else readable[name] / num_chars
-    if min(passes, epochs or math.inf) < FEW_PASSES:
-        usual["dropout"] = 0.0
+    if min(passes, epochs or math.inf) < FEW:
+        # The rate is that of the default optimizer.
+        usual |= {"dropout": 0.0} if "optimizer" in given else FEW_PASSES
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     details = ", which is little" if is_little else ""

@@ -10,10 +10,11 @@ from textgen.config.fields import (
     check_above_zero,
     check_at_least,
     check_at_most,
+    check_fraction,
     check_types_and_choices,
     option,
 )
-from textgen.config.sizes import LITTLE_TEXT
+from textgen.config.sizes import FEW, FEW_PASSES, LITTLE_TEXT
 from textgen.errors import ConfigError
 
 # Enough for a reasonable first model; early stopping may end training sooner.
@@ -53,11 +54,21 @@ class TrainConfig:
     optimizer: str = option(
         "adamw", "Optimizer.", ("adam", "adamw", "rmsprop", "lion", "muon")
     )
-    learning_rate: float = option(0.01, "Peak learning rate.")
+    learning_rate: float = option(
+        0.01,
+        "Peak learning rate.",
+        flag_default=f"0.01; {FEW_PASSES['learning_rate']} for fewer than {FEW} passes",
+    )
+    beta_2: float = option(
+        0.999,
+        "Decay rate of Adam's running mean of squared gradients (adam, adamw).",
+        flag_default=f"0.999; {FEW_PASSES['beta_2']} for fewer than {FEW} passes",
+    )
     warmup_steps: int = option(
         100,
         "Steps of linear warm-up to the peak rate.",
-        flag_default=f"100; {LITTLE_TEXT['warmup_steps']} for little text",
+        flag_default=f"100; {FEW_PASSES['warmup_steps']} for fewer than {FEW} passes, "
+        f"{LITTLE_TEXT['warmup_steps']} for little text",
     )
     final_rate: float = option(
         0.05, "Cosine decay ends at this fraction of the peak rate; 1 disables decay."
@@ -105,6 +116,7 @@ class TrainConfig:
         if self.memory != 0 and self.memory < 2:
             raise ConfigError(f"memory={self.memory} must be 0 (off) or at least 2.")
         check_above_zero(self, "learning_rate", "max_minutes")
+        check_fraction(self, "beta_2")
         if not 0 <= self.final_rate <= 1:
             raise ConfigError(f"final_rate={self.final_rate} must be from 0 to 1.")
 

@@ -61,3 +61,9 @@ def test_weight_decay_leaves_biases_alone() -> None:
     decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
     assert any(path.endswith("kernel") for path in decayed)
     assert not any(path.endswith("bias") for path in decayed)
+
+
+def test_beta_2_is_that_of_adam() -> None:
+    for name in ("adam", "adamw"):
+        train = TrainConfig(optimizer=name, beta_2=0.9)
+        assert make_optimizer(ModelConfig(vocab_size=5), train).beta_2 == 0.9

@@ -24,6 +24,8 @@ def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
         "weight_decay": model.weight_decay,
         "global_clipnorm": train.clip_norm or None,
     }
+    if train.optimizer in ("adam", "adamw"):
+        common["beta_2"] = train.beta_2
     if train.optimizer == "muon":
         # Muon is for hidden matrices. Its inner AdamW updates the output layer, and the
         # biases of a GRU, which have two rows.
