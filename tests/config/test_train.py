@@ -28,7 +28,13 @@ TRAIN_REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"final_rate": 1.1}, "final_rate=1.1 must be from 0 to 1."),
     (
         {"optimizer": "sgd"},
-        "optimizer='sgd' must be one of adam, adamw, rmsprop, lion, muon.",
+        "optimizer='sgd' must be one of adam, adamw, rmsprop, lion, muon, lamb, lars.",
+    ),
+    (
+        {"optimizer": "lars"},
+        "optimizer='lars' needs a `learning_rate`, since the default, 0.01, is made for "
+        "Adam: a step of LARS moves a matrix by a thousandth of its norm times the rate. "
+        "Try learning_rate=10.",
     ),
 ]
 

@@ -20,6 +20,9 @@ from textgen.errors import ConfigError
 # Enough for a reasonable first model; early stopping may end training sooner.
 DEFAULT_STEPS = 2000
 
+DEFAULT_RATE = 0.01
+"""For the kinds of Adam; LARS needs one about a thousand times as high."""
+
 MOST_MEMORY = 16
 """The longest n-grams that a memory has; longer ones predict nothing more."""
 
@@ -52,12 +55,15 @@ class TrainConfig:
         "learning rate then follows the clock, so runs are not exactly reproducible.",
     )
     optimizer: str = option(
-        "adamw", "Optimizer.", ("adam", "adamw", "rmsprop", "lion", "muon")
+        "adamw",
+        "Optimizer; lamb and lars are for many lanes.",
+        ("adam", "adamw", "rmsprop", "lion", "muon", "lamb", "lars"),
     )
     learning_rate: float = option(
-        0.01,
+        DEFAULT_RATE,
         "Peak learning rate.",
-        flag_default=f"0.01; {FEW_PASSES['learning_rate']} for fewer than {FEW} passes",
+        flag_default=f"{DEFAULT_RATE}; {FEW_PASSES['learning_rate']} for fewer than {FEW} "
+        "passes; none for lars",
     )
     beta_2: float = option(
         0.999,
@@ -117,6 +123,12 @@ class TrainConfig:
             raise ConfigError(f"memory={self.memory} must be 0 (off) or at least 2.")
         check_above_zero(self, "learning_rate", "max_minutes")
         check_fraction(self, "beta_2")
+        if self.optimizer == "lars" and self.learning_rate == DEFAULT_RATE:
+            raise ConfigError(
+                "optimizer='lars' needs a `learning_rate`, since the default, "
+                f"{DEFAULT_RATE}, is made for Adam: a step of LARS moves a matrix by a "
+                "thousandth of its norm times the rate. Try learning_rate=10."
+            )
         if not 0 <= self.final_rate <= 1:
             raise ConfigError(f"final_rate={self.final_rate} must be from 0 to 1.")
 

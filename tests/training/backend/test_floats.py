@@ -39,15 +39,15 @@ def default(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.cell)
-# Muon has AdamW in it.
+# Muon has AdamW in it, and LARS is our own.
 @pytest.mark.parametrize(
-    "optimizer", [pytest.param("adamw", marks=pytest.mark.one_backend), "muon"]
+    "optimizer", [pytest.param("adamw", marks=pytest.mark.one_backend), "muon", "lars"]
 )
 def test_every_part_of_a_model_is_float32(
     config: ModelConfig, optimizer: str, default: str
 ) -> None:
     model = build_model(config, batch_size=2)
-    compile_model(model, config, TrainConfig(optimizer=optimizer))
+    compile_model(model, config, TrainConfig(optimizer=optimizer, learning_rate=0.1))
     model.optimizer.build(model.trainable_variables)
     layers = [layer for layer in model.layers if layer.name != "ids"]
     assert {layer.dtype_policy.name for layer in layers} == {"float32"}

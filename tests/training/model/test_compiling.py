@@ -24,13 +24,15 @@ on_tensorflow = pytest.mark.one_backend
         pytest.param("rmsprop", marks=on_tensorflow),
         pytest.param("lion", marks=on_tensorflow),
         "muon",
+        pytest.param("lamb", marks=on_tensorflow),
+        "lars",
     ],
 )
 @pytest.mark.slow
 def test_every_optimizer_lowers_the_score(
     book: Path, tmp_path: Path, optimizer: str
 ) -> None:
-    rate = 0.001 if optimizer in ("lion", "rmsprop") else 0.01
+    rate = {"lion": 0.001, "rmsprop": 0.001, "lamb": 0.04, "lars": 10}.get(optimizer, 0.01)
     options = {**SMALL, "optimizer": optimizer, "weight_decay": 0.01, "eval_every": 30}
     run = textgen.train(book, tmp_path / "run", learning_rate=rate, epochs=2, **options)
     scores = [float(row["val_bits_per_char"]) for row in rows_of(run)]

@@ -43,7 +43,8 @@ def trained(config: ModelConfig, train: TrainConfig, *, short: bool) -> tuple[An
 @pytest.mark.parametrize("clip_norm", [0.0, 0.05])
 def test_weights_and_metrics_are_those_of_keras(optimizer: str, clip_norm: float) -> None:
     config = ModelConfig(**SMALL)
-    train = TrainConfig(optimizer=optimizer, clip_norm=clip_norm)
+    rate = 0.5 if optimizer == "lars" else 0.01
+    train = TrainConfig(optimizer=optimizer, learning_rate=rate, clip_norm=clip_norm)
     assert_same(config, train)
 
 

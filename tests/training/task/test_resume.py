@@ -55,6 +55,22 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
         np.testing.assert_array_equal(last[name], array)
 
 
+@pytest.mark.slow
+def test_a_run_with_lars_is_resumed_bit_for_bit(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**INTERRUPTED, "optimizer": "lars", "learning_rate": 10}
+    whole = textgen.train(book, tmp_path / "whole", **options)
+    stop_after(monkeypatch, 31)
+    with pytest.raises(KeyboardInterrupt):
+        textgen.train(book, tmp_path / "halves", **options)
+    monkeypatch.undo()
+    halves = textgen.train(book, tmp_path / "halves", resume=True, quiet=True)
+    last = load_checkpoint(halves / "last").weights
+    for name, array in load_checkpoint(whole / "last").weights.items():
+        np.testing.assert_array_equal(last[name], array)
+
+
 def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Make training believe that a person pressed Ctrl-C in the step before `steps`."""
     real, load = fit_module.StopOnRequest, fit_module.stored_progress

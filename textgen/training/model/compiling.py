@@ -10,6 +10,7 @@ from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.training.backend.floats import DTYPE, float32_by_default
 from textgen.training.backend.loaded import keras
+from textgen.training.model.lars import LARS
 
 
 @float32_by_default()
@@ -20,7 +21,7 @@ def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
     <class '...Lion'>
     """
     common: dict[str, Any] = {
-        "learning_rate": train.learning_rate,
+        "learning_rate": float(train.learning_rate),
         "weight_decay": model.weight_decay,
         "global_clipnorm": train.clip_norm or None,
     }
@@ -33,18 +34,20 @@ def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
             "adam_weight_decay": model.weight_decay,
             "exclude_layers": ["output", "bias"],
         }
-    optimizer = getattr(keras.optimizers, OPTIMIZERS[train.optimizer])(**common)
+    optimizer = OPTIMIZERS[train.optimizer](**common)
     # Biases and norms are not matrices: decay would only distort their scale.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
 OPTIMIZERS = {
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "rmsprop": "RMSprop",
-    "lion": "Lion",
-    "muon": "Muon",
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "lion": keras.optimizers.Lion,
+    "muon": keras.optimizers.Muon,
+    "lamb": keras.optimizers.Lamb,
+    "lars": LARS,
 }
 
 

@@ -12,7 +12,7 @@ from textgen.memory import gigabytes, memory_errors, memory_limit
 from textgen.model.architecture import recurrent_layers
 from textgen.training.task.task import Task
 
-SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "lion": 1, "muon": 1}
+SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "lion": 1, "muon": 1, "lamb": 2, "lars": 1}
 """Numbers that an optimizer keeps for each parameter, at least."""
 
 ADVICE = (
