@@ -31,11 +31,11 @@ LEAST_CHARS = {
 # are the characters that a size has to read to overtake the one below.
 LEAST_READ = {
     "tiny": 0,
-    "small": 1_500_000,
-    "medium": 3_000_000,
+    "small": 1_000_000,
+    "medium": 2_000_000,
     "large": 6_000_000,
 }
-"""Measured by benchmarks/sizes.py."""
+"""Measured by benchmarks/quality.py."""
 
 FEW = 3
 """In fewer passes over a text nothing is memorised, and each step has to teach more."""
