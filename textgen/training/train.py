@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.runs import RunDirectory, default_out
-from textgen.config.arguments import flag, one_path, several_paths
+from textgen.config.arguments import flag, one_path, several, several_paths
 from textgen.errors import ConfigError
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, choose_backend, named_backend
@@ -38,6 +38,7 @@ def train(
     quiet: bool = False,
     tune: bool = False,
     backend: str = AUTO,
+    callbacks: Iterable[Any] = (),
     **options: Any,
 ) -> Path:
     """Train a model on text, and save its best and its last state.
@@ -63,6 +64,8 @@ def train(
         backend: the Keras backend, `tensorflow`, `jax` or `torch`. `auto` takes the
             one that `KERAS_BACKEND` or `keras.json` names, else that of a resumed run, else
             the fastest that is installed. A process keeps the backend it has loaded.
+        callbacks: of `keras.Model.fit`, called after those of this package. An epoch is to
+            them what lies between two evaluations; `stop_training` ends the run.
         **options: fields of `TextConfig`, `ModelConfig` and `TrainConfig`.
 
     Returns:
@@ -84,6 +87,7 @@ def train(
     """
     paths = several_paths("paths", paths)
     quiet, tune = flag("quiet", quiet), flag("tune", tune)
+    callbacks = several("callbacks", callbacks, "callbacks")
     if flag("resume", resume):
         _check_resume(size, init_from, overwrite)
     # Before anything is read, which may take minutes.
@@ -110,7 +114,7 @@ def train(
                 backend=backend,
             )
         with _resume_command_on_ctrl_c(paths, task, quiet):
-            return _fit(task, quiet, tune, backend)
+            return _fit(task, quiet, tune, backend, callbacks)
 
 
 def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> None:
@@ -124,7 +128,7 @@ def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> N
         )
 
 
-def _fit(task: Task, quiet: bool, tune: bool, backend: str) -> Path:
+def _fit(task: Task, quiet: bool, tune: bool, backend: str, callbacks: list[Any]) -> Path:
     """Load Keras and train."""
     if task.train.tensorboard:
         _check_tensorboard()
@@ -137,7 +141,7 @@ def _fit(task: Task, quiet: bool, tune: bool, backend: str) -> Path:
     with keras_loading(quiet=quiet):
         from textgen.training.loop.fit import fit
     with training_memory_errors(task):
-        return fit(task, quiet=quiet)
+        return fit(task, quiet=quiet, callbacks=callbacks)
 
 
 @contextmanager

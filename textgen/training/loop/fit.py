@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,11 +52,12 @@ from textgen.wording import say
 
 
 @float32_by_default()
-def fit(task: Task, *, quiet: bool = False) -> Path:
+def fit(task: Task, *, quiet: bool = False, callbacks: Sequence[Any] = ()) -> Path:
     """Train, and write `best`, `last` and the history along the way.
 
     Args:
         quiet: print nothing on stderr.
+        callbacks: more of them, called after those of this package.
 
     Returns:
         the run's directory.
@@ -76,14 +77,17 @@ def fit(task: Task, *, quiet: bool = False) -> Path:
         if task.train.compute_dtype == "auto":
             # Stored, so that a resumed run uses the same type.
             task = replace(task, train=replace(task.train, compute_dtype=dtype))
-        return _Session(task, quiet, dtype).run()
+        return _Session(task, quiet, dtype, callbacks).run()
 
 
 class _Session:
     """One session of a run: from its start or a resumption until it ends or is stopped."""
 
-    def __init__(self, task: Task, quiet: bool, dtype: str) -> None:
+    def __init__(
+        self, task: Task, quiet: bool, dtype: str, callbacks: Sequence[Any]
+    ) -> None:
         self.task = task
+        self.callbacks = callbacks
         self.dtype = dtype
         self.say: Callable[[str], None] = (lambda line: None) if quiet else say
         self.quiet = quiet
@@ -222,6 +226,7 @@ class _Session:
         - `StopOnNan` comes before all that save, so that NaN is never saved.
         - `PeriodicSave` comes before all that print, which may fail.
         - `RecordEvaluation` adds the row that `TensorBoard` and `Report` show.
+        - Those of the caller find everything recorded and saved.
         - `StopOnRequest` raises, which skips all that come after it.
         """
         train, progress, saver = self.task.train, self.progress, self.saver
@@ -249,6 +254,7 @@ class _Session:
             ),
             *([_tensorboard(self.task.run.logs)] if train.tensorboard else []),
             *([report] if report is not None else []),
+            *self.callbacks,
             StopOnRequest(wants_stop),
         ]
 

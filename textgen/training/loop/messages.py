@@ -101,6 +101,9 @@ def conclusion(
     is_used_up = budget.share_used(progress) >= 1
     if limits and not is_used_up and progress.evals_since_best < patience:
         return _cut_short(f"epoch {when}", progress, limits)
+    if not is_used_up and progress.evals_since_best < patience:
+        best = progress.best_shown() or "there is no score yet"
+        return f"Stopped by a callback at epoch {when}; {best}. Go on with --resume."
     ended = (
         f"Stopped early at epoch {when}: {progress.evals_since_best} evaluations in a row "
         f"brought no better score (--patience {patience})"

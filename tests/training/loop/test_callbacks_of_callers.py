@@ -1,0 +1,43 @@
+"""Callbacks that a caller passes to `textgen.train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import textgen
+from tests.training.helpers import SMALL, rows_of
+from textgen.errors import ConfigError
+from textgen.training.backend.keras import load_keras
+
+keras = load_keras()
+
+pytestmark = pytest.mark.one_backend
+
+
+class StopAfterOneRound(keras.callbacks.Callback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.scores: list[float] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.scores.append(float(logs["val_bits_per_id"]))
+        self.model.stop_training = True
+
+
+def test_a_callback_sees_the_scores_and_may_end_the_run(
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    callback = StopAfterOneRound()
+    options = {**SMALL, "epochs": 9, "quiet": False, "preview": False}
+    run = textgen.train(book, tmp_path / "run", callbacks=[callback], **options)
+    (row,) = rows_of(run)
+    assert callback.scores == [pytest.approx(float(row["val_bits_per_char"]))]
+    assert "Stopped by a callback at epoch 2.0" in capsys.readouterr().err
+
+
+def test_callbacks_are_several(book: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="callbacks must be several callbacks"):
+        textgen.train(book, tmp_path / "run", callbacks=StopAfterOneRound(), **SMALL)
