@@ -38,6 +38,7 @@ FLOORS = (
     ("training.task",),
     ("training.loop",),
     ("training",),
+    ("tuning",),
     ("cli",),
     ("__main__",),
 )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from textgen.training.model.build import load_model as load_model
     from textgen.training.model.compiling import compile_model as compile_model
     from textgen.training.train import train as train
+    from textgen.tuning.tune import tune as tune
 
 # Every public name and the module it is loaded from.
 _HOMES = {
@@ -56,6 +57,7 @@ _HOMES = {
     "read_corpus": "textgen.text.reading.corpus",
     "split": "textgen.text.encoded.splitting",
     "train": "textgen.training.train",
+    "tune": "textgen.tuning.tune",
     "windows": "textgen.text.encoded.windows",
 }
 

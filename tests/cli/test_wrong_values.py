@@ -30,6 +30,7 @@ VALUES = (
 )
 ARGUMENTS: dict[str, list[str]] = {
     "train": ["few.txt", "--out", "run", "--quiet"],
+    "tune": ["few.txt", "--out", "run", "--quiet"],
     "sample": ["model", "--length", "3"],
     "score": ["model", "few.txt"],
     "novelty": ["model", "few.txt", "--corpus", "few.txt"],

@@ -44,6 +44,32 @@ def test_training_refuses_hostile_arguments(
 
 @pytest.mark.slow
 @pytest.mark.one_backend
+def test_tuning_refuses_hostile_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "few.txt").write_text("too few characters")
+    good: dict[str, Any] = {
+        "paths": "few.txt",
+        "minutes": 1.0,
+        "out": "study",
+        "storage": "study.db",
+        "trial_minutes": 0.1,
+        "cache_dir": None,
+        "quiet": True,
+        "tune": False,
+        "units": 2,
+    }
+
+    def tune(**arguments: Any) -> None:
+        with pytest.raises(textgen.TextgenError):
+            textgen.tune(**arguments)
+
+    assert not found(tune, **good)
+
+
+@pytest.mark.slow
+@pytest.mark.one_backend
 def test_models_refuse_hostile_arguments() -> None:
     assert not found(
         textgen.build_model, config=TINY, batch_size=None, seed=0, compute_dtype="float32"

@@ -17,6 +17,7 @@ from textgen.cli.runs import runs
 from textgen.cli.sample import sample
 from textgen.cli.score import score
 from textgen.cli.train import train
+from textgen.cli.tune import tune
 from textgen.version import __version__
 
 
@@ -31,6 +32,7 @@ def cli() -> None:
     \b
     Examples:
       textgen train my_book.txt              train; writes checkpoints/my_book/
+      textgen tune my_book.txt --minutes 30  search for better options of training
       textgen sample --prompt "It was "      generate text with the newest checkpoint
       textgen score other_book.txt           measure how well the model predicts a text
       textgen novelty page.txt               measure how much of a text is copied
@@ -39,5 +41,5 @@ def cli() -> None:
     """
 
 
-for command in (train, sample, score, novelty, info, runs, corpus, cache, demo):
+for command in (train, tune, sample, score, novelty, info, runs, corpus, cache, demo):
     cli.add_command(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
@@ -146,13 +146,17 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
 
-def config_options(*sections: str) -> Callable[[Any], Any]:
-    """Add a flag to a command for each field of the named configurations."""
+def config_options(*sections: str, without: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Add a flag to a command for each field of the named configurations.
+
+    Args:
+        without: names of fields that get none.
+    """
 
     def decorate(command: click.Command) -> click.Command:
         for section in sections:
             for spec in dataclasses.fields(CONFIGS[section]):
-                if "help" in spec.metadata:
+                if "help" in spec.metadata and spec.name not in without:
                     command.params.append(Option(section, spec))
         return command
 

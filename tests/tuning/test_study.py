@@ -1,0 +1,78 @@
+"""A study shares its trials among processes, and gives those of dead ones away again."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from textgen.tuning.space import as_options, distributions
+from textgen.tuning.study import Study
+
+pytestmark = pytest.mark.one_backend
+
+DEFAULT = {"units": 100, "dropout": 0.1, "learning_rate": 0.01}
+ABOUT: dict[str, Any] = {
+    "sha256": "0",
+    "text": "9 characters",
+    "options": {},
+    "default": DEFAULT,
+    "recipe": {},
+    "trial_minutes": 1.0,
+}
+
+
+def begun(folder: Path) -> Study:
+    study = Study(folder / "study", str(folder / "study.db"), seed=0)
+    study.begin(ABOUT)
+    return study
+
+
+def test_the_first_trial_has_the_defaults(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        trial = begun(tmp_path).next(9, stack)
+    assert trial is not None
+    assert as_options(trial.params) == DEFAULT
+
+
+def test_the_space_holds_any_default() -> None:
+    for name, value in {"units": 3, "dropout": 0.9, "learning_rate": 1e-6}.items():
+        assert distributions({name: value})[name].to_internal_repr(value) >= 0
+
+
+def test_a_trial_whose_process_was_killed_is_begun_anew(tmp_path: Path) -> None:
+    study = begun(tmp_path)
+    if (child := os.fork()) == 0:
+        Study(study.folder, study.storage, seed=0).next(9, ExitStack())
+        os._exit(0)  # as if killed: the trial is not told, its lock ends
+    os.waitpid(child, 0)
+    assert [trial.state for trial in study.trials()] == [TrialState.RUNNING]
+    with ExitStack() as stack:
+        trial = study.next(9, stack)
+        assert trial is not None
+        assert as_options(trial.params) == DEFAULT
+        assert [t.state for t in study.trials()] == [TrialState.FAIL, TrialState.RUNNING]
+
+
+def test_processes_draw_different_options(tmp_path: Path) -> None:
+    first, second = begun(tmp_path), begun(tmp_path)
+    with ExitStack() as stack:
+        drawn = [
+            trial.params for s in (first, first, second) if (trial := s.next(9, stack))
+        ]
+    assert drawn[1] != drawn[2]
+
+
+def test_several_processes_get_different_trials_and_share_the_minutes(
+    tmp_path: Path,
+) -> None:
+    first, second = begun(tmp_path), begun(tmp_path)
+    with ExitStack() as stack:
+        numbers = [trial.number for s in (first, second) if (trial := s.next(2, stack))]
+        assert numbers == [0, 1]
+        # Both run, and each counts in full.
+        assert first.next(2, stack) is None

@@ -1,0 +1,1 @@
+"""Tuning: trials of training with varied options, within some minutes (extra `tune`)."""

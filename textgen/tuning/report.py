@@ -1,0 +1,174 @@
+"""What a study has found: a command, a table, and pictures of its trials."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from textgen.disk.atomic import write_file
+from textgen.training.loop.plot import can_plot
+from textgen.tuning.space import as_options
+from textgen.tuning.study import STATES, Study, minutes_of, score_of
+
+TEST = "test_bits_per_char"
+
+
+def best_options(study: Study, best: FrozenTrial) -> dict[str, Any]:
+    """The options of a trial as keywords of `textgen.train`."""
+    about = study.about
+    limit = {"max_minutes": about["trial_minutes"]}
+    return {**about["options"], **about["recipe"], **as_options(best.params), **limit}
+
+
+def as_flags(options: Mapping[str, Any]) -> str:
+    """Options as flags of `textgen train`.
+
+    >>> as_flags({"units": 128, "sum_layers": False, "glob": "*.md"})
+    "--units 128 --no-sum-layers --glob '*.md'"
+    """
+    return " ".join(_flag(name, value) for name, value in options.items())
+
+
+def _flag(name: str, value: Any) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    shown = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"--{flag} {shlex.quote(shown)}"
+
+
+def train_command(paths: list[str], options: Mapping[str, Any]) -> str:
+    """The command that trains with these options."""
+    return f"textgen train {shlex.join(paths)} {as_flags(options)}"
+
+
+def table(study: Study) -> str:
+    """The trials as lines for a person, the best first."""
+    trials = sorted(study.trials(), key=_by_score)
+    has_test = any(TEST in trial.user_attrs for trial in trials)
+    lines = [f"trial  bits/char{'  test' * has_test}  minutes  options"]
+    for trial in trials:
+        is_complete = trial.state is TrialState.COMPLETE
+        score = f"{score_of(trial):.3f}" if is_complete else STATES[trial.state]
+        test = trial.user_attrs.get(TEST)
+        tested = f"  {'' if test is None else f'{test:.3f}':>5}"[: 7 * has_test]
+        options = as_flags(as_options(trial.params))
+        is_default = trial.params == study.about["default"]
+        lines.append(
+            f"{trial.number:5}  {score:>10}{tested}  {minutes_of(trial):7.1f}  "
+            f"{'defaults: ' * is_default}{options}"
+        )
+    return "\n".join(lines)
+
+
+def _by_score(trial: FrozenTrial) -> tuple[bool, float, int]:
+    is_complete = trial.state is TrialState.COMPLETE
+    return not is_complete, score_of(trial) if is_complete else 0.0, trial.number
+
+
+def write_report(study: Study) -> None:
+    """Write `trials.csv`, and the pictures if matplotlib is installed."""
+    folder = study.folder
+    write_file(folder / "trials.csv", trials_csv(study))
+    if can_plot():
+        write_file(folder / "history.png", history_png(study))
+        if shares := importances(study):
+            write_file(folder / "importance.png", importance_png(shares))
+
+
+def trials_csv(study: Study) -> bytes:
+    """One row for each trial, in the order in which they began."""
+    names = list(study.about["default"])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["trial", "state", "val_bits_per_char", TEST, "minutes", *names])
+    for trial in study.trials():
+        params = as_options(trial.params)
+        writer.writerow(
+            [
+                trial.number,
+                STATES[trial.state],
+                trial.value,
+                trial.user_attrs.get(TEST),
+                round(minutes_of(trial), 3),
+                *(params.get(name) for name in names),
+            ]
+        )
+    return text.getvalue().encode()
+
+
+def importances(study: Study) -> dict[str, float]:
+    """How much of the differences between scores each option explains; they sum to 1.
+
+    Empty for fewer than four complete trials, or if all have the same score.
+    """
+    complete = study.optuna.get_trials(states=(TrialState.COMPLETE,))
+    if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
+        return {}
+    return optuna.importance.get_param_importances(study.optuna)
+
+
+def history_png(study: Study) -> bytes:
+    """The score of each trial, the best so far, and the defaults.
+
+    Returns:
+        a PNG image of 840 x 480 pixels.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    complete = study.optuna.get_trials(states=(TrialState.COMPLETE,))
+    numbers = [trial.number for trial in complete]
+    scores = [score_of(trial) for trial in complete]
+    best = [min(scores[: n + 1]) for n in range(len(scores))]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(numbers, scores, "o", label="trial")
+    axes.step(numbers, best, where="post", label="best so far")
+    default = study.default()
+    if default is not None:
+        axes.axhline(score_of(default), color="gray", linestyle="--", label="defaults")
+    pruned = [t for t in study.trials() if t.state is TrialState.PRUNED]
+    shown = [(t.number, v) for t in pruned if (v := _last_value(t)) is not None]
+    if shown:
+        axes.plot(*zip(*shown, strict=True), "x", color="gray", label="pruned")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="trial", ylabel="bits per character")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return _png(figure)
+
+
+def _last_value(trial: FrozenTrial) -> float | None:
+    values = trial.intermediate_values
+    return values[max(values)] if values else None
+
+
+def importance_png(shares: Mapping[str, float]) -> bytes:
+    """A bar for each option, the most important one on top.
+
+    Returns:
+        a PNG image of 840 x 480 pixels.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    names = sorted(shares, key=lambda name: shares[name])
+    axes.barh(names, [shares[name] for name in names])
+    axes.set(xlabel="share of the differences in bits per character")
+    axes.set_axisbelow(True)
+    axes.grid(axis="x", alpha=0.3)
+    return _png(figure)
+
+
+def _png(figure: Any) -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    return picture.getvalue()
