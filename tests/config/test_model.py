@@ -20,6 +20,12 @@ MODEL_REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"recurrent_dropout": -1}, "recurrent_dropout=-1 must be at least 0 and below 1."),
     ({"weight_decay": -0.1}, "weight_decay=-0.1 must be at least 0."),
     ({"l1": -1}, "l1=-1 must be at least 0."),
+    (
+        {"conv": 1},
+        "conv=1 must be 0, which leaves it out, or at least 2: the convolution sees the "
+        "present character and those before it.",
+    ),
+    ({"conv": 1025}, "conv=1025 must be at most 1,024."),
 ]
 
 

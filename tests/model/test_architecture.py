@@ -100,6 +100,7 @@ def num_parameters_by_hand(config: ModelConfig) -> int:
     first = gates * (e * u + u * u + biases * u) + norm
     further = gates * (u * u + u * u + biases * u) + norm
     last = (u * e if u != e else 0) if config.tie_embeddings else u * v
+    first += (config.conv * e + 1) * e if config.conv else 0
     return v * e + first + (config.num_layers - 1) * further + last + v
 
 
@@ -107,14 +108,15 @@ def num_parameters_by_hand(config: ModelConfig) -> int:
     cell=st.sampled_from(sorted(CELLS)),
     sizes=st.tuples(*[st.integers(1, 9)] * 4),
     flags=st.sampled_from(list(itertools.product([False, True], repeat=3))),
+    conv=st.sampled_from([0, 2, 5]),
 )
 def test_parameters_are_counted_as_the_textbook_counts_them(
-    cell: str, sizes: tuple[int, int, int, int], flags: tuple[bool, bool, bool]
+    cell: str, sizes: tuple[int, int, int, int], flags: tuple[bool, bool, bool], conv: int
 ) -> None:
     config = ModelConfig(sizes[0], cell, *sizes[1:])
     tied, layer_norm, residual = flags
     config = dataclasses.replace(
-        config, tie_embeddings=tied, layer_norm=layer_norm, residual=residual
+        config, tie_embeddings=tied, layer_norm=layer_norm, residual=residual, conv=conv
     )
     assert config.num_parameters == num_parameters_by_hand(config)
 

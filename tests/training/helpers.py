@@ -24,6 +24,7 @@ INTERRUPTED = {
     "epochs": 1,
     "eval_every": 24,
     "dropout": 0.2,
+    "conv": 3,
     "compute_dtype": "float32",
 }
 

@@ -13,6 +13,7 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
+from textgen.errors import ConfigError
 from textgen.model.cells import CELLS
 
 if TYPE_CHECKING:
@@ -24,14 +25,19 @@ MAX_SIZES = {
     "num_layers": 1000,
     "units": 2**16,
     "embedding_dim": 2**16,
+    "conv": 2**10,
 }
 """Larger than any sensible model; a checkpoint that claims more is refused."""
+
+WINDOWS = {"conv": "the convolution sees"}
+"""Options that count characters, with what they are for; 0 leaves it out."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """A stacked recurrent network over characters.
 
+    With `conv`, each embedding becomes `x + relu(convolution(x))`.
     One layer of the stack computes `y = dropout(norm(cell(x)))`, and `x + y` where
     `residual` is set and both have the same width. The logits are a linear function of the
     last layer's `y`, or of the sum over all layers with `sum_layers`.
@@ -74,6 +80,10 @@ class ModelConfig:
         "Predict from the sum of all layers' outputs (Graves 2013), not from the last.",
         flag_default="by --size",
     )
+    conv: int = option(
+        0,
+        "Characters that a causal convolution over the embeddings sees; 0 leaves it out.",
+    )
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), matrices only.")
     l1: float = option(
         0.0, "L1 penalty on the matrices, in nats per unit of absolute weight."
@@ -81,10 +91,20 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_types_and_choices(self)
-        check_at_least(self, 1, *MAX_SIZES)
+        check_at_least(self, 1, *(name for name in MAX_SIZES if name not in WINDOWS))
         check_at_most(self, MAX_SIZES)
         check_fraction(self, "dropout", "embedding_dropout", "recurrent_dropout")
         check_at_least(self, 0, "weight_decay", "l1")
+        for name, sees in WINDOWS.items():
+            self._check_window(name, sees)
+
+    def _check_window(self, name: str, sees: str) -> None:
+        """Refuse a window of the present character alone."""
+        if (size := getattr(self, name)) < 2 and size:
+            raise ConfigError(
+                f"{name}={size} must be 0, which leaves it out, or at least 2: {sees} the "
+                "present character and those before it."
+            )
 
     @property
     def has_kernel(self) -> bool:

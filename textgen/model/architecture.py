@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from textgen.model.layers import (
+    Convolution,
     Dropout,
     Embedding,
     Layer,
@@ -35,6 +37,10 @@ def layers(config: ModelConfig) -> list[Layer]:
     ]
     if config.embedding_dropout:
         stack.append(Dropout("embedding_dropout", "", config.embedding_dropout))
+    if config.conv:
+        stack.append(
+            Convolution("convolution", "convolution", config.embedding_dim, config.conv)
+        )
     blocks = []
     for number in range(config.num_layers):
         stack += _block(config, number, source=stack[-1].name)
@@ -75,13 +81,28 @@ def _head(config: ModelConfig) -> Iterator[Layer]:
 
 
 def recurrent_layers(config: ModelConfig) -> list[Recurrent]:
-    """The layers that carry a state from one character to the next.
+    """The layers with a recurrent cell.
 
     >>> from textgen.config.model import ModelConfig
     >>> [layer.inputs for layer in recurrent_layers(ModelConfig(vocab_size=65, units=256))]
     [64, 256]
     """
     return [layer for layer in layers(config) if isinstance(layer, Recurrent)]
+
+
+def state_places(config: ModelConfig) -> dict[str, slice]:
+    """Where the state of a text, one row of numbers, holds each array that a layer carries.
+
+    >>> from textgen.config.model import ModelConfig
+    >>> state_places(ModelConfig(vocab_size=65, num_layers=1, units=256))
+    {'layers.0.h': slice(0, 256, None), 'layers.0.c': slice(256, 512, None)}
+    """
+    places, end = {}, 0
+    for layer in layers(config):
+        for name, shape in layer.states.items():
+            start, end = end, end + math.prod(shape)
+            places[layer.weight_name(name)] = slice(start, end)
+    return places
 
 
 def weight_shapes(config: ModelConfig) -> dict[str, Shape]:

@@ -13,6 +13,7 @@ class Cell:
         gates: names of the blocks of `units` columns in a kernel, left to right, in the
             order in which Keras stores them.
         title: what people call it.
+        states: names of the vectors of `units` numbers that it carries; h is its output.
         num_biases: rows of the bias; 1 means a plain vector.
         kernel: the cell whose equations in `textgen.training.model.kernels` train it on a
             CPU; None if it runs through Keras' own loop.
@@ -20,16 +21,19 @@ class Cell:
 
     gates: tuple[str, ...]
     title: str
+    states: tuple[str, ...] = ("h",)
     num_biases: int = 1
     kernel: str | None = None
 
 
 CELLS = {
-    "lstm": Cell(("input", "forget", "cell", "output"), "LSTM", kernel="lstm"),
+    "lstm": Cell(("input", "forget", "cell", "output"), "LSTM", ("h", "c"), kernel="lstm"),
     # In cuDNN's form, a GRU has one bias for its input and one for its state.
     "gru": Cell(("update", "reset", "candidate"), "GRU", num_biases=2, kernel="gru"),
     "rnn": Cell(("hidden",), "RNN"),
     # An LSTM's kernel computes it: 1 - forget gate is a gate with negated weights.
-    "coupled": Cell(("forget", "cell", "output"), "Coupled LSTM", kernel="lstm"),
+    "coupled": Cell(
+        ("forget", "cell", "output"), "Coupled LSTM", ("h", "c"), kernel="lstm"
+    ),
 }
 """Every cell, by its name in `ModelConfig.cell`."""

@@ -7,6 +7,7 @@ implementations: `textgen.training.model.layers.kinds` for Keras and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
@@ -44,6 +45,26 @@ class Layer:
         """The weights as `textgen info` lists them."""
         return self.shapes
 
+    @property
+    def states(self) -> dict[str, Shape]:
+        """Shape of each array that it carries from character to character, for one text."""
+        return {}
+
+    @property
+    def state_size(self) -> int:
+        """Numbers that it carries from character to character, for one text."""
+        return sum(map(math.prod, self.states.values()))
+
+    @property
+    def num_products(self) -> int:
+        """Multiplications in the matrix products of one character, while training."""
+        return 0
+
+    @property
+    def num_kept(self) -> int:
+        """Numbers that training keeps of one character for the gradients, at least."""
+        return 0
+
     def weight_name(self, name: str) -> str:
         """The name of a weight in a checkpoint.
 
@@ -70,6 +91,39 @@ class Embedding(Layer):
     def shapes(self) -> dict[str, Shape]:
         """One row for each id."""
         return {"embedding": (self.vocab_size, self.width)}
+
+
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """A causal convolution over the last `size` characters, added to its input.
+
+    Args:
+        width: of the input and the output.
+        size: characters that one output sees, the present one included.
+    """
+
+    width: int
+    size: int
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """One matrix; its blocks of rows are for the present input, the one before, ..."""
+        return {"kernel": (self.size * self.width, self.width), "bias": (self.width,)}
+
+    @property
+    def states(self) -> dict[str, Shape]:
+        """The inputs before the present one."""
+        return {"inputs": (self.size - 1, self.width)}
+
+    @property
+    def num_products(self) -> int:
+        """Those with the matrix."""
+        return self.size * self.width * self.width
+
+    @property
+    def num_kept(self) -> int:
+        """The inputs that one output sees."""
+        return self.size * self.width
 
 
 @dataclass(frozen=True)
@@ -120,6 +174,21 @@ class Recurrent(Layer):
             "recurrent_kernel": (self.units, self.gate_width),
             "bias": (*rows, self.gate_width),
         }
+
+    @property
+    def states(self) -> dict[str, Shape]:
+        """The vectors of its cell."""
+        return dict.fromkeys(self._cell.states, (self.units,))
+
+    @property
+    def num_products(self) -> int:
+        """Those with the matrices of input and state."""
+        return self.kernel_width * (self.inputs + self.units)
+
+    @property
+    def num_kept(self) -> int:
+        """The gates."""
+        return self.kernel_width
 
     @property
     def parts(self) -> dict[str, Shape]:
@@ -176,6 +245,11 @@ class Projection(Layer):
         """The matrix."""
         return {"kernel": (self.inputs, self.outputs)}
 
+    @property
+    def num_products(self) -> int:
+        """Those with the matrix."""
+        return self.inputs * self.outputs
+
 
 @dataclass(frozen=True)
 class Output(Layer):
@@ -196,3 +270,8 @@ class Output(Layer):
         bias: dict[str, Shape] = {"bias": (self.vocab_size,)}
         own: dict[str, Shape] = {"kernel": (self.inputs, self.vocab_size)}
         return bias if self.tied_to else own | bias
+
+    @property
+    def num_products(self) -> int:
+        """Those with the matrix, its own or not."""
+        return self.inputs * self.vocab_size

@@ -35,7 +35,7 @@ from textgen.text.encoded.windows import Window
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.loaded import keras
 from textgen.training.model.build import build_model, set_weights
-from textgen.training.model.recurrent import to_numpy
+from textgen.training.model.carrying import to_numpy
 from textgen.wording import is_whole_number
 
 SEQ_LENGTH = 32

@@ -60,7 +60,7 @@ def test_reading_step_by_step_equals_reading_at_once(network: RememberingNetwork
     for row, ids in enumerate(rows):
         ((whole, after),) = network.read_chunks(ids, network.initial_state())
         np.testing.assert_allclose(whole[-1], logits[row], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(after[:, :, 0], state[:, :, row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(after[0], state[row], rtol=1e-4, atol=1e-5)
 
 
 def test_a_document_begins_with_no_memory_of_the_one_before() -> None:

@@ -34,7 +34,9 @@ def stepped_vector(network: Network, ids: list[int]) -> np.ndarray:
     state = network.initial_state()
     for each in ids:
         _, state = network.step([each], state)
-    return state[-1, 0, 0]
+    # The states of the last layer stand at the end, h first.
+    num_states = len(CELLS[network.config.cell].states)
+    return np.split(state[0, -num_states * network.config.units :], num_states)[0]
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -7,8 +7,8 @@ import numpy as np
 from tests.training.model.twins import keras, random_batch
 from textgen.config.model import ModelConfig
 from textgen.training.model.build import build_model, get_weights
+from textgen.training.model.carrying import to_numpy
 from textgen.training.model.cells.coupled import CoupledLSTM
-from textgen.training.model.recurrent import to_numpy
 
 
 def test_it_computes_what_an_lstm_with_negated_weights_of_the_forget_gate_computes() -> (

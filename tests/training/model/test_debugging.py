@@ -13,12 +13,12 @@ from textgen.config.train import TrainConfig
 from textgen.training.backend.keras import load_keras
 from textgen.training.model import precision
 from textgen.training.model.build import build_model
+from textgen.training.model.carrying import to_numpy
 from textgen.training.model.cells.gru import GRU
 from textgen.training.model.cells.lstm import LSTM
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode, product_loop
 from textgen.training.model.precision import choose_dtype
-from textgen.training.model.recurrent import to_numpy
 
 keras = load_keras()
 BACKEND = keras.backend.backend()

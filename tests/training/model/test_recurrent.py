@@ -10,8 +10,8 @@ import pytest
 from textgen.training.backend.keras import load_keras
 from textgen.training.loop.callbacks import ResetCarriedState
 from textgen.training.loop.progress import Progress
+from textgen.training.model.carrying import carried_states, to_numpy
 from textgen.training.model.layers.recurrent import CELLS
-from textgen.training.model.recurrent import carried_states, to_numpy
 
 keras = load_keras()
 RNG = np.random.default_rng(0)

@@ -18,8 +18,8 @@ from textgen.errors import ConfigError
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.training.backend.keras import load_keras
 from textgen.training.model.build import build_model, get_weights, load_model, set_weights
+from textgen.training.model.carrying import carried_states, to_numpy
 from textgen.training.model.compiling import compile_model
-from textgen.training.model.recurrent import carried_states, to_numpy
 
 keras = load_keras()
 
@@ -28,7 +28,7 @@ CONFIGS = [
     ModelConfig(9, "lstm", 2, 4, 3, 0.1, 0.1, 0.1, True, True, True),
     ModelConfig(9, "gru", 2, 4, 3, l1=0.1),
     ModelConfig(9, "rnn", 1, 4, 3),
-    ModelConfig(9, "coupled", 1, 4, 3, recurrent_dropout=0.1, l1=0.1),
+    ModelConfig(9, "coupled", 1, 4, 3, recurrent_dropout=0.1, l1=0.1, conv=3),
 ]
 IDS = np.arange(18, dtype="int32").reshape(2, 9) % 9
 

@@ -11,8 +11,8 @@ from tests.training.model.twins import BACKEND, keras
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.training.model.build import build_model
+from textgen.training.model.carrying import carried_states, to_numpy
 from textgen.training.model.compiling import OPTIMIZERS, compile_model
-from textgen.training.model.recurrent import carried_states, to_numpy
 
 pytestmark = pytest.mark.skipif(BACKEND != "torch", reason="only PyTorch has such a step")
 
@@ -57,6 +57,7 @@ def test_weights_and_metrics_are_those_of_keras(optimizer: str, clip_norm: float
         {"cell": "gru", "num_layers": 3, "residual": True},
         {"cell": "rnn"},
         {"cell": "coupled"},
+        {"conv": 3},
     ],
     ids=str,
 )

@@ -44,7 +44,7 @@ class Batch:
                 yield piece
 
     def _search(self) -> Iterator[str]:
-        found = search(self._model, self._texts[0], self._logits[:1], self._state[:, :, :1])
+        found = search(self._model, self._texts[0], self._logits[:1], self._state[:1])
         self._texts = found[: self._num_texts]
         yield from (text.written for text in self._texts if text.written)
 

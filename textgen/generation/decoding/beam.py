@@ -39,7 +39,7 @@ def search(model: Model, text: Text, logits: Floats, state: State) -> list[Text]
     Args:
         text: just begun.
         logits: `(1, vocab)`, predicts its first id.
-        state: `(num_layers, vectors, 1, units)` after the prompt.
+        state: `(1, state_size)` after the prompt.
 
     Returns:
         At most `beam_width` finished texts, best first, numbered from `text.number` on.
@@ -63,7 +63,7 @@ def search(model: Model, text: Text, logits: Floats, state: State) -> list[Text]
                 ids.append(drawn)
         finished = _best_of_each(finished)[:width]
         if going:
-            logits, state = model.step(ids, state[:, :, [beam.row for beam in going]])
+            logits, state = model.step(ids, state[[beam.row for beam in going]])
         beams = [replace(beam, row=row) for row, beam in enumerate(going)]
     texts = [beam.text for beam in finished]
     for number, found in enumerate(texts, text.number):

@@ -32,7 +32,7 @@ class _Unfinished:
         """Drop the other texts."""
         if len(rows) < len(self.texts):
             self.texts = [self.texts[row] for row in rows]
-            self.logits, self.state = self.logits[rows], self.state[:, :, rows]
+            self.logits, self.state = self.logits[rows], self.state[rows]
 
     def keep_unfinished(self) -> None:
         """Drop the texts that are finished."""
@@ -48,7 +48,7 @@ def decode(
     Args:
         texts: just begun, all with the same plan.
         logits: `(batch, vocab)`, row i predicts the first id of text i.
-        state: `(num_layers, vectors, batch, units)` after the prompts.
+        state: `(batch, state_size)` after the prompts.
 
     Yields:
         A text and the characters of it that may be shown now, at least one. Nothing

@@ -141,7 +141,7 @@ class Particles:
     Args:
         texts: just begun, all with the same plan; replaced by the texts drawn.
         logits: `(batch, vocab)`, row i predicts the first id of text i.
-        state: `(num_layers, vectors, batch, units)` after the prompts.
+        state: `(batch, state_size)` after the prompts.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Particles:
         count = self._plan.config.num_particles
         self._clouds = [_Cloud(text, count) for text in texts]
         owners = np.arange(len(texts)).repeat(count)
-        self._logits, self._state = logits[owners], state[:, :, owners]
+        self._logits, self._state = logits[owners], state[owners]
         for row, particle in enumerate(self._all()):
             particle.row = row
         self._outlook = _outlook(model, self._plan)
@@ -184,7 +184,7 @@ class Particles:
         if going:
             rows = [particle.row for particle in going]
             ids = [particle.id for particle in going]
-            self._logits, self._state = self._model.step(ids, self._state[:, :, rows])
+            self._logits, self._state = self._model.step(ids, self._state[rows])
         for row, particle in enumerate(going):
             particle.row = row
 

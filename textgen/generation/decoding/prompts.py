@@ -90,7 +90,7 @@ def begin_texts(
 
     Returns:
         A text for each prompt; `(batch, vocab)` logits of their first ids; the state
-        `(num_layers, vectors, batch, units)`.
+        `(batch, state_size)`.
     """
     reader = _PromptReader(model, plan.tokenizer)
     texts, logits, states = [], [], []
@@ -103,7 +103,7 @@ def begin_texts(
         texts.append(Text(plan, prompt.text, ids, seed, number, rng, label))
         logits.append(text_logits)
         states.append(state)
-    return texts, np.concatenate(logits), np.concatenate(states, axis=2)
+    return texts, np.concatenate(logits), np.concatenate(states)
 
 
 class _Read(NamedTuple):

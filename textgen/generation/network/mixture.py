@@ -24,7 +24,7 @@ class Mixture:
     """A weighted mean of the probabilities of several networks, as one network.
 
     Linear interpolation (Jelinek & Mercer 1980): `p = sum(share * p_of_the_network)`.
-    The states of all networks are concatenated to one, `(1, 1, batch, width)`.
+    The states of all networks are concatenated to one, `(batch, width)`.
 
     Args:
         networks: all with the same vocabulary.
@@ -41,12 +41,13 @@ class Mixture:
         total = sum(shares)
         self._log_shares = [np.log(share / total) for share in shares]
         # Width of each network's part of the state.
-        widths = [network.initial_state()[:, :, 0].size for network in networks]
+        widths = [network.initial_state().shape[1] for network in networks]
         self._ends = np.cumsum(widths)[:-1].tolist()
 
     def initial_state(self, batch_size: int = 1) -> State:
         """The state before the first character: zeros."""
-        return _joined([n.initial_state(batch_size) for n in self._networks])
+        states = [network.initial_state(batch_size) for network in self._networks]
+        return np.concatenate(states, axis=1)
 
     def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Read one character in each row of a batch, as `Network.step` does.
@@ -70,26 +71,11 @@ class Mixture:
             for (logits, _), log_share in zip(outputs, self._log_shares, strict=True)
         ]
         mixed: Floats = np.logaddexp.reduce(log_probs).astype(np.float32)
-        return mixed, _joined([state for _, state in outputs])
+        return mixed, np.concatenate([state for _, state in outputs], axis=1)
 
     def _parts(self, state: State) -> list[State]:
-        batch_size = state.shape[2]
-        parts = np.split(state[0, 0], self._ends, axis=1)
-        return [
-            np.moveaxis(part.reshape(batch_size, *_shape(network)), 0, 2)
-            for part, network in zip(parts, self._networks, strict=True)
-        ]
-
-
-def _shape(network: Mixable) -> tuple[int, int, int]:
-    layers, vectors, _, units = network.initial_state().shape
-    return layers, vectors, units
-
-
-def _joined(states: Sequence[State]) -> State:
-    batch_size = states[0].shape[2]
-    flat = [np.moveaxis(state, 2, 0).reshape(batch_size, -1) for state in states]
-    return np.concatenate(flat, axis=1)[np.newaxis, np.newaxis]
+        """Each network's part of a state."""
+        return np.split(state, self._ends, axis=1)
 
 
 def check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:

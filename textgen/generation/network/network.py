@@ -22,6 +22,7 @@ from textgen.config.arguments import check_instance, described
 from textgen.config.model import ModelConfig
 from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import (
+    BoundLayer,
     Floats,
     Ids,
     Layer,
@@ -60,7 +61,7 @@ class Network:
     >>> shapes = config.weight_shapes().items()
     >>> network = Network(config, {k: np.zeros(s, np.float32) for k, s in shapes})
     >>> network.initial_state(batch_size=5).shape
-    (1, 2, 5, 2)
+    (5, 4)
     >>> logits, state = network.step([3], network.initial_state())
     >>> logits
     array([[0., 0., 0., 0.]], dtype=float32)
@@ -75,9 +76,7 @@ class Network:
         if copy:
             weights = {name: array.copy() for name, array in weights.items()}
         self._layers = make_layers(layers(config), weights)
-        # Every layer that carries a state has the same number of vectors.
-        counts = [layer.num_vectors for layer, _ in self._layers if layer.num_vectors]
-        self._num_states, self._num_vectors = len(counts), max(counts)
+        self._state_size = sum(layer.state_size for layer, _ in self._layers)
         # NumPy lets other threads run during a product: each has its own buffers.
         self._buffers = threading.local()
 
@@ -91,15 +90,14 @@ class Network:
 
     def initial_state(self, batch_size: int = 1) -> State:
         """The state before the first character: zeros."""
-        shape = (self._num_states, self._num_vectors, batch_size, self.config.units)
-        return np.zeros(shape, np.float32)
+        return np.zeros((batch_size, self._state_size), np.float32)
 
     def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
         """Read one character in each row of a batch.
 
         Args:
             ids: `(batch,)` integers below `vocab_size`.
-            state: `(num_layers, vectors, batch, units)`; left as it is.
+            state: `(batch, state_size)`; left as it is.
 
         Returns:
             Logits `(batch, vocab_size)` of the next character, and the new state.
@@ -121,7 +119,7 @@ class Network:
 
         Args:
             ids: `(time,)` integers below `vocab_size`.
-            state: `(num_layers, vectors, 1, units)`; left as it is.
+            state: `(1, state_size)`; left as it is.
 
         Yields:
             For at most `CHUNK_CHARS` characters at a time: logits `(time, vocab_size)`,
@@ -144,20 +142,21 @@ class Network:
     def _workspace(self, state: State, batch_size: int) -> _Workspace:
         """This thread's buffers, with `state` in them."""
         work: _Workspace | None = getattr(self._buffers, "work", None)
-        if work is None or work.vectors.shape[2] != batch_size:
+        if work is None or work.batch_size != batch_size:
             with memory_errors(
                 f"to write or read {count_of(batch_size, 'text')} at once",
                 "Ask for fewer at once.",
             ):
-                work = _Workspace(self._layers, self.initial_state(batch_size).shape)
+                work = _Workspace(self._layers, batch_size)
             self._buffers.work = work
-        # copyto would silently spread one row over a whole batch.
-        if state.shape != work.vectors.shape:
+        # Assigning would silently spread one row over a whole batch.
+        expected = batch_size, self._state_size
+        if state.shape != expected:
             raise ValueError(
-                f"a state of shape {state.shape} does not fit, {work.vectors.shape} was "
+                f"a state of shape {state.shape} does not fit, {expected} was "
                 f"expected. Start from initial_state(batch_size={batch_size})."
             )
-        np.copyto(work.vectors, state)
+        work.load(state)
         return work
 
 
@@ -177,31 +176,40 @@ def _form(array: Floats) -> tuple[Any, Any]:
 
 
 class _Workspace:
-    """The buffers of one thread for one batch size.
+    """The buffers of one thread for one batch size."""
 
-    Args:
-        shape: of the state, `(num_layers, vectors, batch, units)`.
-    """
-
-    def __init__(
-        self, layers: Sequence[tuple[Layer, list[str]]], shape: tuple[int, ...]
-    ) -> None:
-        num_layers, num_vectors, batch_size, units = shape
-        # Each layer's input precedes its vectors.
-        memory = np.zeros((num_layers, batch_size, 1 + num_vectors, units), np.float32)
-        # A view in the order of a state.
-        self.vectors = np.moveaxis(memory[:, :, 1:], 2, 1)
-        # Products of plain vectors cost less than those of matrices with one row.
-        parts = iter(memory[:, 0] if batch_size == 1 else memory)
-        none = np.zeros(0, np.float32)
+    def __init__(self, layers: Sequence[tuple[Layer, list[str]]], batch_size: int) -> None:
+        self.batch_size = batch_size
         self.outputs: Outputs = {}
-        bound = [
-            (layer.bind(next(parts) if layer.num_vectors else none, self.outputs), names)
-            for layer, names in layers
-        ]
+        # Views of the states of all layers that carry one.
+        self._states: list[Floats] = []
+        self._places: list[slice] = []
+        self._current: State | None = None
+        bound = [(self._bound(layer), names) for layer, names in layers]
         self.steps = [(layer.step, names) for layer, names in bound]
         self.reads = [(layer.read, names) for layer, names in bound]
 
+    def _bound(self, layer: Layer) -> BoundLayer:
+        memory = np.zeros((self.batch_size, layer.room + layer.state_size), np.float32)
+        if layer.state_size:
+            start = self._places[-1].stop if self._places else 0
+            self._places.append(slice(start, start + layer.state_size))
+            self._states.append(memory[:, layer.room :])
+        # Products of plain vectors cost less than those of matrices with one row.
+        return layer.bind(memory[0] if self.batch_size == 1 else memory, self.outputs)
+
+    def load(self, state: State) -> None:
+        """Give every layer its part of a state."""
+        # Usually a step continues from the last one, whose state is here already.
+        is_here, self._current = state is self._current, None
+        if is_here:
+            return
+        for own, place in zip(self._states, self._places, strict=True):
+            own[...] = state[:, place]
+
     def state(self) -> State:
         """A copy of the layers' current state."""
-        return self.vectors.copy()
+        self._current = np.concatenate(self._states, axis=1)
+        # If it could change, it would not be known whether it is still here.
+        self._current.flags.writeable = False
+        return self._current

@@ -17,7 +17,7 @@ from textgen.ngrams.tables import NOTHING, Integers, within_document
 class RememberingNetwork:
     """A network whose predictions are interpolated with n-gram counts, as one network.
 
-    The state is that of the network followed by the ids read last, `(1, 1, batch, width)`.
+    The state is that of the network followed by the ids read last, `(batch, width)`.
 
     Args:
         network: the network itself.
@@ -38,14 +38,12 @@ class RememberingNetwork:
         self.config = network.config
         self.learns = learns
         self._num_recent = max(ngrams.context_size, NUM_RECENT * learns)
-        shape = network.initial_state().shape
-        self._shape = shape[0], shape[1], shape[3]
-        self._width = int(np.prod(self._shape))
+        self._width = network.initial_state().shape[1]
 
     def initial_state(self, batch_size: int = 1) -> State:
         """The state before the first character: zeros, and no ids read."""
-        state = np.zeros((1, 1, batch_size, self._width + self._num_recent), np.float32)
-        state[..., self._width :] = NOTHING
+        state = np.zeros((batch_size, self._width + self._num_recent), np.float32)
+        state[:, self._width :] = NOTHING
         return state
 
     def step(self, ids: Ids, state: State) -> tuple[Floats, State]:
@@ -55,14 +53,13 @@ class RememberingNetwork:
             Log-probabilities `(batch, vocab_size)`, which also serve as logits, and the
             new state.
         """
-        logits, own = self.network.step(ids, self._own(state))
+        logits, own = self.network.step(ids, state[:, : self._width])
         after = np.empty_like(state)
-        rows = after[0, 0]
-        rows[:, : self._width] = self._flat(own)
-        rows[:, self._width : -1] = state[0, 0, :, self._width + 1 :]
+        after[:, : self._width] = own
+        after[:, self._width : -1] = state[:, self._width + 1 :]
         # Exact: float32 holds all whole numbers up to 2^24.
-        rows[:, -1] = ids
-        return self._mixed(logits, rows[:, self._width :]), after
+        after[:, -1] = ids
+        return self._mixed(logits, after[:, self._width :]), after
 
     def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
         """Read one text of any length, as `Network.read_chunks` does."""
@@ -79,23 +76,14 @@ class RememberingNetwork:
             each id `(time, num_recent)`, and the state after the last one.
         """
         ids = np.asarray(ids, np.int64)
-        recent, done = state[0, 0, 0, self._width :].astype(np.int64), 0
-        for logits, own in self.network.read_chunks(ids, self._own(state)):
+        recent, done = state[0, self._width :].astype(np.int64), 0
+        for logits, own in self.network.read_chunks(ids, state[:, : self._width]):
             read = np.concatenate([recent, ids[done : done + len(logits)]])
             done += len(logits)
             windows = np.lib.stride_tricks.sliding_window_view(read, len(recent))[1:]
             recent = windows[-1]
-            after = np.concatenate([self._flat(own)[0], recent.astype(np.float32)])
-            yield logits, windows, after[np.newaxis, np.newaxis, np.newaxis]
-
-    def _own(self, state: State) -> State:
-        """The part of a state that is the network's."""
-        part = state[0, 0, :, : self._width].reshape(-1, *self._shape)
-        return part.transpose(1, 2, 0, 3)
-
-    def _flat(self, own: State) -> Floats:
-        """The state of the network as rows `(batch, width)`."""
-        return own.transpose(2, 0, 1, 3).reshape(-1, self._width)
+            after = np.concatenate([own, recent[np.newaxis].astype(np.float32)], axis=1)
+            yield logits, windows, after
 
     def _mixed(self, logits: Floats, recent: Integers) -> Floats:
         """Log-probabilities of the next ids.

@@ -15,6 +15,7 @@ from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
 from textgen.generation.network.remembering import RememberingNetwork
+from textgen.model.architecture import recurrent_layers, state_places
 from textgen.text.tokenizers.serialization import Tokenizer
 
 NUM_ROWS = 64
@@ -105,13 +106,15 @@ def _last_outputs(network: Network, rows: list[NDArray[Any]]) -> Floats:
         ids[: len(row), number] = row
     vectors = np.empty((len(rows), network.config.units), np.float32)
     state = network.initial_state(len(rows))
+    output = state_places(network.config)[
+        recurrent_layers(network.config)[-1].weight_name("h")
+    ]
     for time, column in enumerate(ids):
         reading = int(np.count_nonzero(lengths > time))
-        if reading < state.shape[2]:
-            state = state[:, :, :reading]
+        state = state[:reading]
         _, state = network.step(column[:reading], state)
         # The last step that writes a row is that of its last id.
-        vectors[:reading] = state[-1, 0]
+        vectors[:reading] = state[:, output]
     return vectors
 
 

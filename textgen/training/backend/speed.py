@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from textgen.config.model import ModelConfig
-from textgen.model.architecture import recurrent_layers
+from textgen.model.architecture import layers
 
 UNITS = (128, 256, 512)
 
@@ -78,11 +78,8 @@ def flops_per_char(model: ModelConfig) -> int:
     >>> flops_per_char(ModelConfig(vocab_size=65, num_layers=1, units=256))
     2065920
     """
-    num_weights = model.units * model.vocab_size
-    for layer in recurrent_layers(model):
-        num_weights += layer.kernel_width * (layer.inputs + layer.units)
     # One multiplication and one addition, once forward and twice backward.
-    return 2 * 3 * num_weights
+    return 2 * 3 * sum(layer.num_products for layer in layers(model))
 
 
 def has_gpu() -> bool:

@@ -19,7 +19,7 @@ from textgen.training.backend.keras import sync
 from textgen.training.backend.loaded import keras
 from textgen.training.loop.progress import Budget, Progress
 from textgen.training.loop.schedule import WarmupCosine
-from textgen.training.model.recurrent import carried_states, to_numpy
+from textgen.training.model.carrying import carried_states, to_numpy
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error

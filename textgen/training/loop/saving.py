@@ -26,7 +26,7 @@ from textgen.training.backend.loaded import keras
 from textgen.training.loop.plot import can_plot, history_png
 from textgen.training.loop.progress import Progress
 from textgen.training.model.build import get_weights, set_weights
-from textgen.training.model.recurrent import to_numpy
+from textgen.training.model.carrying import to_numpy
 from textgen.training.task.task import Task
 from textgen.version import __version__
 

@@ -18,9 +18,9 @@ from textgen.model.architecture import layers
 from textgen.model.layers import Layer
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.loaded import keras
+from textgen.training.model.carrying import to_numpy
 from textgen.training.model.layers.base import Building
 from textgen.training.model.layers.kinds import KINDS
-from textgen.training.model.recurrent import to_numpy
 
 
 @float32_by_default()

@@ -1,10 +1,5 @@
 """Mix-ins that make Keras' recurrent layers fast on a CPU and let them carry their state.
 
-Keras has `stateful=True` for this, but keeps the state in variables that no layer
-tracks. On JAX, `fit` passes tracked variables through each step and discards
-everything else, so the state silently stays zero. Here the state is created with
-`add_weight`: it is tracked, never trained, and carried along on every backend.
-
 A sequence runs through `textgen.training.model.kernels` wherever they are of use; elsewhere
 (TensorFlow and JAX on a GPU) Keras uses cuDNN.
 """
@@ -13,28 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from textgen.errors import ConfigError
 from textgen.training.backend.loaded import keras
+from textgen.training.model.carrying import CarriesState
 from textgen.training.model.kernels import is_worthwhile, whole_sequence
 from textgen.training.model.kernels.equations import Equations
 
 
-class CarriedState:
+class CarriedState(CarriesState):
     """Mix-in for a `keras.layers.RNN`: its state is a tracked, untrained weight."""
 
     def _create_state_variables(self: Any, batch_size: int) -> None:
         # Keras calls this from `build` when `stateful` is set.
-        self.states = [
-            self.add_weight(
-                shape=(batch_size, size),
-                initializer="zeros",
-                trainable=False,
-                name=f"carried_state_{number}",
-            )
-            for number, size in enumerate(self.state_size)
-        ]
+        self.create_states(batch_size, [(size,) for size in self.state_size])
 
     def call(
         self: Any,
@@ -44,13 +29,7 @@ class CarriedState:
         training: bool = False,
     ) -> Any:
         """Run the layer, unless `export` on JAX has made the batch size a variable."""
-        if self.stateful and not isinstance(sequences.shape[0], int | None):
-            size = self.states[0].shape[0]
-            raise ConfigError(
-                f"this model carries its state for batches of {size}, but Keras exports "
-                "models for batches of any size. Pass input_signature="
-                f'[keras.InputSpec(shape=({size}, None), dtype="int32")] to export.'
-            )
+        self.check_lanes(sequences)
         return super().call(  # type: ignore[misc]
             sequences, initial_state=initial_state, mask=mask, training=training
         )
@@ -116,14 +95,3 @@ class WholeSequence:
             and not (self.go_backwards or self.unroll)
             and self.compute_dtype == "float32"
         )
-
-
-def to_numpy(variable: Any) -> np.ndarray:
-    """Copy the values of a variable into a NumPy array."""
-    return np.array(keras.ops.convert_to_numpy(variable))
-
-
-def carried_states(model: Any) -> list[Any]:
-    """Every variable in which `model` carries state from window to window."""
-    layers = [layer for layer in model.layers if isinstance(layer, CarriedState)]
-    return [state for layer in layers for state in (layer.states or [])]

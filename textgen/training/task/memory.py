@@ -9,7 +9,7 @@ from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import OutOfMemoryError
 from textgen.memory import gigabytes, memory_errors, memory_limit
-from textgen.model.architecture import recurrent_layers
+from textgen.model.architecture import layers
 from textgen.training.task.task import Task
 
 SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "lion": 1, "muon": 1, "lamb": 2, "lars": 1}
@@ -24,21 +24,24 @@ def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) 
     """The memory of this process that a run cannot do without.
 
     A step on a CPU needs the weights, their gradients, and what the optimizer keeps; and
-    for every character of the batch the gates of all layers, and the logits.
+    for every character of the batch the gates of all layers, and the logits; and for each
+    lane its carried state.
 
     Args:
         on_cpu: whether the model is trained in this memory, or only copied to it.
 
     >>> least_bytes(ModelConfig(vocab_size=65, units=256), TrainConfig())
-    22919184
+    23050256
     """
     if not on_cpu:
         return 4 * model.num_parameters
     parameters = (2 + SLOTS[train.optimizer]) * model.num_parameters
     # Gates may be kept as bfloat16, unless that is ruled out.
     gate_bytes = 4 if train.compute_dtype == "float32" else 2
-    gates = sum(layer.kernel_width for layer in recurrent_layers(model))
-    return 4 * parameters + train.window_chars * (gate_bytes * gates + 4 * model.vocab_size)
+    stack = layers(model)
+    kept = gate_bytes * sum(layer.num_kept for layer in stack) + 4 * model.vocab_size
+    carried = 4 * sum(layer.state_size for layer in stack)
+    return 4 * parameters + train.window_chars * kept + train.batch_size * carried
 
 
 def check_memory(task: Task, *, on_cpu: bool) -> None:

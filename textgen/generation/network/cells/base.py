@@ -65,14 +65,11 @@ def _stacked(kernel: Floats, recurrent_kernel: Floats) -> Floats:
 class Cell(Protocol):
     """A recurrent cell, bound to the buffers of one thread."""
 
-    num_vectors: int
-    """State vectors: h, which is also the output, and any others."""
-
     gate_scales: tuple[float, ...]
     """See `CellWeights`; in the order of `textgen.model.cells`."""
 
     def __init__(self, weights: CellWeights, memory: Floats) -> None:
-        """`memory` is `(..., 1 + num_vectors, units)`: input, h, any others."""
+        """`memory` is `(..., 1 + num_states, units)`: input, h, any others."""
 
     def step(self, projected: Floats) -> Floats:
         """Advance `memory` by one character; the result is a view of its h."""

@@ -18,7 +18,6 @@ class GRU:
     h <- z * h + (1 - z) * g
     """
 
-    num_vectors = 1
     gate_scales: tuple[float, ...] = (0.5, 0.5, 1.0)
 
     def __init__(self, weights: CellWeights, memory: Floats) -> None:

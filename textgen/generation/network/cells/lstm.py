@@ -17,7 +17,6 @@ class LSTM:
     h <- o * tanh(c)
     """
 
-    num_vectors = 2
     gate_scales: tuple[float, ...] = (0.5, 0.5, 1.0, 0.5)
 
     def __init__(self, weights: CellWeights, memory: Floats) -> None:

@@ -14,7 +14,6 @@ class RNN:
     h <- tanh(x K + h R + b)
     """
 
-    num_vectors = 1
     gate_scales: tuple[float, ...] = (1.0,)
 
     def __init__(self, weights: CellWeights, memory: Floats) -> None:

@@ -13,9 +13,9 @@ Weights: TypeAlias = Mapping[str, Floats]
 """All weights of a network, by their names in a checkpoint."""
 Ids: TypeAlias = Sequence[int] | NDArray[Any]
 State: TypeAlias = Floats
-"""What a network remembers: `(num_layers, vectors, batch, units)`.
+"""What a network remembers of each text, `(batch, state_size)`.
 
-A GRU and an RNN have one vector per layer, their output h; an LSTM has two, h and c.
+A row holds what the layers carry, one after the other; `state_places` says where.
 """
 Outputs: TypeAlias = dict[str, Floats]
 """Outputs of layers, by the names under which later layers read them."""
@@ -37,14 +37,17 @@ class BoundLayer(NamedTuple):
 class Layer(Protocol):
     """The weights of a layer, which all threads share."""
 
-    num_vectors: int
-    """State vectors that it carries from step to step; 0 for none."""
+    room: int
+    """Numbers that it needs room for before its state, for its input."""
+
+    state_size: int
+    """Numbers that it carries from step to step for each text; 0 for none."""
 
     def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Combine the weights with buffers.
 
         Args:
-            memory: `(..., 1 + num_vectors, units)`, with a slot for the input before
-                the state; empty for a layer without state.
+            memory: `(batch, room + state_size)`, at batch size 1 a plain vector. Its
+                last `state_size` numbers are the state, which a layer changes in place.
             outputs: of earlier layers.
         """

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from textgen.generation.network.layers.base import Layer, Weights
+from textgen.generation.network.layers.convolution import Convolution
 from textgen.generation.network.layers.recurrent import LookedUp, Recurrent
 from textgen.generation.network.layers.stateless import (
     Residual,
@@ -18,6 +19,7 @@ from textgen.model import layers
 
 KINDS: dict[type[layers.Layer], Callable[[Any, Weights], Layer] | None] = {
     layers.Embedding: embedding,
+    layers.Convolution: Convolution,
     layers.Recurrent: Recurrent,
     layers.Normalization: normalization,
     layers.Dropout: None,

@@ -29,19 +29,22 @@ class Recurrent:
 
     def __init__(self, layer: layers.Recurrent, weights: Weights) -> None:
         self.cell = CELLS[layer.cell]
-        self.num_vectors = self.cell.num_vectors
+        self.room, self.state_size = layer.units, layer.state_size
         self.weights = CellWeights(layer.own(weights), self.cell.gate_scales)
 
     def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Let the cell work in `memory`."""
-        cell, project = self.cell(self.weights, memory), self.weights.project
-        # The slot for the input is as wide as the state.
-        fits = len(self.weights.kernel) == memory.shape[-1]
+        cell, project = self.cell_in(memory), self.weights.project
+        fits = len(self.weights.kernel) == self.room
         return BoundLayer(
             step=cell.step_from if fits else lambda x: cell.step(project(x)),
             # All products with the input at once, then step by step.
-            read=lambda x: _read(cell, project(x), memory.shape[-1]),
+            read=lambda x: _read(cell, project(x), self.room),
         )
+
+    def cell_in(self, memory: Floats) -> Cell:
+        """The cell in a memory whose room is as wide as one of its vectors."""
+        return self.cell(self.weights, memory.reshape(*memory.shape[:-1], -1, self.room))
 
 
 class LookedUp:
@@ -57,11 +60,11 @@ class LookedUp:
     def __init__(self, matrix: Floats, recurrent: Recurrent, kept: Sequence[str]) -> None:
         self.matrix, self.recurrent, self.kept = matrix, recurrent, kept
         self.table = recurrent.weights.project(matrix)
-        self.num_vectors = recurrent.num_vectors
+        self.room, self.state_size = recurrent.room, recurrent.state_size
 
     def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Let the cell work in `memory`."""
-        cell = self.recurrent.cell(self.recurrent.weights, memory)
+        cell, units = self.recurrent.cell_in(memory), self.room
         cell_step, table, matrix, kept = cell.step, self.table, self.matrix, self.kept
 
         def look_up(ids: Any) -> Any:
@@ -71,7 +74,7 @@ class LookedUp:
 
         return BoundLayer(
             step=lambda ids: cell_step(look_up(ids)),
-            read=lambda ids: _read(cell, look_up(ids), memory.shape[-1]),
+            read=lambda ids: _read(cell, look_up(ids), units),
         )
 
 

@@ -19,7 +19,7 @@ class Pointwise:
         function: can be pickled, like everything in a network; so it is not a closure.
     """
 
-    num_vectors = 0
+    room = state_size = 0
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._bound = BoundLayer(step=function, read=function)
@@ -84,7 +84,7 @@ def _affine(kernel: Floats, bias: Floats, x: Any) -> Any:
 class Residual:
     """Add the outputs of earlier layers to x."""
 
-    num_vectors = 0
+    room = state_size = 0
 
     def __init__(self, layer: layers.Residual, weights: Weights) -> None:
         self._sources = layer.sources

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textgen.model import layers
 from textgen.training.model.layers.base import Kind
+from textgen.training.model.layers.convolution import convolution
 from textgen.training.model.layers.recurrent import recurrent
 from textgen.training.model.layers.stateless import (
     dropout,
@@ -16,6 +17,7 @@ from textgen.training.model.layers.stateless import (
 
 KINDS: dict[type[layers.Layer], Kind] = {
     layers.Embedding: Kind(embedding, {"embedding": "embeddings"}),
+    layers.Convolution: Kind(convolution, {"kernel": "kernel", "bias": "bias"}),
     layers.Recurrent: Kind(
         recurrent,
         {
