@@ -15,7 +15,6 @@ from textgen.config.train import TrainConfig
 from textgen.errors import OutOfMemoryError, TextgenError
 from textgen.generation.network.network import Network
 from textgen.memory import Limit, memory_errors, memory_limit
-from textgen.training.task import memory as task_memory
 from textgen.training.task.memory import check_memory, least_bytes, training_memory_errors
 from textgen.training.task.new import new_task
 from textgen.training.task.task import Task
@@ -37,7 +36,7 @@ def test_a_task_beyond_the_limit_is_refused_with_its_amount_and_what_needs_less(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = Limit(12_000_000_000, "ulimit -v")
-    monkeypatch.setattr(task_memory, "memory_limit", lambda: limit)
+    monkeypatch.setattr(memory, "memory_limit", lambda: limit)
     with pytest.raises(OutOfMemoryError) as caught:
         check_memory(task, on_cpu=True)
     message = str(caught.value)
@@ -53,7 +52,7 @@ def test_a_task_within_the_limit_or_without_one_is_accepted(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for limit in (None, Limit(10**12, "this machine")):
-        monkeypatch.setattr(task_memory, "memory_limit", lambda limit=limit: limit)
+        monkeypatch.setattr(memory, "memory_limit", lambda limit=limit: limit)
         check_memory(task, on_cpu=True)
 
 
@@ -61,6 +60,20 @@ def test_a_large_batch_counts_and_on_a_gpu_only_a_copy_of_the_weights() -> None:
     small, large = TrainConfig(), TrainConfig(batch_size=2**20)
     assert least_bytes(CONFIG, large) > 1000 * least_bytes(CONFIG, small)
     assert least_bytes(CONFIG, large, on_cpu=False) == 4 * CONFIG.num_parameters
+
+
+def test_attention_longer_than_the_memory_is_refused_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text("so it goes, and goes, and goes.\n" * 50, encoding="utf-8")
+    options = {"units": 64, "attention": 2**20, "batch_size": 4, "seq_length": 8}
+    run = RunDirectory(tmp_path / "run")
+    monkeypatch.setattr(memory, "memory_limit", lambda: Limit(10**9, "ulimit -v"))
+    with pytest.raises(
+        OutOfMemoryError, match=r"`attention=1048576`.* Lower `attention`, "
+    ):
+        check_memory(new_task(str(book), run, "auto", options), on_cpu=True)
 
 
 class ResourceExhaustedError(Exception):
@@ -153,7 +166,7 @@ def test_too_many_texts_at_once_are_refused_by_their_number() -> None:
         def __len__(self) -> int:
             return 2**50
 
-    state = np.zeros((1, 2, 1, 4), np.float32)
+    state = np.zeros((1, 8), np.float32)
     with pytest.raises(OutOfMemoryError, match=r"1,125,899,906,842,624 texts at once"):
         network.step(Many([0]), state)
 
@@ -162,7 +175,7 @@ def test_too_many_texts_at_once_are_refused_by_their_number() -> None:
 def test_train_shows_the_error_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_memory, "memory_limit", lambda: Limit(1000, "ulimit -v"))
+    monkeypatch.setattr(memory, "memory_limit", lambda: Limit(1000, "ulimit -v"))
     book = tmp_path / "book.txt"
     book.write_text("so it goes, and goes, and goes.\n" * 50, encoding="utf-8")
     with pytest.raises(OutOfMemoryError, match="takes at least"):

@@ -86,6 +86,27 @@ def gigabytes(num_bytes: float) -> str:
     return f"{num_bytes / 1e9:.2g} GB" if num_bytes < 1e10 else f"{num_bytes / 1e9:,.0f} GB"
 
 
+def check_fits(num_bytes: int, what: str, advice: str) -> None:
+    """Refuse what cannot fit into the memory of this process.
+
+    Memory that is only reserved may seem to fit; the system then ends the process later.
+
+    Args:
+        num_bytes: needed at least.
+        what: what needs it, to begin the message.
+        advice: which options need less.
+
+    Raises:
+        OutOfMemoryError: names the amount, the limit and the advice.
+    """
+    limit = memory_limit()
+    if limit is not None and num_bytes > limit.num_bytes:
+        raise OutOfMemoryError(
+            f"{what} at least {gigabytes(num_bytes)} of memory, but no more than "
+            f"{gigabytes(limit.num_bytes)} can be had ({limit.source}). {advice}"
+        )
+
+
 @contextmanager
 def memory_errors(what: str, advice: str) -> Iterator[None]:
     """Turn every kind of error about too little memory into `OutOfMemoryError`.

@@ -26,6 +26,12 @@ MODEL_REFUSALS: list[tuple[dict[str, Any], str]] = [
         "present character and those before it.",
     ),
     ({"conv": 1025}, "conv=1025 must be at most 1,024."),
+    (
+        {"attention": -3},
+        "attention=-3 must be 0, which leaves it out, or at least 2: attention sees the "
+        "present character and those before it.",
+    ),
+    ({"attention": 2**20 + 1}, "attention=1048577 must be at most 1,048,576."),
 ]
 
 

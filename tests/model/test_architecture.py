@@ -101,6 +101,7 @@ def num_parameters_by_hand(config: ModelConfig) -> int:
     further = gates * (u * u + u * u + biases * u) + norm
     last = (u * e if u != e else 0) if config.tie_embeddings else u * v
     first += (config.conv * e + 1) * e if config.conv else 0
+    last += (2 * u + 1) * u if config.attention else 0
     return v * e + first + (config.num_layers - 1) * further + last + v
 
 
@@ -116,7 +117,12 @@ def test_parameters_are_counted_as_the_textbook_counts_them(
     config = ModelConfig(sizes[0], cell, *sizes[1:])
     tied, layer_norm, residual = flags
     config = dataclasses.replace(
-        config, tie_embeddings=tied, layer_norm=layer_norm, residual=residual, conv=conv
+        config,
+        tie_embeddings=tied,
+        layer_norm=layer_norm,
+        residual=residual,
+        conv=conv,
+        attention=conv,
     )
     assert config.num_parameters == num_parameters_by_hand(config)
 

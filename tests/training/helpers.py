@@ -25,6 +25,7 @@ INTERRUPTED = {
     "eval_every": 24,
     "dropout": 0.2,
     "conv": 3,
+    "attention": 20,
     "compute_dtype": "float32",
 }
 

@@ -26,10 +26,11 @@ MAX_SIZES = {
     "units": 2**16,
     "embedding_dim": 2**16,
     "conv": 2**10,
+    "attention": 2**20,
 }
 """Larger than any sensible model; a checkpoint that claims more is refused."""
 
-WINDOWS = {"conv": "the convolution sees"}
+WINDOWS = {"conv": "the convolution sees", "attention": "attention sees"}
 """Options that count characters, with what they are for; 0 leaves it out."""
 
 
@@ -37,7 +38,8 @@ WINDOWS = {"conv": "the convolution sees"}
 class ModelConfig:
     """A stacked recurrent network over characters.
 
-    With `conv`, each embedding becomes `x + relu(convolution(x))`.
+    With `conv`, each embedding becomes `x + relu(convolution(x))`, and with `attention`
+    each output of the first layer `y + attention(y)`.
     One layer of the stack computes `y = dropout(norm(cell(x)))`, and `x + y` where
     `residual` is set and both have the same width. The logits are a linear function of the
     last layer's `y`, or of the sum over all layers with `sum_layers`.
@@ -83,6 +85,11 @@ class ModelConfig:
     conv: int = option(
         0,
         "Characters that a causal convolution over the embeddings sees; 0 leaves it out.",
+    )
+    attention: int = option(
+        0,
+        "Characters that attention after the first layer sees, with one head; 0 leaves it "
+        "out.",
     )
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), matrices only.")
     l1: float = option(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from textgen.model.layers import (
+    Attention,
     Convolution,
     Dropout,
     Embedding,
@@ -44,6 +45,10 @@ def layers(config: ModelConfig) -> list[Layer]:
     blocks = []
     for number in range(config.num_layers):
         stack += _block(config, number, source=stack[-1].name)
+        if config.attention and number == 0:
+            stack.append(
+                Attention("attention", "attention", config.units, config.attention)
+            )
         blocks.append(stack[-1].name)
     if config.sum_layers and config.num_layers > 1:
         stack.append(Residual("sum", "", sources=tuple(blocks[:-1])))

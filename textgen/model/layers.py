@@ -205,6 +205,48 @@ class Recurrent(Layer):
 
 
 @dataclass(frozen=True)
+class Attention(Layer):
+    """Causal attention with one head over the last `size` inputs, added to the present one.
+
+    After the SHA-RNN (Merity 2019), the inputs themselves are the keys and the values, so
+    that one memory serves both. A matrix for the keys would only be a factor of that for
+    the queries, and one for the values may as well be applied to their mean.
+
+    Args:
+        units: width of the input and the output.
+        size: inputs that one output sees, the present one included.
+    """
+
+    units: int
+    size: int
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """A matrix and a bias for the query, and a matrix for the mean of the values."""
+        square = self.units, self.units
+        return {
+            "query_kernel": square,
+            "query_bias": (self.units,),
+            "value_kernel": square,
+        }
+
+    @property
+    def states(self) -> dict[str, Shape]:
+        """The last inputs, and a number that tells how many of them there are."""
+        return {"memory": (self.size, self.units), "count": (1,)}
+
+    @property
+    def num_products(self) -> int:
+        """Those with both matrices, with the keys and with the values."""
+        return 2 * self.units * (self.units + self.size)
+
+    @property
+    def num_kept(self) -> int:
+        """The weights of the mean."""
+        return self.size
+
+
+@dataclass(frozen=True)
 class Normalization(Layer):
     """Layer normalisation (Ba, Kiros & Hinton 2016) over the units.
 

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.generation.models import read_whole
+from textgen import memory
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
+from textgen.errors import OutOfMemoryError
 from textgen.generation.network.layers import kinds
 from textgen.generation.network.network import CHUNK_CHARS, Network
 from textgen.model.cells import CELLS
@@ -31,7 +33,8 @@ def random_weights(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-EVERY_STATE = [*({"cell": cell} for cell in CELLS), {"conv": 2}, {"conv": 9}]
+EVERY_STATE = [*({"cell": cell} for cell in CELLS), {"conv": 9}]
+EVERY_STATE += [{"attention": size} for size in (2, 9, 700)]
 """Networks that together carry every kind of state."""
 every_state = pytest.mark.parametrize("options", EVERY_STATE, ids=str)
 
@@ -83,6 +86,13 @@ def twin_convolution(
     return embedded[-1] + np.maximum(sums, 0)
 
 
+def twin_attention(memory: list[np.ndarray], w: dict[str, np.ndarray]) -> np.ndarray:
+    x, keys = memory[-1], np.array(memory)
+    query = x @ w["attention.query_kernel"] + w["attention.query_bias"]
+    shares = np.exp(keys @ query / np.sqrt(len(x)))
+    return x + shares @ keys / shares.sum() @ w["attention.value_kernel"]
+
+
 def twin_logits(
     config: ModelConfig, weights: dict[str, np.ndarray], ids: list[int]
 ) -> np.ndarray:
@@ -91,6 +101,7 @@ def twin_logits(
     kept = [[np.zeros(config.units)] * num_vectors for _ in range(config.num_layers)]
     rows: list[np.ndarray] = []
     embedded: list[np.ndarray] = []
+    memory: list[np.ndarray] = []
     for one in ids:
         embedded.append(w["embedding"][one])
         x, total = twin_convolution(config, embedded, w), np.zeros(config.units)
@@ -102,6 +113,9 @@ def twin_logits(
                 y = (y - y.mean()) / np.sqrt(y.var() + 1e-3)
                 y = y * w[f"{name}.norm_scale"] + w[f"{name}.norm_offset"]
             x = x + y if config.residual and x.shape == y.shape else y
+            if layer == 0 and config.attention:
+                memory.append(x)
+                x = twin_attention(memory[-config.attention :], w)
             total = total + x
         if config.sum_layers:
             x = total
@@ -117,7 +131,7 @@ SHAPES = [
     for layers, units, dim in [(1, 5, 4), (2, 4, 4), (3, 3, 6), (1, 1, 1)]
 ]
 SHAPES.append({**SHAPES[2], "sum_layers": True})
-SHAPES.append({**SHAPES[1], "conv": 3})
+SHAPES.append({**SHAPES[1], "conv": 3, "attention": 4})
 EVERY_MODEL = [
     {"cell": cell, "layer_norm": norm, "residual": residual, "tie_embeddings": tie, **shape}
     for cell, norm, residual, tie, shape in itertools.product(
@@ -243,6 +257,30 @@ def test_everything_is_float32() -> None:
     start = network.initial_state()
     for logits, state in (network.step([1], start), *network.read_chunks([1], start)):
         assert logits.dtype == state.dtype == np.float32
+
+
+def test_a_state_stays_as_large_as_it_was_however_much_is_read() -> None:
+    network = make(num_layers=1, attention=3, conv=2)
+    state = network.initial_state()
+    for one in [0, 1, 2, 3] * 5:
+        _, state = network.step([one], state)
+        assert state.shape == network.initial_state().shape
+    # A count that only grew would lose whole numbers at 2^24.
+    assert state[0, -1] == 3 + 20 % 3
+
+
+def test_a_state_that_no_memory_can_hold_is_refused_with_the_options_that_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = make(num_layers=1, units=8, attention=2**20)
+    message = (
+        "8 texts at once take at least 0.54 GB of memory, but no more than 0.5 GB can be "
+        "had (a test). Ask for fewer at once, or use a model with a smaller `attention`."
+    )
+    monkeypatch.setattr(memory, "memory_limit", lambda: memory.Limit(5 * 10**8, "a test"))
+    with pytest.raises(OutOfMemoryError) as caught:
+        network.step([0] * 8, network.initial_state(8))
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int64])

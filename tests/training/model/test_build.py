@@ -38,7 +38,14 @@ keras = load_keras()
 
 SIZES = (
     {"num_layers": 1, "units": 8, "embedding_dim": 5},
-    {"num_layers": 3, "units": 6, "embedding_dim": 6, "sum_layers": True, "conv": 3},
+    {
+        "num_layers": 3,
+        "units": 6,
+        "embedding_dim": 6,
+        "sum_layers": True,
+        "conv": 3,
+        "attention": 50,
+    },
 )
 FEATURES = ("tie_embeddings", "layer_norm", "residual")
 
@@ -117,13 +124,16 @@ def configs(draw: st.DrawFn) -> ModelConfig:
         residual=draw(st.booleans()),
         sum_layers=draw(st.booleans()),
         conv=draw(st.sampled_from([0, 2, 5])),
+        attention=draw(st.sampled_from([0, 2, 64])),
     )
 
 
 @pytest.mark.slow
 @settings(max_examples=8)
 @example(ModelConfig(3, "gru", 2, 4, 4, 0.3, 0.3, 0.0, True, True, True))
-@example(ModelConfig(3, "lstm", 2, 4, 3, 0.3, 0.0, 0.3, True, False, True, conv=3))
+@example(
+    ModelConfig(3, "lstm", 2, 4, 3, 0.3, 0.0, 0.3, True, False, True, conv=3, attention=9)
+)
 @given(configs())
 def test_both_halves_compute_the_same_for_any_sequence_of_layers(
     config: ModelConfig,

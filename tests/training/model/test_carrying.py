@@ -9,12 +9,12 @@ import pytest
 
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
-from textgen.training.model.build import build_model
+from textgen.training.model.build import build_model, set_weights
 from textgen.training.model.carrying import carried_states, to_numpy
 from textgen.training.model.compiling import compile_model
 
 SMALL = {"vocab_size": 7, "num_layers": 1, "units": 5, "embedding_dim": 4}
-EVERY_CARRIER = [{"conv": 2}, {"conv": 9}]
+EVERY_CARRIER = [{"conv": 2}, {"conv": 9}, {"attention": 3}, {"attention": 12}]
 every_carrier = pytest.mark.parametrize("options", EVERY_CARRIER, ids=str)
 IDS = np.random.default_rng(0).integers(7, size=(2, 20), dtype="int32")
 
@@ -28,8 +28,14 @@ def test_two_half_windows_with_carried_state_equal_one_whole(
     options: dict[str, int],
 ) -> None:
     config = ModelConfig(**SMALL, **options)
-    whole = build_model(config).predict_on_batch(IDS)
-    carrying = build_model(config, batch_size=2)
+    weights = {
+        name: np.random.default_rng(1).normal(0, 0.5, shape).astype("float32")
+        for name, shape in config.weight_shapes().items()
+    }
+    stateless, carrying = build_model(config), build_model(config, batch_size=2)
+    set_weights(stateless, config, weights)
+    set_weights(carrying, config, weights)
+    whole = stateless.predict_on_batch(IDS)
     # The first part is shorter than what some layers look back on.
     halves = [carrying.predict_on_batch(half) for half in (IDS[:, :5], IDS[:, 5:])]
     np.testing.assert_allclose(np.concatenate(halves, axis=1), whole, atol=1e-5)

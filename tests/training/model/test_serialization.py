@@ -28,7 +28,7 @@ CONFIGS = [
     ModelConfig(9, "lstm", 2, 4, 3, 0.1, 0.1, 0.1, True, True, True),
     ModelConfig(9, "gru", 2, 4, 3, l1=0.1),
     ModelConfig(9, "rnn", 1, 4, 3),
-    ModelConfig(9, "coupled", 1, 4, 3, recurrent_dropout=0.1, l1=0.1, conv=3),
+    ModelConfig(9, "coupled", 1, 4, 3, recurrent_dropout=0.1, l1=0.1, conv=3, attention=4),
 ]
 IDS = np.arange(18, dtype="int32").reshape(2, 9) % 9
 

@@ -57,7 +57,7 @@ def test_weights_and_metrics_are_those_of_keras(optimizer: str, clip_norm: float
         {"cell": "gru", "num_layers": 3, "residual": True},
         {"cell": "rnn"},
         {"cell": "coupled"},
-        {"conv": 3},
+        {"conv": 3, "attention": 4},
     ],
     ids=str,
 )

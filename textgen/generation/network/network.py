@@ -31,12 +31,17 @@ from textgen.generation.network.layers.base import (
     Weights,
 )
 from textgen.generation.network.layers.kinds import make_layers
-from textgen.memory import memory_errors
+from textgen.memory import check_fits, memory_errors
 from textgen.model.architecture import layers
 from textgen.wording import count_of
 
 CHUNK_CHARS = 512
 """Characters that `Network.read_chunks` passes through a layer at once."""
+
+LARGE_STATE = 2**26
+"""Bytes above which the limit of memory is looked up, which takes half a millisecond."""
+
+LESS_STATE = "Ask for fewer at once, or use a model with a smaller `attention`."
 
 
 class Network:
@@ -143,10 +148,12 @@ class Network:
         """This thread's buffers, with `state` in them."""
         work: _Workspace | None = getattr(self._buffers, "work", None)
         if work is None or work.batch_size != batch_size:
-            with memory_errors(
-                f"to write or read {count_of(batch_size, 'text')} at once",
-                "Ask for fewer at once.",
-            ):
+            texts = f"{count_of(batch_size, 'text')} at once"
+            # The buffers, and the state that is returned.
+            needed = 2 * batch_size * self._state_size * np.float32().nbytes
+            if needed > LARGE_STATE:
+                check_fits(needed, f"{texts} take", LESS_STATE)
+            with memory_errors(f"to write or read {texts}", "Ask for fewer at once."):
                 work = _Workspace(self._layers, batch_size)
             self._buffers.work = work
         # Assigning would silently spread one row over a whole batch.

@@ -7,17 +7,25 @@ from contextlib import contextmanager
 
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
-from textgen.errors import OutOfMemoryError
-from textgen.memory import gigabytes, memory_errors, memory_limit
+from textgen.memory import check_fits, gigabytes, memory_errors
 from textgen.model.architecture import layers
 from textgen.training.task.task import Task
 
 SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "lion": 1, "muon": 1, "lamb": 2, "lars": 1}
 """Numbers that an optimizer keeps for each parameter, at least."""
 
-ADVICE = (
-    "Lower `units`, `num_layers`, `batch_size` or `seq_length`, or provide more memory."
-)
+
+def advice(model: ModelConfig) -> str:
+    """Which options need less memory.
+
+    >>> advice(ModelConfig(vocab_size=65))
+    'Lower `units`, `num_layers`, `batch_size` or `seq_length`, or provide more memory.'
+    """
+    attention = "`attention`, " if model.attention else ""
+    return (
+        f"Lower {attention}`units`, `num_layers`, `batch_size` or `seq_length`, or provide "
+        "more memory."
+    )
 
 
 def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) -> int:
@@ -50,26 +58,25 @@ def check_memory(task: Task, *, on_cpu: bool) -> None:
     Raises:
         OutOfMemoryError: names the amount, the limit, and the options that need less.
     """
-    limit, needed = memory_limit(), least_bytes(task.model, task.train, on_cpu=on_cpu)
-    if limit is not None and needed > limit.num_bytes:
-        raise OutOfMemoryError(
-            f"training {_asked(task)} takes at least {gigabytes(needed)} of memory, but no "
-            f"more than {gigabytes(limit.num_bytes)} can be had ({limit.source}). {ADVICE}"
-        )
+    needed = least_bytes(task.model, task.train, on_cpu=on_cpu)
+    check_fits(needed, f"training {_asked(task)} takes", advice(task.model))
 
 
 @contextmanager
 def training_memory_errors(task: Task) -> Iterator[None]:
     """Say what was asked for, and what it takes, when the memory does not suffice."""
     needed = gigabytes(least_bytes(task.model, task.train))
-    with memory_errors(f"to train {_asked(task)}, which takes {needed} or more", ADVICE):
+    with memory_errors(
+        f"to train {_asked(task)}, which takes {needed} or more", advice(task.model)
+    ):
         yield
 
 
 def _asked(task: Task) -> str:
     model, train = task.model, task.train
+    attention = f"`attention={model.attention}`, " if model.attention else ""
     return (
-        f"{model.num_parameters:,} parameters (`units={model.units}`, "
+        f"{model.num_parameters:,} parameters ({attention}`units={model.units}`, "
         f"`num_layers={model.num_layers}`, `batch_size={train.batch_size}`, "
         f"`seq_length={train.seq_length}`)"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from textgen.generation.network.layers.attention import Attention
 from textgen.generation.network.layers.base import Layer, Weights
 from textgen.generation.network.layers.convolution import Convolution
 from textgen.generation.network.layers.recurrent import LookedUp, Recurrent
@@ -21,6 +22,7 @@ KINDS: dict[type[layers.Layer], Callable[[Any, Weights], Layer] | None] = {
     layers.Embedding: embedding,
     layers.Convolution: Convolution,
     layers.Recurrent: Recurrent,
+    layers.Attention: Attention,
     layers.Normalization: normalization,
     layers.Dropout: None,
     layers.Residual: Residual,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textgen.model import layers
+from textgen.training.model.layers.attention import attention
 from textgen.training.model.layers.base import Kind
 from textgen.training.model.layers.convolution import convolution
 from textgen.training.model.layers.recurrent import recurrent
@@ -24,6 +25,14 @@ KINDS: dict[type[layers.Layer], Kind] = {
             "kernel": "cell.kernel",
             "recurrent_kernel": "cell.recurrent_kernel",
             "bias": "cell.bias",
+        },
+    ),
+    layers.Attention: Kind(
+        attention,
+        {
+            "query_kernel": "query_kernel",
+            "query_bias": "query_bias",
+            "value_kernel": "value_kernel",
         },
     ),
     layers.Normalization: Kind(
