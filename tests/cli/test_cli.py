@@ -129,6 +129,8 @@ def test_corpus_list_names_every_corpus_with_its_licence(
         (["train", "STORY", "--unit", "3"], 2, "No such option"),
         (["train", "STORY", "--lr", "1"], 2, "'--lr'. Did you mean '--learning-rate'?"),
         (["train", "STORY", "--num_layers", "1"], 2, "Did you mean '--num-layers'?"),
+        (["train", "STORY", "--bidirectional"], 2, "train with --attention."),
+        (["sample", "MODEL", "--bidirectional"], 2, "cannot read from right to left"),
         (["sample", "MODEL", "--max-new-tokens", "1"], 2, "Did you mean '--length'?"),
         (["train", "STORY", "--batch-size", "900"], 1, "--batch-size, --seq-length or"),
         (["train", "STORY", "--resume", "--overwrite"], 2, "cannot be used together"),

@@ -187,6 +187,18 @@ def test_pick_takes_what_belongs_to_one_configuration() -> None:
     assert pick(TrainConfig, options) == {"epochs": 4}
 
 
+def test_the_reason_is_given_why_a_text_cannot_be_written_by_a_bidirectional_network() -> (
+    None
+):
+    with pytest.raises(ConfigError) as caught:
+        check_names(["bidirectional"], *KINDS)
+    assert str(caught.value) == (
+        "unknown option 'bidirectional'. Text is written from left to right, so the "
+        "network that writes it cannot read from right to left as well: the characters to "
+        "come do not exist yet. To look further back, train with `attention`."
+    )
+
+
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))
 def test_a_name_of_another_library_suggests_ours(name: str) -> None:
     with pytest.raises(ConfigError) as caught:

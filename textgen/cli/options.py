@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from textgen.config.fields import ELSEWHERE
+from textgen.config.fields import ELSEWHERE, IMPOSSIBLE
+from textgen.config.flags import marked_as_flags
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
@@ -127,9 +128,13 @@ class Command(click.Command):
         except click.NoSuchOption as error:
             name = error.option_name.strip("-").replace("-", "_")
             flag = "--" + ELSEWHERE.get(name, name).replace("_", "-")
-            if all(flag not in parameter.opts for parameter in self.get_params(ctx)):
+            if name in IMPOSSIBLE:
+                hint = marked_as_flags(IMPOSSIBLE[name])
+            elif any(flag in parameter.opts for parameter in self.get_params(ctx)):
+                hint = f"Did you mean {flag!r}?"
+            else:
                 raise
-            message = f"No such option {error.option_name!r}. Did you mean {flag!r}?"
+            message = f"No such option {error.option_name!r}. {hint}"
             raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

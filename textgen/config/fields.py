@@ -54,6 +54,15 @@ ELSEWHERE = {
 }
 """What other libraries call our options; too unlike them to be suggested by spelling."""
 
+IMPOSSIBLE = {
+    "bidirectional": (
+        "Text is written from left to right, so the network that writes it cannot read "
+        "from right to left as well: the characters to come do not exist yet. To look "
+        "further back, train with `attention`."
+    ),
+}
+"""Options of other libraries that cannot be here, with the reason."""
+
 
 def option(
     default: Any = MISSING,
@@ -97,7 +106,8 @@ def check_names(values: Iterable[str], *kinds: type) -> None:
     for name in values:
         if name not in known:
             meant = ELSEWHERE.get(str(name), str(name))
-            hint = did_you_mean(meant, known, otherwise=f"Known: {', '.join(known)}.")
+            reason = IMPOSSIBLE.get(str(name), f"Known: {', '.join(known)}.")
+            hint = did_you_mean(meant, known, otherwise=reason)
             raise ConfigError(f"unknown option {shown(name)}. {hint}")
 
 
