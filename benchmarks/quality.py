@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from textgen.training.backend.process import keep_memory
+from textgen.training.loop.schedule import WarmupCosine
 
 VALIDATION = 0.1
 EVAL_LANES = 20
@@ -158,67 +159,85 @@ def lstm(inputs: int, units: int) -> nn.LSTM:
     return cell
 
 
-@dataclass
 class Training:
-    """One run: reads `chars` characters, or for `seconds`."""
+    """One run over `text`, which ends after `chars` characters or `seconds`."""
 
-    recipe: Recipe
-    text: Tensor
-    chars: float
-    seconds: float
-
-    def run(self, vocab_size: int, seed: int) -> tuple[Network, float, int]:
-        """The trained network, the seconds it took, and the characters it read."""
-        torch.manual_seed(seed)
-        network, recipe = Network(self.recipe, vocab_size), self.recipe
-        weights = [weight for weight in network.parameters() if weight.requires_grad]
-        betas = recipe.beta_1, recipe.beta_2
-        optimizer = torch.optim.AdamW(
-            weights, recipe.rate, betas, 1e-7, recipe.weight_decay, fused=True
+    def __init__(
+        self, recipe: Recipe, vocab_size: int, text: Tensor, chars: float, seconds: float
+    ) -> None:
+        self.recipe, self.chars, self.seconds = recipe, chars, seconds
+        self.network = Network(recipe, vocab_size)
+        self.weights = [x for x in self.network.parameters() if x.requires_grad]
+        self.average = [weight.detach().clone() for weight in self.weights]
+        self.optimizer = torch.optim.AdamW(
+            self.weights,
+            betas=(recipe.beta_1, recipe.beta_2),
+            eps=1e-7,
+            weight_decay=recipe.weight_decay,
+            fused=True,
         )
-        average, steps, read = [weight.detach().clone() for weight in weights], 0, 0
-        states, place, start = None, 0, time.perf_counter()
-        length = len(self.text) // recipe.lanes
-        lanes = self.text[: length * recipe.lanes].view(recipe.lanes, length)
-        while (share := max(read / self.chars, self.elapsed(start))) < 1:
-            window = recipe.window
-            if recipe.growing_window:
-                window = 16 if share < 0.2 else 32 if share < 0.5 else 64
-            if place + window + 1 > length:
-                states, place = None, 0
-                if recipe.random_offsets:
-                    place = int(torch.randint(window, ()))
-            rate = recipe.rate * min(1, (steps + 1) / recipe.warmup)
-            fall = 0.5 * (1 + math.cos(math.pi * share))
-            for group in optimizer.param_groups:
-                group["lr"] = rate * (recipe.final_rate + (1 - recipe.final_rate) * fall)
-            if states and recipe.reset:
-                kept = (torch.rand(1, recipe.lanes, 1) > recipe.reset).float()
-                states = [tuple(part * kept for part in state) for state in states]
-            ids = lanes[:, place : place + window]
-            before = lanes[:, place - 1 : place + window - 1] if place else ids.roll(1, 1)
-            logits, states = network(ids, before, states)
-            target = lanes[:, place + 1 : place + window + 1]
-            loss = cross_entropy(
-                logits.flatten(0, 1), target.flatten(), label_smoothing=recipe.smoothing
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(weights, recipe.clip_norm)
-            optimizer.step()
-            steps, read, place = steps + 1, read + ids.numel(), place + window
-            if recipe.averaged:
-                span = max(1.0, min(steps, recipe.averaged * steps / max(share, 1e-3)))
-                with torch.no_grad():
-                    torch._foreach_lerp_(average, weights, 1 / span)
-        seconds = time.perf_counter() - start
-        if recipe.averaged:
-            for weight, mean_weight in zip(weights, average, strict=True):
-                weight.data.copy_(mean_weight)
-        return network, seconds, read
+        self.schedule = WarmupCosine(recipe.rate, recipe.warmup, recipe.final_rate)
+        length = len(text) // recipe.lanes
+        self.lanes = text[: length * recipe.lanes].view(recipe.lanes, length)
+        self.states: Any = None
+        self.place = self.steps = self.read = 0
 
-    def elapsed(self, start: float) -> float:
-        return (time.perf_counter() - start) / self.seconds
+    def run(self) -> float:
+        """Train the network; return the seconds it took."""
+        start = time.perf_counter()
+        while (share := self.share_used(time.perf_counter() - start)) < 1:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.schedule(self.steps, share)
+            self.step(self.window(share))
+            if self.recipe.averaged:
+                self.add_to_average(share)
+        seconds = time.perf_counter() - start
+        if self.recipe.averaged:
+            for weight, mean_weight in zip(self.weights, self.average, strict=True):
+                weight.data.copy_(mean_weight)
+        return seconds
+
+    def share_used(self, seconds: float) -> float:
+        return max(self.read / self.chars, seconds / self.seconds)
+
+    def window(self, share: float) -> int:
+        if not self.recipe.growing_window:
+            return self.recipe.window
+        return 16 if share < 0.2 else 32 if share < 0.5 else 64
+
+    def step(self, window: int) -> None:
+        recipe, lanes = self.recipe, self.lanes
+        self.find_place(window)
+        at, end = self.place, self.place + window
+        ids = lanes[:, at:end]
+        before = lanes[:, at - 1 : end - 1] if at else ids.roll(1, 1)
+        logits, self.states = self.network(ids, before, self.states)
+        loss = cross_entropy(
+            logits.flatten(0, 1),
+            lanes[:, at + 1 : end + 1].flatten(),
+            label_smoothing=recipe.smoothing,
+        )
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.weights, recipe.clip_norm)
+        self.optimizer.step()
+        self.steps, self.read, self.place = self.steps + 1, self.read + ids.numel(), end
+
+    def find_place(self, window: int) -> None:
+        """Begin the next pass where this one is over; reset lanes if the recipe says so."""
+        recipe = self.recipe
+        if self.place + window + 1 > self.lanes.shape[1]:
+            self.states = None
+            self.place = int(torch.randint(window, ())) if recipe.random_offsets else 0
+        if self.states and recipe.reset:
+            kept = (torch.rand(1, recipe.lanes, 1) > recipe.reset).float()
+            self.states = [tuple(part * kept for part in state) for state in self.states]
+
+    def add_to_average(self, share: float) -> None:
+        all_steps = self.steps / max(share, 1e-3)
+        span = max(1.0, min(self.steps, self.recipe.averaged * all_steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, self.weights, 1 / span)
 
 
 @torch.no_grad()
@@ -302,10 +321,11 @@ def main(
         for name, recipe in recipes.items():
             scores, speeds, read = [], [], 0
             for seed in range(seeds):
-                training = Training(recipe, train, *budget)
-                network, seconds, read = training.run(len(ids), seed)
+                torch.manual_seed(seed)
+                training = Training(recipe, len(ids), train, *budget)
+                seconds, read = training.run(), training.read
                 speeds.append(read / seconds)
-                scores.append(evaluate(network, train, held_out))
+                scores.append(evaluate(training.network, train, held_out))
             print(
                 f"| {name} | {mean(scores):.4f} | {min(scores):.4f} to {max(scores):.4f} "
                 f"| {read:,}, {mean(speeds):,.0f} |",
