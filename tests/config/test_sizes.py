@@ -35,13 +35,17 @@ def test_a_size_is_taken_from_the_least_text_that_it_has_to_read() -> None:
 
 @pytest.mark.parametrize(
     ("chars_read", "epochs", "dropout"),
-    [(2.9e6, None, 0.0), (3e6, None, 0.1), (3e6, 1, 0.0), (None, 1, 0.0), (None, 3, 0.1)],
+    [
+        *[(2.9e6, None, 0.0), (3e6, None, 0.1), (4.9e6, None, 0.1), (5e6, None, 0.3)],
+        *[(9e6, 2, 0.0), (9e6, 4, 0.1), (9e6, 5, 0.3)],
+        *[(None, 2, 0.0), (None, 4, 0.1), (None, 5, 0.3), (None, None, 0.3)],
+    ],
 )
-def test_text_that_is_read_less_than_three_times_gets_no_dropout(
+def test_the_more_often_a_text_is_read_the_more_dropout(
     chars_read: float | None, epochs: int | None, dropout: float
 ) -> None:
     readable = None if chars_read is None else dict.fromkeys(SIZES, chars_read)
-    options, _ = size_options("medium", 1_000_000, readable=readable, epochs=epochs)
+    options, _ = size_options("small", 1_000_000, readable=readable, epochs=epochs)
     assert options["dropout"] == dropout
 
 

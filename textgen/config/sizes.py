@@ -49,6 +49,10 @@ FEW_PASSES: dict[str, Any] = {
 }
 """Options for fewer than `FEW` passes, measured by benchmarks/quality.py."""
 
+SOME = 5
+LIGHT_DROPOUT = 0.1
+"""The most dropout for fewer than `SOME` passes."""
+
 LITTLE_TEXT: dict[str, Any] = {
     # Few characters per step: otherwise a pass has too few steps to learn from, and the
     # text is memorised in many passes before it is understood.
@@ -129,14 +133,17 @@ def size_options(
         # Whoever draws the network decides what leads where.
         usual.pop("sum_layers", None)
     passes = math.inf if readable is None else readable[name] / num_chars
-    if min(passes, epochs or math.inf) < FEW:
+    passes = min(passes, epochs or math.inf)
+    if passes < FEW:
         # The rate is that of the default optimizer.
         usual |= {"dropout": 0.0} if "optimizer" in given else FEW_PASSES
+    elif passes < SOME:
+        usual["dropout"] = min(usual["dropout"], LIGHT_DROPOUT)
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     details = ", which is little" if is_little else ""
     if readable is not None:
-        details += f", enough time to read {passes:.1f} times that much"
+        details += f", enough time to read {readable[name] / num_chars:.1f} times that much"
     flags = " ".join(_flag(key, value) for key, value in options.items())
     line = f"Size {name}, {why} of training text{details}: {flags}."
     return options, line if options else ""
