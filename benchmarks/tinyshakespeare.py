@@ -34,13 +34,20 @@ def main(corpus: Path, max_minutes: float) -> None:
         seconds = time.perf_counter() - start
         held_out = Path(folder, "validation.txt")
         held_out.write_bytes(corpus.read_bytes()[SPLIT:])
-        score = json.loads(textgen("score", str(run), str(held_out), "--json"))
+        score, alone = (
+            json.loads(textgen("score", str(run), str(held_out), "--json", *flags))
+            for flags in ([], ["--no-memory"])
+        )
         trained = json.loads(textgen("info", str(run / "last"), "--json"))["score"]
-    print("| trained | whole command | epochs | nats/char | bits/char | protocol |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| trained | whole command | epochs | nats/char | bits/char "
+        "| network alone, nats/char | protocol |"
+    )
+    print("|---|---|---|---|---|---|---|")
     print(
         f"| {trained['seconds']:.0f} s | {seconds:.0f} s | {trained['epoch']:.2f} "
         f"| {score['nats_per_char']:.4f} | {score['bits_per_char']:.4f} "
+        f"| {alone['nats_per_char']:.4f} "
         f"| {score['protocol']}, {score['num_chars']:,} characters |"
     )
 

@@ -11,9 +11,9 @@ import textgen
 from tests.training.model.twins import keras
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.training.model.carrying import to_numpy
 from textgen.training.model.compiling import compile_model, make_optimizer
 from textgen.training.model.lars import LARS
-from textgen.training.model.recurrent import to_numpy
 
 
 def moved(gradient: float, **options: Any) -> np.ndarray:
