@@ -34,6 +34,31 @@ backend_option = click.option(
 )
 
 
+def process_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags of commands that train: cache, process, backend and what is printed."""
+    flags = (
+        click.option(
+            "--cache-dir",
+            metavar="DIR",
+            help="Cache of encoded text.  [default: TEXTGEN_CACHE_DIR, or the user's "
+            "cache]",
+        ),
+        click.option(
+            "--tune/--no-tune",
+            default=True,
+            help="Tune memory and threads of this process for speed.  [default: yes]",
+        ),
+        backend_option,
+        click.option(
+            "-q", "--quiet", is_flag=True, help="Print neither progress nor notes."
+        ),
+    )
+    # Shown in this order: click lists what is added last first.
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
 memory_option = click.option(
     "--memory/--no-memory",
     default=None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from textgen.cli.options import Command, backend_option, config_options, given
+from textgen.cli.options import Command, config_options, given, process_options
 from textgen.config.sizes import SIZES
 from textgen.wording import say
 
@@ -39,18 +39,7 @@ from textgen.wording import say
     help="Fine-tune: start from the weights of a checkpoint or run, and add the new "
     "characters of this text to its vocabulary.",
 )
-@click.option(
-    "--cache-dir",
-    metavar="DIR",
-    help="Cache of encoded text.  [default: TEXTGEN_CACHE_DIR, or the user's cache]",
-)
-@click.option(
-    "--tune/--no-tune",
-    default=True,
-    help="Tune memory and threads of this process for speed.  [default: yes]",
-)
-@backend_option
-@click.option("-q", "--quiet", is_flag=True, help="Print neither progress nor notes.")
+@process_options
 def train(
     paths: tuple[str, ...],
     out: str | None,

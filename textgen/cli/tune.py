@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from textgen.cli.options import Command, Number, backend_option, config_options, given
+from textgen.cli.options import Command, Number, config_options, given, process_options
 from textgen.wording import say
 
 
@@ -37,18 +37,7 @@ from textgen.wording import say
     help="SQLite file of the study; several processes may share it.  "
     "[default: study.db in --out]",
 )
-@click.option(
-    "--cache-dir",
-    metavar="DIR",
-    help="Cache of encoded text.  [default: TEXTGEN_CACHE_DIR, or the user's cache]",
-)
-@click.option(
-    "--tune/--no-tune",
-    default=True,
-    help="Tune memory and threads of this process for speed.  [default: yes]",
-)
-@backend_option
-@click.option("-q", "--quiet", is_flag=True, help="Print neither progress nor notes.")
+@process_options
 def tune(
     paths: tuple[str, ...],
     minutes: float,
