@@ -36,8 +36,8 @@ def test_a_size_is_taken_from_the_least_text_that_it_has_to_read() -> None:
 @pytest.mark.parametrize(
     ("chars_read", "epochs", "dropout"),
     [
-        *[(2.9e6, None, 0.0), (3e6, None, 0.1), (4.9e6, None, 0.1), (5e6, None, 0.3)],
-        *[(9e6, 2, 0.0), (9e6, 4, 0.1), (9e6, 5, 0.3)],
+        *[(3.4e6, None, 0.0), (3.5e6, None, 0.1), (4.9e6, None, 0.1), (5e6, None, 0.3)],
+        *[(9e6, 3, 0.0), (9e6, 4, 0.1), (9e6, 5, 0.3)],
         *[(None, 2, 0.0), (None, 4, 0.1), (None, 5, 0.3), (None, None, 0.3)],
     ],
 )
@@ -59,10 +59,10 @@ def test_few_passes_get_a_rate_of_their_own_for_the_default_optimizer() -> None:
 
 def test_a_network_that_is_given_keeps_its_form_whatever_the_minutes() -> None:
     given = ["num_layers", "units", "max_minutes"]
-    options, line = size_options("auto", 500_000, given, dict.fromkeys(SIZES, 1.5e6))
+    options, line = size_options("auto", 500_000, given, dict.fromkeys(SIZES, 2e6))
     assert options == {"dropout": SIZES["medium"]["dropout"]}
     assert line == (
-        "Size medium, for 500,000 characters of training text, enough time to read 3.0 "
+        "Size medium, for 500,000 characters of training text, enough time to read 4.0 "
         "times that much: --dropout 0.1."
     )
 
