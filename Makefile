@@ -18,7 +18,7 @@ JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2
 # A file stays in one process, so that what its tests share is made once.
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile -rs
 
-.PHONY: help demo lint format check test test-wheel clean
+.PHONY: help demo lint format check test test-wheel docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,7 +33,12 @@ help:  ## list the targets
 .venv/.installed-test: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
-	@touch $@ .venv/.installed
+	@touch $@ .venv/.installed .venv/.installed-docs
+
+.venv/.installed-docs: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
 
 demo: .venv/.installed  ## train on the bundled fables for 90 seconds and write a page
 	@TEXTGEN_COMMAND=$(BIN)/textgen $(BIN)/textgen demo
@@ -60,6 +65,10 @@ test: lint  ## lint, then every test on PyTorch and those that the others could 
 test-wheel: .venv/.installed-test  ## build the wheel, install it with its dependencies and run it
 	TEXTGEN_WHEEL_DEPENDENCIES=1 $(BIN)/pytest -q tests/test_wheel.py
 
+# The variable silences a notice about another program.
+docs: .venv/.installed-docs  ## build the documentation site in site/, with warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:  ## remove everything that these commands created
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

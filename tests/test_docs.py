@@ -16,44 +16,23 @@ import pytest
 
 import textgen
 from tests.cli.helpers import untrained
+from tests.site.pages import (
+    BLOCK,
+    ROOT,
+    anchors,
+    blocks,
+    every_guide,
+    every_page,
+    links,
+    prose_of,
+    text_of,
+)
 from textgen.cli import cli
 from textgen.text.tokenizers.char import CharTokenizer
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[a-z]*/README.md")],
-    key=str,
-)
-GUIDES = [page for page in PAGES if page.parent.name == "docs" or page.stem == "README"]
 API = ROOT / "docs" / "api.md"
-BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAG = re.compile(r"--[a-z][a-z0-9-]*")
 STORY = "It was a dark night. One day the ab cat sat on another text.\n"
-
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-every_guide = pytest.mark.parametrize(
-    "page", GUIDES, ids=lambda p: str(p.relative_to(ROOT))
-)
-
-
-def text_of(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
-
-
-def blocks(page: Path, *kinds: str) -> list[str]:
-    """The code blocks of a page whose info string is one of `kinds`."""
-    return [m["code"] for m in BLOCK.finditer(text_of(page)) if m["kind"].strip() in kinds]
-
-
-def anchors(page: Path) -> set[str]:
-    """What a link to a heading of a page may end in, as code hosts derive it."""
-    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text_of(page)), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
-
-
-def links(page: Path) -> list[str]:
-    found = re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", text_of(page)))
-    return [link for link in found if "://" not in link]
 
 
 # --- links ---
@@ -70,20 +49,13 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert broken == []
 
 
-def test_every_guide_can_be_reached_from_the_readme() -> None:
-    named = {
-        (ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")
-    }
-    assert set(ROOT.glob("docs/*.md")) <= named
-
-
 def test_the_readme_fits_on_a_few_screens() -> None:
     assert len(text_of(ROOT / "README.md").splitlines()) <= 150
 
 
 @every_page
 def test_every_path_of_the_repository_exists(page: Path) -> None:
-    quoted = re.findall(r"`([a-z_]+/[^`\s]*)`", BLOCK.sub("", text_of(page)))
+    quoted = re.findall(r"`([a-z_]+/[^`\s]*)`", prose_of(page))
     ours = {
         p for p in quoted if p.split("/")[0] in ("textgen", "tests", "benchmarks", "docs")
     }
@@ -121,7 +93,7 @@ def test_code_that_is_quoted_from_a_file_stands_there() -> None:
 def command_lines(page: Path) -> Iterator[list[str]]:
     """The words of every `textgen ...` command in the code and tables of a page."""
     lines = "\n".join(blocks(page, "", "sh", "text")).splitlines()
-    lines += re.findall(r"`([^`]+)`", BLOCK.sub("", text_of(page)))
+    lines += re.findall(r"`([^`]+)`", prose_of(page))
     for line in lines:
         for part in re.split(r" \| | > ", line.partition(" #")[0].replace(r"\|", "/")):
             words = part.split()
@@ -166,7 +138,7 @@ def test_every_command_line_uses_commands_and_flags_that_exist(page: Path) -> No
 
 @every_guide
 def test_every_flag_in_running_text_exists(page: Path) -> None:
-    prose = BLOCK.sub("", text_of(page))
+    prose = prose_of(page)
     quoted = [code for code in re.findall(r"`([^`]+)`", prose) if code.startswith("--")]
     flags = {flag for code in quoted for flag in FLAG.findall(code)}
     ours = {flag for flag in flags if not is_of_a_benchmark(flag, page)}
@@ -240,7 +212,7 @@ def test_the_api_examples_that_need_no_keras_print_what_they_say(workplace: Path
 @pytest.mark.slow
 def test_all_api_examples_print_what_they_say(workplace: Path) -> None:
     names: dict[str, Any] = {}
-    for code in blocks(API, "pycon", "pycon keras"):
+    for code in blocks(API, "pycon", "pycon {.keras}"):
         run_examples(code, names)
 
 

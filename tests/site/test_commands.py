@@ -1,0 +1,132 @@
+"""Every command and every Python example of the documentation runs.
+
+The commands run in one process, on small texts; `quick` adds options that end a training
+in a moment. The pages in other languages have the same code (`test_languages.py`).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.site.pages import DOCS, ROOT, blocks, name_of, text_of
+from tests.site.workplace import quick, train_runs, write_texts
+from textgen.__main__ import run
+from textgen.corpora.public import CORPORA
+
+# `slow` as a whole: the first training of a process loads Keras.
+pytestmark = [pytest.mark.slow, pytest.mark.one_backend]
+
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    if "." not in page.stem and page.name not in ("api.md", "architecture.md")
+]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("library")
+    write_texts(place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        train_runs()
+    return place
+
+
+@pytest.fixture
+def workplace(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy for each page, with a command `textgen` for the lines of a shell."""
+    place = tmp_path / "place"
+    shutil.copytree(library, place)
+    (place / ".venv" / "bin").mkdir(parents=True)
+    (place / ".venv" / "bin" / "activate").touch()
+    monkeypatch.chdir(place)
+    return place
+
+
+def commands_of(page: Path) -> list[str]:
+    lines = [line.strip() for code in blocks(page, "sh") for line in code.splitlines()]
+    return [re.sub(r"\s+# .*", "", line) for line in lines if line and line[0] != "#"]
+
+
+def run_textgen(line: str, output: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(line)[1:]
+    target = words[words.index(">") + 1] if ">" in words else None
+    arguments = words[: words.index(">")] if target else words
+    output.readouterr()
+    code = run(quick(arguments))
+    said = output.readouterr()
+    assert code == 0, f"{line}: {said.err}"
+    if target:
+        Path(target).write_text(said.out, encoding="utf-8")
+
+
+def run_pipe(line: str) -> None:
+    """A line for the shell, in which `textgen` is a function."""
+    first = line.split()[0]
+    if shutil.which(first) is None and first != "textgen":
+        pytest.skip(f"{first} is not installed")
+    brief = shlex.join(quick(["train"])[1:])
+    function = f'textgen() {{ {shlex.quote(sys.executable)} -m textgen "$@" $QUICK; }}; '
+    quickly = f"QUICK={shlex.quote(brief if 'textgen train' in line else '')}; "
+    subprocess.run(["bash", "-c", quickly + function + line], check=True, timeout=600)
+
+
+def check_make(line: str) -> None:
+    assert re.search(rf"^{line.split()[1]}:.*  ## ", text_of(ROOT / "Makefile"), re.MULTILINE)
+
+
+def check_pip(line: str) -> None:
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    extras = re.findall(r"\.\[([\w,]+)\]", line)
+    named = {name for group in extras for name in group.split(",")}
+    assert named <= set(project["optional-dependencies"])
+
+
+def check_fetch(line: str) -> None:
+    assert line.split()[3] in CORPORA
+
+
+NOT_RUN: dict[str, Callable[[str], None]] = {
+    "make ": check_make,
+    "pip install": check_pip,
+    # Needs the network.
+    "textgen corpus fetch": check_fetch,
+}
+
+
+def run_line(line: str, output: pytest.CaptureFixture[str]) -> None:
+    check = next((NOT_RUN[start] for start in NOT_RUN if line.startswith(start)), None)
+    if check is not None:
+        check(line)
+    elif line.startswith("textgen ") and " | " not in line:
+        run_textgen(line, output)
+    else:
+        run_pipe(line)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if commands_of(p)], ids=name_of)
+def test_the_commands_of_a_page_run(
+    page: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line in commands_of(page):
+        run_line(line, capsys)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
+def test_the_python_of_a_page_runs(
+    page: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree("checkpoints/my_book", "checkpoints/chat")
+    for code in blocks(page, "python"):
+        exec(code, {})
+    assert capsys.readouterr().out != ""
