@@ -17,14 +17,15 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import click
 import torch
-from torch import Tensor, nn
+from recipes import RECIPES, Network, Optimizer, Recipe
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from textgen.training.backend.process import keep_memory
@@ -36,129 +37,6 @@ EVAL_WARMUP = 256
 """Characters that are read before each lane of the validation text, and not scored."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that a row may change; the values here are the first row's."""
-
-    units: int = 256
-    layers: int = 1
-    embedding: int = 64
-    lanes: int = 32
-    window: int = 64
-    rate: float = 0.01
-    warmup: int = 100
-    final_rate: float = 0.05
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    clip_norm: float = 1.0
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    cell: str = "lstm"
-    sum_layers: bool = False
-    embed_every_layer: bool = False
-    bigrams: bool = False
-    averaged: float = 0.0  # share of the steps whose weights are averaged
-    random_offsets: bool = False
-    reset: float = 0.0  # chance that a lane forgets its state before a window
-    growing_window: bool = False
-    smoothing: float = 0.0
-
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "as before": {},
-    "short warm-up": {"warmup": 30},
-    "window 128, lanes 16": {"window": 128, "lanes": 16},
-    "window 32": {"window": 32},
-    "window 16": {"window": 16},
-    "growing window": {"growing_window": True},
-    "lanes 16": {"lanes": 16},
-    "beta2 0.98": {"beta_2": 0.98},
-    "beta1 0.7": {"beta_1": 0.7},
-    "higher rate": {"rate": 0.015, "beta_2": 0.98, "warmup": 50},
-    "lower rate": {"rate": 0.007},
-    "clip at 0.25": {"clip_norm": 0.25},
-    "no floor of the rate": {"final_rate": 0.0},
-    "weight decay 0.01": {"weight_decay": 0.01},
-    "dropout 0.1": {"dropout": 0.1},
-    "dropout 0.3": {"dropout": 0.3},
-    "averaged weights, 1 %": {"averaged": 0.01},
-    "averaged weights, 10 %": {"averaged": 0.1},
-    "two layers": {"layers": 2},
-    "three layers": {"layers": 3},
-    "two layers, sum": {"layers": 2, "sum_layers": True},
-    "two layers, embedding in each": {"layers": 2, "embed_every_layer": True},
-    "bigram embedding": {"bigrams": True},
-    "coupled gates": {"cell": "coupled"},
-    "capped input gate": {"cell": "capped"},
-    "random offsets": {"random_offsets": True},
-    "state reset 0.01": {"reset": 0.01},
-    "label smoothing 0.05": {"smoothing": 0.05},
-}
-
-
-class Network(nn.Module):
-    """What `textgen.build_model` builds, with the recipes' changes."""
-
-    def __init__(self, recipe: Recipe, vocab_size: int) -> None:
-        super().__init__()
-        self.recipe, self.vocab_size = recipe, vocab_size
-        self.embedding = nn.Embedding(vocab_size, recipe.embedding)
-        if recipe.bigrams:
-            self.bigrams = nn.Embedding(vocab_size**2, recipe.embedding)
-            nn.init.zeros_(self.bigrams.weight)
-        more = recipe.embedding if recipe.embed_every_layer else 0
-        widths = [recipe.embedding] + [recipe.units + more] * (recipe.layers - 1)
-        self.cells = nn.ModuleList(lstm(width, recipe.units) for width in widths)
-        self.output = nn.Linear(recipe.units, vocab_size)
-        nn.init.xavier_uniform_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
-
-    def forward(self, ids: Tensor, before: Tensor, states: Any) -> tuple[Tensor, Any]:
-        """Logits, and the states after the last character; `before` is one id earlier."""
-        recipe = self.recipe
-        x = embedded = self.embedding(ids)
-        if recipe.bigrams:
-            x = embedded = x + self.bigrams(before * self.vocab_size + ids)
-        total, carried = torch.zeros(()), []
-        for number, cell in enumerate(self.cells):
-            if number and recipe.embed_every_layer:
-                x = torch.cat([x, embedded], -1)
-            x, state = self.run(cell, x, states and states[number])
-            if self.training and recipe.dropout:
-                kept = torch.full((len(x), 1, recipe.units), 1 - recipe.dropout)
-                x = x * torch.bernoulli(kept) / (1 - recipe.dropout)
-            total = total + x
-            carried.append(tuple(part.detach() for part in state))
-        return self.output(total if recipe.sum_layers else x), carried
-
-    def run(self, cell: nn.LSTM, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        if self.recipe.cell == "lstm":
-            return cell(x, state)
-        blank = torch.zeros(len(x), self.recipe.units)
-        h, c = (blank, blank) if state is None else (part[0] for part in state)
-        outputs = []
-        for drive in (x @ cell.weight_ih_l0.T + cell.bias_ih_l0).unbind(1):
-            i, f, g, o = (drive + h @ cell.weight_hh_l0.T).chunk(4, -1)
-            f = f.sigmoid()
-            i = 1 - f if self.recipe.cell == "coupled" else i.sigmoid().minimum(1 - f)
-            c = f * c + i * g.tanh()
-            h = o.sigmoid() * c.tanh()
-            outputs.append(h)
-        return torch.stack(outputs, 1), (h[None], c[None])
-
-
-def lstm(inputs: int, units: int) -> nn.LSTM:
-    """With the initial weights that Keras gives it."""
-    cell = nn.LSTM(inputs, units, batch_first=True)
-    nn.init.xavier_uniform_(cell.weight_ih_l0)
-    nn.init.orthogonal_(cell.weight_hh_l0)
-    nn.init.zeros_(cell.bias_ih_l0)
-    nn.init.zeros_(cell.bias_hh_l0)
-    nn.init.ones_(cell.bias_ih_l0.data[units : 2 * units])
-    cell.bias_hh_l0.requires_grad_(False)
-    return cell
-
-
 class Training:
     """One run over `text`, which ends after `chars` characters or `seconds`."""
 
@@ -167,15 +45,9 @@ class Training:
     ) -> None:
         self.recipe, self.chars, self.seconds = recipe, chars, seconds
         self.network = Network(recipe, vocab_size)
-        self.weights = [x for x in self.network.parameters() if x.requires_grad]
+        self.optimizer = Optimizer(self.network)
+        self.weights = self.optimizer.all
         self.average = [weight.detach().clone() for weight in self.weights]
-        self.optimizer = torch.optim.AdamW(
-            self.weights,
-            betas=(recipe.beta_1, recipe.beta_2),
-            eps=1e-7,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
         self.schedule = WarmupCosine(recipe.rate, recipe.warmup, recipe.final_rate)
         length = len(text) // recipe.lanes
         self.lanes = text[: length * recipe.lanes].view(recipe.lanes, length)
@@ -186,9 +58,7 @@ class Training:
         """Train the network; return the seconds it took."""
         start = time.perf_counter()
         while (share := self.share_used(time.perf_counter() - start)) < 1:
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.schedule(self.steps, share)
-            self.step(self.window(share))
+            self.step(self.window(share), self.rate(share))
             if self.recipe.averaged:
                 self.add_to_average(share)
         seconds = time.perf_counter() - start
@@ -205,7 +75,12 @@ class Training:
             return self.recipe.window
         return 16 if share < 0.2 else 32 if share < 0.5 else 64
 
-    def step(self, window: int) -> None:
+    def rate(self, share: float) -> float:
+        if not self.recipe.one_cycle:
+            return self.schedule(self.steps, share)
+        return self.recipe.rate * min(share / 0.3, (1 - share) / 0.7)
+
+    def step(self, window: int, rate: float) -> None:
         recipe, lanes = self.recipe, self.lanes
         self.find_place(window)
         at, end = self.place, self.place + window
@@ -217,10 +92,7 @@ class Training:
             lanes[:, at + 1 : end + 1].flatten(),
             label_smoothing=recipe.smoothing,
         )
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.weights, recipe.clip_norm)
-        self.optimizer.step()
+        self.optimizer.step(loss + recipe.activation * self.network.penalty, rate)
         self.steps, self.read, self.place = self.steps + 1, self.read + ids.numel(), end
 
     def find_place(self, window: int) -> None:
