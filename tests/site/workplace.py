@@ -19,10 +19,9 @@ CHAT = "A: Is the boat ready?\nB: Not before noon.\nA: Then I will wait.\n\n"
 ANALECTS = "子曰：学而时习之，不亦说乎？有朋自远方来，不亦乐乎？\n"
 DAYS = [{"text": STORY, "label": name} for name in ("good", "bad", "sad", "blake") * 10]
 
+CORPORA = ("corpora/little_harbour.txt", "corpora/tinyshakespeare.txt")
 TEXTS = {
-    **dict.fromkeys(
-        ("my_book.txt", "book1.txt", "big.txt", "corpora/little_harbour.txt"), STORY * 60
-    ),
+    **dict.fromkeys(("my_book.txt", "book1.txt", "big.txt", *CORPORA), STORY * 60),
     **dict.fromkeys(("letters.txt", "letter.txt", "more/a.txt"), STORY * 40),
     **dict.fromkeys(("other_book.txt", "chapter.txt", "page.txt"), STORY * 2),
     "names.txt": "Ada\nGrace\nKit\nMary\nOld Tom\n" * 40,
@@ -36,7 +35,7 @@ TEXTS = {
     **{f"src/{n}.py": CODE * 12 for n in range(12)},
     "src/types.pyi": CODE * 12,
     "poems.jsonl": "\n".join(map(json.dumps, DAYS)),
-    "reviews.csv": "text,label\n" + '"The room was good.",good\nBreakfast is bad.,bad\n' * 60,
+    "reviews.csv": "text,label\n" + "The room was good.,good\nBreakfast is bad.,bad\n" * 60,
 }
 LONG = ("corpus/a.txt.gz", "letters/b.txt.gz", "other_book.txt.gz", "book2.txt.gz")
 
