@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from textgen.generation.decoding.sample import Sample as Sample
     from textgen.generation.generator import Generator as Generator
     from textgen.generation.scoring.score import Score as Score
+    from textgen.generation.vectorizer import TextVectorizer as TextVectorizer
     from textgen.text.encoded.splitting import split as split
     from textgen.text.encoded.windows import windows as windows
     from textgen.text.reading.corpus import read_corpus as read_corpus
@@ -48,6 +49,7 @@ _HOMES = {
     "SamplingConfig": "textgen.config.sampling",
     "Score": "textgen.generation.scoring.score",
     "TextConfig": "textgen.config.text",
+    "TextVectorizer": "textgen.generation.vectorizer",
     "TextgenError": "textgen.errors",
     "TrainConfig": "textgen.config.train",
     "build_model": "textgen.training.model.build",
@@ -61,7 +63,10 @@ _HOMES = {
     "windows": "textgen.text.encoded.windows",
 }
 
-__all__ = [*_HOMES, "__version__"]
+# Only with scikit-learn, which `from textgen import *` must not need.
+_OPTIONAL = {"TextVectorizer"}
+
+__all__ = [*(name for name in _HOMES if name not in _OPTIONAL), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

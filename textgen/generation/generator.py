@@ -71,12 +71,8 @@ class Generator:
     ['a', 'b', 'a', 'a', 'a']
     >>> [sample.text for sample in generator.samples("a", 2, length=4, seed=0)]
     ['baaa', 'bbbb']
-    >>> generator.generate(length=8, seed=0, pattern="(ab){4}")
-    'abababab'
     >>> generator.score("abba").bits_per_char
     1.0
-    >>> generator.encode(["abba", ""]).tolist()
-    [[0.0, 0.0], [0.0, 0.0]]
     >>> Generator.mix([generator, generator], [0.7, 0.3]).score("abba").bits_per_char
     1.0
     """
@@ -174,15 +170,10 @@ class Generator:
             ConfigError: different tokenizers, or shares that do not fit.
         """
         each = several("generators", generators, "generators")
-        networks: list[Network | RememberingNetwork] = []
         for generator in each:
             check_instance("each of generators", generator, Generator)
             check_same_tokenizer(each[0].tokenizer, generator.tokenizer)
-            if isinstance(generator._network, Mixture):
-                raise ConfigError(
-                    "a mixture cannot be mixed again. Mix all models in one call."
-                )
-            networks.append(generator._network)
+        networks = [generator._network for generator in each]
         mixture = Mixture(networks, several("shares", shares, "numbers"))
         mixed = copy.copy(each[0])
         mixed._network = mixture
@@ -356,11 +347,18 @@ class Generator:
 
         return score(self._network, self._tokenizer, text, window=window, label=label)
 
+    def classify(self, text: str) -> dict[str, float]:
+        """The probability of each label for a complete document; the highest comes first.
+
+        Raises:
+            ConfigError: the model was trained on documents without labels.
+        """
+        from textgen.generation.scoring.labels import classify
+
+        return classify(self._network, self._tokenizer, one_text("text", text))
+
     def encode(self, texts: Iterable[str]) -> Floats:
         """Each text as a vector: the last layer's state h after reading it.
-
-        Args:
-            texts: several texts of any length.
 
         Returns:
             `(num_texts, units)`, in the order of `texts`.

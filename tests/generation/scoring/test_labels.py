@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.generation.models import chain_weights
+from textgen.errors import ConfigError
 from textgen.generation.network.network import Network
-from textgen.generation.scoring.labels import LabelAccuracy, label_accuracy
+from textgen.generation.scoring.labels import LabelAccuracy, classify, label_accuracy
 from textgen.text.tokenizers.char import CharTokenizer
 
 TOKENIZER = CharTokenizer("ab", end_of_document=True, labels=("x", "y"))
@@ -57,3 +58,43 @@ def test_there_is_no_accuracy_without_documents_or_labels() -> None:
 
 def test_the_share_is_that_of_all_documents() -> None:
     assert LabelAccuracy(3, 4).share == pytest.approx(0.75)
+
+
+# --- classify ---
+
+
+def classified(text: str, network: Network | None = None) -> dict[str, float]:
+    return classify(network or writes_a_for_x_and_b_for_y(), TOKENIZER, text)
+
+
+def test_the_label_whose_text_it_would_write_is_the_most_probable() -> None:
+    for text, label in (("a", "x"), ("b", "y")):
+        found = classified(text)
+        assert next(iter(found)) == label
+        assert set(found) == {"x", "y"}
+        assert sum(found.values()) == pytest.approx(1)
+        assert found[label] > 0.99
+
+
+def test_the_probability_is_that_of_label_and_text_together() -> None:
+    eod = TOKENIZER.eod_id
+    assert eod is not None
+    network = Network(*chain_weights(TOKENIZER.vocab_size, {eod: X}))
+    # Both labels are followed by anything, but x is far more frequent.
+    assert classified("b", network)["x"] > 0.99
+
+
+def test_characters_that_the_model_has_never_seen_are_left_out() -> None:
+    assert classified("a?") == classified("a")
+
+
+def test_an_empty_text_is_classified_as_well() -> None:
+    assert sum(classified("").values()) == pytest.approx(1)
+
+
+def test_a_model_without_labels_cannot_classify_and_the_error_says_how_it_could() -> None:
+    network = writes_a_for_x_and_b_for_y()
+    unlabelled = CharTokenizer("abcd", end_of_document=True)
+    expected = r"no labels to choose from.*`documents='records'`"
+    with pytest.raises(ConfigError, match=expected):
+        classify(network, unlabelled, "a")

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from textgen.config.model import ModelConfig
 from textgen.errors import ConfigError
 from textgen.generation.network.layers.base import Floats, Ids, State
 from textgen.generation.network.network import Network
@@ -31,12 +32,15 @@ class Mixture:
         shares: one per network, above 0; only their ratios matter.
 
     Raises:
-        ConfigError: no networks, vocabularies of different sizes, or invalid shares.
+        ConfigError: no networks, a mixture among them, vocabularies of different sizes,
+            or invalid shares.
     """
 
-    def __init__(self, networks: Sequence[Mixable], shares: Sequence[float]) -> None:
+    def __init__(
+        self, networks: Sequence[Mixable | Mixture], shares: Sequence[float]
+    ) -> None:
         _check(networks, shares)
-        self.config = networks[0].config
+        self.config: ModelConfig = networks[0].config
         self._networks = tuple(networks)
         total = sum(shares)
         self._log_shares = [np.log(share / total) for share in shares]
@@ -96,9 +100,11 @@ def check_same_tokenizer(one: Tokenizer, other: Tokenizer) -> None:
     )
 
 
-def _check(networks: Sequence[Mixable], shares: Sequence[float]) -> None:
+def _check(networks: Sequence[Mixable | Mixture], shares: Sequence[float]) -> None:
     if not networks:
         raise ConfigError("there is no model to mix. Pass at least one.")
+    if any(isinstance(network, Mixture) for network in networks):
+        raise ConfigError("a mixture cannot be mixed again. Mix all models in one call.")
     if len(shares) != len(networks):
         raise ConfigError(
             f"{len(shares)} shares for {len(networks)} models. Give each model one, for "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textgen.errors import ConfigError
 from textgen.generation.scoring.protocols import NUM_ROWS, Model, nats_of_rows
 from textgen.text.tokenizers.serialization import Tokenizer
 
@@ -56,10 +57,39 @@ def label_accuracy(
     documents = _spread(found, max_ids // len(tokenizer.label_ids))
     if not documents:
         return None
-    nats = np.concatenate(list(_nats_under_each(network, tokenizer, documents)))
+    # How frequent a label is says nothing about whether the text holds to it.
+    nats = np.concatenate(list(_nats_under_each(network, tokenizer, documents)))[..., 1]
     own = np.array([document[0] for document in documents], int)
     best = np.array(tokenizer.label_ids)[nats.argmin(axis=1)]
     return LabelAccuracy(int((best == own).sum()), len(documents))
+
+
+def classify(network: Model, tokenizer: Tokenizer, text: str) -> dict[str, float]:
+    """How probable each label is for a document, by Bayes' rule.
+
+    The model gives the joint probability of a label and a text that follows it; of all
+    labels, the one with the highest is the most probable (a generative classifier, Ng &
+    Jordan 2002). Characters without an id are left out.
+
+    Returns:
+        The probability of each label; the most probable first.
+
+    Raises:
+        ConfigError: the model has no labels.
+    """
+    if tokenizer.eod_id is None or not tokenizer.label_ids:
+        raise ConfigError(
+            "the model has no labels to choose from: its documents had none. Train one "
+            "with `documents='records'` on a table with the columns `text` and `label`."
+        )
+    unknown = "skip" if tokenizer.unknown_id is None else "token"
+    ids = tokenizer.encode(text, unknown=unknown)
+    document = np.array([tokenizer.label_ids[0], *ids, tokenizer.eod_id])
+    (nats,) = next(_nats_under_each(network, tokenizer, [document]))
+    total = nats.sum(axis=-1)
+    likely = np.exp(total.min() - total)
+    order = np.argsort(-likely, kind="stable")
+    return {tokenizer.labels[n]: float(likely[n] / likely.sum()) for n in order}
 
 
 def _spread(documents: Sequence[NDArray[Any]], max_ids: int) -> list[NDArray[Any]]:
@@ -72,7 +102,10 @@ def _spread(documents: Sequence[NDArray[Any]], max_ids: int) -> list[NDArray[Any
 def _nats_under_each(
     network: Model, tokenizer: Tokenizer, documents: Sequence[NDArray[Any]]
 ) -> Iterator[NDArray[np.float64]]:
-    """`(batch, num_labels)`: the surprise of documents after each of the labels.
+    """The surprise of each label, and that of each document after each label.
+
+    Returns:
+        batches of `(batch, num_labels, 2)`, in nats.
 
     Args:
         documents: each begins with its label and ends with the end of document.
@@ -88,5 +121,5 @@ def _nats_under_each(
                 xs.append(read)
                 ys.append(np.append(read[1:], document[-1]))
         # The first id predicted is the label itself.
-        sums = [nats[1:].sum() for nats in nats_of_rows(network, xs, ys)]
-        yield np.reshape(sums, (len(batch), len(labels)))
+        sums = [(nats[0], nats[1:].sum()) for nats in nats_of_rows(network, xs, ys)]
+        yield np.reshape(sums, (len(batch), len(labels), 2))
