@@ -52,7 +52,7 @@ def test_the_more_often_a_text_is_read_the_more_dropout(
 def test_few_passes_get_a_rate_of_their_own_for_the_default_optimizer() -> None:
     options, line = size_options("medium", 1_000_000, epochs=2)
     assert FEW_PASSES.items() <= options.items()
-    assert "--learning-rate 0.015 --beta-2 0.98 --warmup-steps 50" in line
+    assert "--optimizer muon --learning-rate 0.02" in line
     options, _ = size_options("medium", 1_000_000, ["optimizer"], epochs=2)
     assert options == {**SIZES["medium"], "dropout": 0.0}
 

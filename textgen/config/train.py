@@ -58,6 +58,7 @@ class TrainConfig:
         "adamw",
         "Optimizer; lamb and lars are for many lanes.",
         ("adam", "adamw", "rmsprop", "lion", "muon", "lamb", "lars"),
+        flag_default=f"adamw; {FEW_PASSES['optimizer']} for fewer than {FEW} passes",
     )
     learning_rate: float = option(
         DEFAULT_RATE,
@@ -67,14 +68,12 @@ class TrainConfig:
     )
     beta_2: float = option(
         0.999,
-        "Decay rate of Adam's running mean of squared gradients (adam, adamw).",
-        flag_default=f"0.999; {FEW_PASSES['beta_2']} for fewer than {FEW} passes",
+        "Decay rate of Adam's running mean of squared gradients (adam, adamw, muon).",
     )
     warmup_steps: int = option(
         100,
         "Steps of linear warm-up to the peak rate.",
-        flag_default=f"100; {FEW_PASSES['warmup_steps']} for fewer than {FEW} passes, "
-        f"{LITTLE_TEXT['warmup_steps']} for little text",
+        flag_default=f"100; {LITTLE_TEXT['warmup_steps']} for little text",
     )
     final_rate: float = option(
         0.05, "Cosine decay ends at this fraction of the peak rate; 1 disables decay."

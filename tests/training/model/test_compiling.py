@@ -69,3 +69,5 @@ def test_beta_2_is_that_of_adam() -> None:
     for name in ("adam", "adamw"):
         train = TrainConfig(optimizer=name, beta_2=0.9)
         assert make_optimizer(ModelConfig(vocab_size=5), train).beta_2 == 0.9
+    train = TrainConfig(optimizer="muon", beta_2=0.9)
+    assert make_optimizer(ModelConfig(vocab_size=5), train).adam_beta_2 == 0.9

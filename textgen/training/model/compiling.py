@@ -11,6 +11,7 @@ from textgen.config.train import TrainConfig
 from textgen.training.backend.floats import DTYPE, float32_by_default
 from textgen.training.backend.loaded import keras
 from textgen.training.model.lars import LARS
+from textgen.training.model.muon import Muon
 
 
 @float32_by_default()
@@ -31,6 +32,8 @@ def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
         # Muon is for hidden matrices. Its inner AdamW updates the output layer, and the
         # biases of a GRU, which have two rows.
         common |= {
+            "gate_width": model.units,
+            "adam_beta_2": train.beta_2,
             "adam_weight_decay": model.weight_decay,
             "exclude_layers": ["output", "bias"],
         }
@@ -45,7 +48,7 @@ OPTIMIZERS = {
     "adamw": keras.optimizers.AdamW,
     "rmsprop": keras.optimizers.RMSprop,
     "lion": keras.optimizers.Lion,
-    "muon": keras.optimizers.Muon,
+    "muon": Muon,
     "lamb": keras.optimizers.Lamb,
     "lars": LARS,
 }

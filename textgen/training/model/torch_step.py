@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch.optim.adam import adam
 
 from textgen.training.backend.loaded import keras
 from textgen.training.model.recurrent import WholeSequence
+from textgen.training.model.torch_update import Update, is_fast
 
 
 class TrainStep:
@@ -38,7 +38,7 @@ class TrainStep:
         total = loss + sum(penalties) if penalties else loss
         gradients = torch.autograd.grad(total, self._values)
         with torch.no_grad():
-            self._update(gradients)
+            self._apply(gradients)
             return self._metrics(total, nats, weights)
 
     def _nats(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -66,51 +66,18 @@ class TrainStep:
             "bits_per_id": _added(self._bits, bits.sum(), count),
         }
 
-    def _update(self, gradients: tuple[torch.Tensor, ...]) -> None:
-        optimizer = self.model.optimizer
-        if isinstance(optimizer, keras.optimizers.Adam):
-            self._adam(optimizer, gradients)
+    def _apply(self, gradients: tuple[torch.Tensor, ...]) -> None:
+        if self._update:
+            self._update(gradients)
         else:
-            optimizer.apply(gradients, self._variables)
+            self.model.optimizer.apply(gradients, self._variables)
 
-    def _adam(self, optimizer: Any, gradients: tuple[torch.Tensor, ...]) -> None:
-        """Clip, decay and update in one pass over the weights, which Keras makes in ten."""
-        step = int(optimizer.iterations) + 1
-        device = gradients[0].device
-        excess = None
-        if optimizer.global_clipnorm:
-            norm = torch.nn.utils.get_total_norm(gradients)
-            excess = torch.clamp(norm / optimizer.global_clipnorm, min=1.0)
-        # Each as it lies in memory, which is how it is read.
-        values, first, second, changes = (
-            [
-                x.T if turned else x
-                for x, turned in zip(tensors, self._transposed, strict=True)
-            ]
-            for tensors in (self._values, *self._moments, gradients)
-        )
-        for decay, group in self._groups:
-            adam(
-                [values[number] for number in group],
-                [changes[number].contiguous() for number in group],
-                [first[number] for number in group],
-                [second[number] for number in group],
-                [],
-                # PyTorch counts the step itself.
-                [torch.full((), step - 1.0, device=device) for _ in group],
-                fused=True,
-                grad_scale=excess,
-                decoupled_weight_decay=True,
-                amsgrad=False,
-                beta1=optimizer.beta_1,
-                beta2=optimizer.beta_2,
-                lr=float(optimizer.learning_rate),
-                weight_decay=decay,
-                # Keras adds it to the second moment before its correction, PyTorch after.
-                eps=optimizer.epsilon / math.sqrt(1 - optimizer.beta_2**step),
-                maximize=False,
-            )
-        optimizer.iterations.assign(step)
+    @cached_property
+    def _update(self) -> Update | None:
+        optimizer = self.model.optimizer
+        if not is_fast(optimizer):
+            return None
+        return Update(optimizer, self._variables, self._transposed)
 
     @cached_property
     def _variables(self) -> list[Any]:
@@ -118,23 +85,7 @@ class TrainStep:
 
     @cached_property
     def _values(self) -> list[torch.Tensor]:
-        return self._arranged([variable.value for variable in self._variables])
-
-    @cached_property
-    def _moments(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        optimizer = self.model.optimizer
-        numbers = [optimizer._get_variable_index(variable) for variable in self._variables]
-        first, second = (
-            self._arranged([moments[number].value for number in numbers])
-            for moments in (optimizer._momentums, optimizer._velocities)
-        )
-        return first, second
-
-    def _arranged(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Put each variable's tensor into the order in memory that is read fastest."""
-        for x, turned in zip(tensors, self._transposed, strict=True):
-            x.data = x.T.contiguous().T if turned else x.data.contiguous()
-        return tensors
+        return [variable.value for variable in self._variables]
 
     @cached_property
     def _transposed(self) -> list[bool]:
@@ -143,19 +94,6 @@ class TrainStep:
         cells = [layer.cell for layer in layers]
         matrices = {id(v) for cell in cells for v in (cell.kernel, cell.recurrent_kernel)}
         return [id(variable) in matrices for variable in self._variables]
-
-    @cached_property
-    def _groups(self) -> list[tuple[float, list[int]]]:
-        """Rates of weight decay, and the numbers of the variables they apply to."""
-        optimizer = self.model.optimizer
-        rates = [
-            (optimizer.weight_decay or 0.0) * optimizer._use_weight_decay(variable)
-            for variable in self._variables
-        ]
-        return [
-            (rate, [number for number, other in enumerate(rates) if other == rate])
-            for rate in sorted(set(rates))
-        ]
 
     @cached_property
     def _loss(self) -> Any:
