@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import posixpath
 import re
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ REPOSITORY = "https://github.com/textgen/textgen/blob/main/"
 LINK = re.compile(r"(?<=\]\()(?P<path>(\.\./)+[^)#\s]+)")
 COMMANDS = "<!-- the help of every command -->"
 DOCTEST = re.compile(r"^>>> (?:.+\n?)+", re.MULTILINE)
+
+
+def on_startup(**_: Any) -> None:
+    """Keep the word list of Chinese, which the search loads, from reporting itself."""
+    logging.getLogger("jieba").setLevel(logging.WARNING)
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:

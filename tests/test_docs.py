@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 import textgen
 from tests.cli.helpers import untrained
+from tests.site.examples import run_examples
 from tests.site.pages import (
     BLOCK,
     ROOT,
@@ -172,17 +172,6 @@ def test_every_public_name_has_a_section_with_an_example(name: str) -> None:
         or f"{name.lower()} = " in section[1]
         or (name == "Sample" and "generator.samples" in section[1])
     )
-
-
-def run_examples(code: str, names: dict[str, Any]) -> None:
-    """Run one block of `>>>` examples and compare what it prints."""
-    test = doctest.DocTestParser().get_doctest(code, names, "docs/api.md", None, 0)
-    said: list[str] = []
-    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    runner = doctest.DocTestRunner(optionflags=flags)
-    runner.run(test, out=said.append, clear_globs=False)
-    names.update(test.globs)
-    assert said == [], "".join(said)
 
 
 @pytest.fixture

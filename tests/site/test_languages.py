@@ -1,0 +1,77 @@
+"""Both languages have the same pages, the same code and the same links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.site.examples import run_examples
+from tests.site.pages import BLOCK, DOCS, ROOT, blocks, links, name_of, prose_of, text_of
+
+MANUAL = ("corpora", "sampling", "scoring", "training")
+REFERENCE = ("api", "architecture", "commands", *MANUAL)
+"""Pages that are in English only; the Chinese site says so."""
+
+ENGLISH = [
+    page
+    for page in sorted(DOCS.rglob("*.md"))
+    if not page.name.endswith(".zh.md")
+    and page.stem not in REFERENCE
+    and page.parent.name != "examples"
+]
+every_english_page = pytest.mark.parametrize("page", ENGLISH, ids=name_of)
+
+
+def chinese(page: Path) -> Path:
+    return page.with_suffix(".zh.md")
+
+
+def code_of(page: Path) -> list[tuple[str, str]]:
+    """Kind and content of the code blocks; the words of a diagram may be translated."""
+    found = [(m["kind"], m["code"]) for m in BLOCK.finditer(text_of(page))]
+    return [(kind, "" if kind == "text" else code) for kind, code in found]
+
+
+def targets_of(page: Path) -> list[str]:
+    """Where the links of a page lead, whatever the language and the heading."""
+    return sorted(link.partition("#")[0].replace(".zh.md", ".md") for link in links(page))
+
+
+def levels_of(page: Path) -> list[int]:
+    return [len(marks) for marks in re.findall(r"^(#+) ", prose_of(page), re.MULTILINE)]
+
+
+def test_no_chinese_page_is_left_without_its_english_one() -> None:
+    assert {chinese(page) for page in ENGLISH} == set(DOCS.rglob("*.zh.md"))
+
+
+@every_english_page
+def test_the_chinese_page_has_the_same_code(page: Path) -> None:
+    assert code_of(chinese(page)) == code_of(page)
+
+
+@every_english_page
+def test_the_chinese_page_has_the_same_sections_and_links(page: Path) -> None:
+    assert levels_of(chinese(page)) == levels_of(page)
+    assert targets_of(chinese(page)) == targets_of(page)
+
+
+@every_english_page
+def test_a_page_in_chinese_links_to_pages_in_chinese(page: Path) -> None:
+    translated = {p.resolve() for p in ENGLISH}
+    left = [link for link in links(chinese(page)) if link.partition("#")[0]]
+    led = {(page.parent / link.partition("#")[0]).resolve() for link in left}
+    assert led & translated == set()
+
+
+@pytest.mark.parametrize("page", [p for p in ENGLISH if blocks(p, "pycon")], ids=name_of)
+def test_the_examples_of_an_explanation_print_what_they_say(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    for code in blocks(page, "pycon"):
+        run_examples(code, names)
