@@ -18,7 +18,7 @@ JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2
 # A file stays in one process, so that what its tests share is made once.
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile -rs
 
-.PHONY: help demo lint format check test test-wheel docs clean
+.PHONY: help demo lint format check test test-wheel docs examples clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,11 +33,16 @@ help:  ## list the targets
 .venv/.installed-test: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
-	@touch $@ .venv/.installed .venv/.installed-docs
+	@touch $@ .venv/.installed .venv/.installed-docs .venv/.installed-examples
 
 .venv/.installed-docs: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
+
+.venv/.installed-examples: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[examples,torch]"
 	@touch $@
 
 demo: .venv/.installed  ## train on the bundled fables for 90 seconds and write a page
@@ -68,6 +73,14 @@ test-wheel: .venv/.installed-test  ## build the wheel, install it with its depen
 # The variable silences a notice about another program.
 docs: .venv/.installed-docs  ## build the documentation site in site/, with warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The minutes that they took go into their pages, so the machine should be idle.
+EXAMPLES := classify digits series dialogue
+
+examples: .venv/.installed-examples  ## run the examples in full; rewrites their figures
+	@for name in $(EXAMPLES); do \
+		$(TORCH) $(BIN)/python examples/$$name.py --minutes || exit 1; \
+	done
 
 clean:  ## remove everything that these commands created
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site *.egg-info

@@ -1,0 +1,102 @@
+"""What the examples share: their options, their folder, and the figures on their pages."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from textgen import TextgenError
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "docs" / "examples"
+SCRATCH = ROOT / "checkpoints" / "examples"
+FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+class Example:
+    """One run of an example: where its files go and how its figures are shown.
+
+    In full, the picture and the figures go to the page `docs/examples/NAME.md`. Those of
+    a file of the user's own, or of the short form, which the tests run and which learns
+    too little to be worth showing, stay in the scratch folder.
+
+    Args:
+        name: of the script, the page and the picture.
+        doc: the script's docstring, shown by `--help`.
+        arguments: the command line, for tests; by default that of the process.
+        file: what a file of the user's own may hold that takes the place of the data.
+    """
+
+    def __init__(
+        self, name: str, doc: str, arguments: Sequence[str] | None, file: str = ""
+    ) -> None:
+        parser = argparse.ArgumentParser(
+            description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        parser.add_argument("--quick", action="store_true", help="a short form, for tests")
+        parser.add_argument("--out", type=Path, default=SCRATCH, help="scratch folder")
+        parser.add_argument(
+            "--minutes",
+            action="store_true",
+            help="state on the page how long it took (only on an idle machine)",
+        )
+        if file:
+            parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help=file)
+        options = parser.parse_args(arguments)
+        self.file: Path | None = getattr(options, "file", None)
+        self.name = name
+        self.quick: bool = options.quick
+        self._for_page = not (self.quick or self.file)
+        self.folder: Path = options.out / (name if self._for_page else f"{name}-other")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._with_minutes: bool = options.minutes
+        self._began = time.monotonic()
+
+    def picture(self, suffix: str = ".png") -> Path:
+        """Where the example's picture, or another file for its page, belongs."""
+        return (PAGES if self._for_page else self.folder) / f"{self.name}{suffix}"
+
+    def show(self, *parts: str) -> None:
+        """Print parts of Markdown, such as tables, and put them on the page."""
+        text = "\n\n".join(parts)
+        print(text)
+        if self._with_minutes:
+            minutes = (time.monotonic() - self._began) / 60
+            text += f"\n\nThe whole run took {minutes:.1f} minutes."
+        page = self.picture(".md")
+        if not self._for_page:
+            page.write_text(text + "\n", encoding="utf-8")
+            return
+        for path in (page, page.with_suffix(".zh.md")):
+            if path.exists():
+                written = path.read_text(encoding="utf-8")
+                block = FIGURES.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", written)
+                path.write_text(block, encoding="utf-8")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run an example; what a person can mend is one line on stderr, not a traceback."""
+    try:
+        main()
+    except TextgenError as error:
+        raise SystemExit(f"Error: {error}") from error
+
+
+def table(header: Sequence[str], *rows: Sequence[object]) -> str:
+    """A Markdown table.
+
+    >>> print(table(["method", "accuracy"], ["majority", "10.0 %"]))
+    | method | accuracy |
+    | --- | --- |
+    | majority | 10.0 % |
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+
+
+def percent(share: float) -> str:
+    """A share in percent, with one decimal place."""
+    return f"{100 * share:.1f} %"
