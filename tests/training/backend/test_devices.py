@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.training.helpers import SMALL
 from textgen.checkpoint.format import load_checkpoint
 from textgen.training.backend.devices import data_parallel
 from textgen.training.backend.keras import load_keras
@@ -29,10 +30,9 @@ def weights_after(text: Path, *, shared: bool) -> dict[str, np.ndarray]:
     """What a network learns on all devices, or on the first of them."""
     run = text.with_name(f"run-{shared}")
     first = keras.distribution.DataParallel(devices=keras.distribution.list_devices()[:1])
-    sizes = {"batch_size": 16, "seq_length": 8, "num_layers": 1, "units": 8}
-    options = {"embedding_dim": 4, "dropout": 0.2, "preview": False, "quiet": True}
+    options = {**SMALL, "batch_size": 16, "dropout": 0.2, "compute_dtype": "float32"}
     with nullcontext() if shared else first.scope():
-        train(text, run, epochs=2, **sizes, **options)
+        train(text, run, epochs=1, **options)
     return dict(load_checkpoint(run / "last").weights)
 
 
@@ -42,7 +42,7 @@ def test_lanes_on_several_devices_train_like_lanes_on_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = tmp_path / "text.txt"
-    text.write_text("the quick brown fox jumps over the lazy dog. " * 20, encoding="utf-8")
+    text.write_text("the quick brown fox jumps over the lazy dog. " * 40, encoding="utf-8")
     counts = []
 
     def watched(*args: Any) -> Any:

@@ -107,9 +107,8 @@ def test_training_stops_when_validation_no_longer_improves(
 def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_good_weights(
     book: Path, tmp_path: Path
 ) -> None:
-    options = {**SMALL, "optimizer": "adam", "clip_norm": 0.0, "cell": "rnn"}
     with pytest.raises(TrainingError, match=r"loss is (nan|inf).*`learning_rate`"):
-        textgen.train(book, tmp_path / "run", learning_rate=1e38, epochs=3, **options)
+        textgen.train(book, tmp_path / "run", learning_rate=1e38, epochs=3, **SMALL)
     weights = load_checkpoint(tmp_path / "run" / "last").weights
     assert all(np.isfinite(array).all() for array in weights.values())
 

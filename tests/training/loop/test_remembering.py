@@ -17,6 +17,9 @@ from textgen.errors import ConfigError
 from textgen.ngrams.storing import to_arrays
 from textgen.training.dynamic import dynamic_score
 
+# It is counted and weighed in NumPy, when the backend's part is done.
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture(scope="module")
 def remembering(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -25,7 +28,6 @@ def remembering(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return textgen.train(whole.parent / "book.txt", run, resume=True, memory=5, quiet=True)
 
 
-@pytest.mark.one_backend
 def test_a_run_has_a_memory_unless_it_is_told_otherwise(whole: Path) -> None:
     assert TrainConfig().memory == 8
     assert load_checkpoint(whole).ngrams is None
@@ -118,7 +120,6 @@ def test_a_memory_learns_in_dynamic_evaluation(remembering: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1, 17])
-@pytest.mark.one_backend
 def test_orders_out_of_range_are_refused(tmp_path: Path, order: int) -> None:
     with pytest.raises(ConfigError, match=f"memory={order} must be"):
         textgen.train("nowhere.txt", tmp_path / "run", memory=order)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.training.model.twins import keras, random_batch
 from textgen.config.model import ModelConfig
 from textgen.training.model.build import build_model, get_weights
 from textgen.training.model.carrying import to_numpy
 from textgen.training.model.cells.coupled import CoupledLSTM
+
+# Each backend's kernel is compared with this cell in test_kernels.py.
+pytestmark = pytest.mark.one_backend
 
 
 def test_it_computes_what_an_lstm_with_negated_weights_of_the_forget_gate_computes() -> (

@@ -113,7 +113,7 @@ def second_derivatives(cls: Any, x: np.ndarray) -> np.ndarray:
         import jax
 
         gradient = jax.grad(lambda x: (layer(x) ** 2).sum())
-        return np.asarray(jax.grad(lambda x: (gradient(x) ** 2).sum())(x))
+        return np.asarray(jax.jit(jax.grad(lambda x: (gradient(x) ** 2).sum()))(x))
     if BACKEND == "torch":
         import torch
 

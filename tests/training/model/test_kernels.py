@@ -11,10 +11,11 @@ from tests.training.model.twins import (
     BACKEND,
     LAYERS,
     assert_equal,
-    both_cells,
+    every_cell,
     gradients,
     keras,
     kernel_alone,
+    one_cell,
     random_batch,
     results,
     twins,
@@ -30,7 +31,7 @@ on_tensorflow = pytest.mark.skipif(
 # --- the same numbers ---
 
 
-@both_cells
+@every_cell
 @pytest.mark.parametrize(
     ("batch", "time", "features", "units"), [(1, 1, 1, 1), (37, 150, 24, 33)]
 )
@@ -44,7 +45,7 @@ def test_numbers_and_gradients_are_those_of_keras(
         assert_equal(gradients(ours, x, states), expected)
 
 
-@both_cells
+@one_cell
 def test_the_last_output_alone_is_that_of_keras(cell: str) -> None:
     ours, theirs = twins(cell, 4, 3, return_sequences=False, return_state=False)
     x, _ = random_batch(cell, 2, 5, 3, 4)
@@ -54,7 +55,7 @@ def test_the_last_output_alone_is_that_of_keras(cell: str) -> None:
         assert_equal(gradients(ours, x), expected)
 
 
-@both_cells
+@every_cell
 def test_two_calls_with_carried_state_equal_one_long_call(cell: str) -> None:
     layer, _ = twins(cell, units=4, features=3)
     x, states = random_batch(cell, 32, 11, 3, 4)
@@ -67,7 +68,7 @@ def test_two_calls_with_carried_state_equal_one_long_call(cell: str) -> None:
     assert_equal(second, whole, tolerance=1e-6)
 
 
-@both_cells
+@one_cell
 def test_batches_of_several_sizes_give_the_numbers_of_keras(cell: str) -> None:
     ours, theirs = twins(cell, 4, 3, return_state=False)
     inputs = keras.Input((None, 3))
@@ -78,7 +79,7 @@ def test_batches_of_several_sizes_give_the_numbers_of_keras(cell: str) -> None:
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
-@both_cells
+@one_cell
 def test_a_layer_that_must_know_the_length_beforehand_may_follow(cell: str) -> None:
     ours, theirs = twins(cell, 4, 3, return_state=False)
     after = keras.layers.SimpleRNN(2, unroll=True)
@@ -90,7 +91,7 @@ def test_a_layer_that_must_know_the_length_beforehand_may_follow(cell: str) -> N
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
-@both_cells
+@one_cell
 def test_fit_and_predict_of_a_stateful_model_take_the_kernel(cell: str) -> None:
     # That the state carries on is shown in test_recurrent.py.
     x, _ = random_batch(cell, 2, 5, 3, 4)
@@ -109,7 +110,7 @@ def test_fit_and_predict_of_a_stateful_model_take_the_kernel(cell: str) -> None:
 # --- rounded factors ---
 
 
-@both_cells
+@every_cell
 def test_bfloat16_products_are_near_those_of_float32_and_not_the_same(cell: str) -> None:
     shape = {"units": 24, "features": 16}
     exact, _ = twins(cell, **shape)
@@ -122,7 +123,7 @@ def test_bfloat16_products_are_near_those_of_float32_and_not_the_same(cell: str)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's own functions round all numbers")
-@both_cells
+@every_cell
 def test_bfloat16_rounds_the_factors_of_products_and_not_their_sums(cell: str) -> None:
     # With factors that bfloat16 holds exactly there is nothing to round.
     shape = {"units": 4, "features": 3}
@@ -142,7 +143,7 @@ def in_bfloat16(array: np.ndarray) -> np.ndarray:
     return (array.view(np.uint32) & 0xFFFF0000).view(np.float32)
 
 
-@both_cells
+@one_cell
 def test_bfloat16_products_leave_results_and_weights_in_float32(cell: str) -> None:
     layer, _ = twins(cell, 4, 3, return_state=False, product_dtype="bfloat16")
     inputs = keras.Input((None, 3))
@@ -151,7 +152,7 @@ def test_bfloat16_products_leave_results_and_weights_in_float32(cell: str) -> No
     assert {weight.dtype for weight in layer.weights} == {"float32"}
 
 
-@both_cells
+@one_cell
 def test_the_configuration_keeps_the_type_of_products(cell: str) -> None:
     layer = LAYERS[cell][0](4, product_dtype="bfloat16", name="mine")
     config = keras.saving.serialize_keras_object(layer)
@@ -185,7 +186,7 @@ def test_number_of_parts_on_four_cores(batch: int | None, parts: int) -> None:
 
 
 @on_tensorflow
-@both_cells
+@every_cell
 def test_lanes_shared_out_in_three_parts_give_the_numbers_of_keras(
     cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +203,7 @@ def test_lanes_shared_out_in_three_parts_give_the_numbers_of_keras(
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="the threads are PyTorch's")
-@both_cells
+@every_cell
 @pytest.mark.parametrize("product_dtype", ["float32", "bfloat16"])
 def test_lanes_that_threads_share_give_the_numbers_of_one_thread(
     cell: str, product_dtype: str, three_threads: None

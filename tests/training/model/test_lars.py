@@ -15,6 +15,9 @@ from textgen.training.model.carrying import to_numpy
 from textgen.training.model.compiling import compile_model, make_optimizer
 from textgen.training.model.lars import LARS
 
+# It is written in operations of Keras; test_compiling.py trains with it on every backend.
+pytestmark = pytest.mark.one_backend
+
 
 def moved(gradient: float, **options: Any) -> np.ndarray:
     """A matrix of norm 4 after two steps with the same gradient."""

@@ -31,7 +31,13 @@ LAYERS = {
     "gru": (GRU, keras.layers.GRU),
     "coupled": (CoupledLSTM, CoupledByKeras),
 }
-both_cells = pytest.mark.parametrize("cell", LAYERS)
+every_cell = pytest.mark.parametrize("cell", LAYERS)
+# For what has nothing to do with a cell's equations: all of them on PyTorch, which does not
+# compile, and one on the other backends.
+one_cell = pytest.mark.parametrize(
+    "cell",
+    ["lstm", *(pytest.param(c, marks=pytest.mark.one_backend) for c in ("gru", "coupled"))],
+)
 
 where_kernels_run = pytest.mark.skipif(
     not has_device(), reason="on this device the layers take what Keras has"
