@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,10 @@ settings.load_profile("full")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Without what this user has set for Keras.
+    keras_home = tempfile.TemporaryDirectory()
+    config.add_cleanup(keras_home.cleanup)
+    os.environ["KERAS_HOME"] = keras_home.name
     # Most tests train the same few networks. With a cache on disk, JAX compiles each of
     # them once for all tests and for the commands that they start.
     cache = config.rootpath / ".pytest_cache" / "jax"

@@ -155,7 +155,12 @@ def test_every_command_works(environment: str, place: Path, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_training_works_where_all_of_these_meet(place: Path, tmp_path: Path) -> None:
     # PyTorch cannot run in a deleted directory, so `auto` has to take another backend.
-    env = {**ASCII, "KERAS_BACKEND": ""}
+    env = {
+        **ASCII,
+        "KERAS_BACKEND": "",
+        "HOME": "/dev/null",
+        "KERAS_HOME": "/dev/null/.keras",
+    }
     worst = {"env": env, "flags": ["-W", "error"], "closed": [0, 1], "is_deleted": True}
     found, said = codes(heavy(place), tmp_path, **worst)
     assert found == dict.fromkeys(heavy(place), 0), said

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -284,26 +282,3 @@ def test_an_interrupt_inside_exec_exits_with_130_too(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, b"")
-
-
-@pytest.mark.slow
-def test_ctrl_c_saves_and_says_how_to_go_on(
-    story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Other signals are sent in tests/training/test_crashes.py.
-    command = [sys.executable, "-m", "textgen", "train", str(story), "--epochs", "5000"]
-    command += ["--eval-every", "10", "--no-preview"]
-    with subprocess.Popen(
-        [*command, *QUICK], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    ) as process:
-        history = tmp_path / "checkpoints" / "story" / "history.csv"
-        while not history.exists():
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate()
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert "--resume" in errors
-    monkeypatch.chdir(tmp_path)
-    assert run(["train", str(story), "--resume", "--epochs", "1"]) == 0

@@ -32,7 +32,7 @@ pytestmark = [
 
 BACKEND = wanted_backend()
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-NUM_KILLS = 12
+NUM_KILLS = 8
 # What a kill can break, files and locks, does not depend on the backend.
 on_torch = pytest.mark.skipif(
     BACKEND != "torch", reason="runs on PyTorch, which has nothing to compile"
@@ -200,9 +200,29 @@ def test_a_second_training_beside_the_first_is_refused_until_that_is_killed(
     wait_for_saving(run, third)
     os.kill(third, signal.SIGTERM)
     assert processes.wait(third) == 130
-    said = logs[2].read_text()
+    assert_says_how_to_go_on(logs[2], link)
+
+
+@on_torch
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    book: Path, processes: Processes, tmp_path: Path
+) -> None:
+    run, logs = tmp_path / "run", [tmp_path / n for n in "ab"]
+    process = train(processes, book, run, logs[0], "--save-every", 1, "--epochs", 500)
+    for _ in range(2):  # what is saved first is its start
+        wait_for_saving(run, process)
+    os.kill(process, signal.SIGINT)
+    assert processes.wait(process) == 130
+    assert_says_how_to_go_on(logs[0], run)
+    process = train(processes, book, run, logs[1], "--epochs", 1)
+    assert processes.wait(process) == 0, logs[1].read_text()
+
+
+def assert_says_how_to_go_on(log: Path, run: Path) -> None:
+    said = log.read_text()
     assert "Stopped at step" in said
-    assert f"--out {link} --resume" in said
+    assert f"--out {run} --resume" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.one_backend

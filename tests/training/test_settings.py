@@ -70,17 +70,9 @@ def test_a_limit_of_keras_is_named_and_the_run_goes_on_without_it(
 
 @pytest.mark.slow
 @pytest.mark.one_backend
-@pytest.mark.parametrize(
-    ("stored", "reason"),
-    [
-        ('{"floatx": "bfloat16"}', "Invalid `floatx` configuration"),
-        ("[]", "AttributeError"),
-    ],
-)
-def test_settings_that_keras_refuses_are_one_line(
-    stored: str, reason: str, tmp_path: Path
-) -> None:
-    (tmp_path / "keras.json").write_text(stored, encoding="utf-8")
+def test_settings_that_keras_refuses_are_one_line(tmp_path: Path) -> None:
+    # It does not even look whether this is an object.
+    (tmp_path / "keras.json").write_text("[]", encoding="utf-8")
     code = (
         "from textgen.errors import BackendError\n"
         "from textgen.training.backend.keras import load_keras\n"
@@ -97,5 +89,5 @@ def test_settings_that_keras_refuses_are_one_line(
         env={**os.environ, "KERAS_HOME": str(tmp_path)},
     )
     assert result.stdout.startswith("Keras cannot be imported (")
-    assert reason in result.stdout
+    assert "AttributeError" in result.stdout
     assert "keras.json" in result.stdout

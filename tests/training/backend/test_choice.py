@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -124,13 +123,11 @@ def test_the_argument_wins_over_the_environment_and_that_over_the_file(
     assert chosen("tensorflow") == "tensorflow"
 
 
-def test_keras_writes_what_is_taken_for_untouched(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-c", "import keras"],
-        env={**os.environ, VARIABLE: "torch", "KERAS_HOME": str(tmp_path)},
-        check=True,
-    )
-    assert json.loads((tmp_path / "keras.json").read_text()) == UNTOUCHED
+def test_keras_writes_what_is_taken_for_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    load_keras()
+    written = Path(os.environ["KERAS_HOME"], "keras.json").read_text()
+    assert json.loads(written) == UNTOUCHED
 
 
 def test_what_remains_of_an_installation_is_none(
