@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, settings
 SHARED_CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
 # Neither a busy machine nor chance may fail a test: no limits of time, and the same
-# examples each time. Speed is measured in benchmarks/; tests/fuzz/fuzz.py, run by hand,
-# searches at random.
+# examples each time, of which more would only be paid for again and again. Speed is
+# measured in benchmarks/; tests/fuzz/fuzz.py, run by hand, searches at random.
 settings.register_profile(
     "full",
+    max_examples=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -23,9 +23,10 @@ from textgen.tuning.study import Study
 
 pytestmark = pytest.mark.one_backend
 
+MINUTES = 0.04
 # Little to vary, in networks that are trained in a moment.
 QUICK: dict[str, Any] = {
-    "trial_minutes": 0.02,
+    "trial_minutes": 0.01,
     "units": 8,
     "num_layers": 1,
     "sum_layers": False,
@@ -49,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tuned(place: Path) -> Any:
     """A study of a few trials."""
-    return textgen.tune(place / "book.txt", 0.08, out=place / "study", **QUICK)
+    return textgen.tune(place / "book.txt", MINUTES, out=place / "study", **QUICK)
 
 
 def study_of(place: Path) -> Study:
@@ -97,7 +98,7 @@ def test_every_trial_is_an_ordinary_run_and_a_row_of_the_table(
 def test_the_command_trains_with_the_best_options(tuned: Any) -> None:
     words = tuned.command.split()
     assert words[:2] == ["textgen", "train"]
-    for flag in ("--units 8", "--max-minutes 0.02", "--no-sum-layers", "--learning-rate"):
+    for flag in ("--units 8", "--max-minutes 0.01", "--no-sum-layers", "--learning-rate"):
         assert flag in tuned.command
     best = load_checkpoint(tuned.run)
     assert pick(ModelConfig, tuned.options).items() <= vars(best.model).items()
@@ -105,7 +106,7 @@ def test_the_command_trains_with_the_best_options(tuned: Any) -> None:
 
 def test_the_same_call_goes_on_with_the_same_study(tuned: Any, place: Path) -> None:
     before = len(study_of(place).trials())
-    again = textgen.tune(place / "book.txt", 0.08, out=place / "study", **QUICK)
+    again = textgen.tune(place / "book.txt", MINUTES, out=place / "study", **QUICK)
     assert again == tuned
     more = study_of(place).minutes_used() + QUICK["trial_minutes"] + 0.01
     longer = textgen.tune(place / "book.txt", more, out=place / "study", **QUICK)
@@ -139,7 +140,7 @@ def test_the_folder_of_another_study_is_not_written_to(tuned: Any, place: Path) 
 def test_the_command_line_prints_the_table_and_the_command(
     tuned: Any, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--minutes", "0.08", "--out", str(place / "study"), "--quiet"]
+    flags = ["--minutes", str(MINUTES), "--out", str(place / "study"), "--quiet"]
     for name, value in QUICK.items():
         if name not in ("quiet", "sum_layers"):
             flags += [f"--{name.replace('_', '-')}", str(value)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.config.sampling import SamplingConfig
@@ -28,7 +28,6 @@ levels = st.sampled_from([-np.inf, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 7.5])
 between = st.integers(-20_000, 20_000).map(lambda number: number / 1000)
 
 
-@settings(max_examples=250)
 @given(
     logits=st.lists(levels | between, min_size=1, max_size=40).filter(
         lambda values: max(values) > -np.inf

@@ -109,19 +109,19 @@ def test_a_limit_named_on_resumption_replaces_those_of_the_run(
 def test_a_run_of_minutes_ends_with_an_evaluation_and_names_no_epochs(
     book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = {**SMALL, "quiet": False, "preview": False, "max_minutes": 0.05}
+    options = {**SMALL, "quiet": False, "preview": False, "max_minutes": 0.02}
     run = textgen.train(book, tmp_path / "run", eval_every=1_000_000, **options)
     shown = capsys.readouterr().err
-    assert "for 0.05 minutes at most" in shown
-    assert "Reached --max-minutes 0.05 at epoch " in shown
-    assert "It was still improving; go on with --resume --max-minutes 0.1." in shown
+    assert "for 0.02 minutes at most" in shown
+    assert "Reached --max-minutes 0.02 at epoch " in shown
+    assert "It was still improving; go on with --resume --max-minutes 0.04." in shown
     (row,) = rows_of(run)
     # Nowhere "of so many epochs", which would never be reached.
     assert f"epoch {float(row['epoch']):.1f}  train" in shown
     assert load_checkpoint(run).facts["train"]["epochs"] is None
     assert float(row["learning_rate"]) < 0.5 * TrainConfig().learning_rate
     textgen.train(book, run, resume=True)
-    assert "raise --max-minutes, now 0.05" in capsys.readouterr().err
+    assert "raise --max-minutes, now 0.02" in capsys.readouterr().err
 
 
 # --- what is said ---
