@@ -8,15 +8,19 @@ else
 BIN := .venv/bin
 endif
 
-TENSORFLOW := KERAS_BACKEND=tensorflow
+# The networks of tests are compiled for longer than they run. What XLA makes of them then is
+# not ours to test.
+XLA := --xla_backend_optimization_level=0
+TENSORFLOW := KERAS_BACKEND=tensorflow XLA_FLAGS=$(XLA)
 # More threads than cores would only wait for each other.
 TORCH := KERAS_BACKEND=torch OMP_NUM_THREADS=1
 # Two devices, so that the tests cover training on more than one.
-JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=2
+JAX := KERAS_BACKEND=jax XLA_FLAGS="--xla_force_host_platform_device_count=2 $(XLA)"
 # One process per core of a small machine: most tests keep one core busy at most.
 # Skipped tests are counted by reason at the end.
-# A file stays in one process, so that what its tests share is made once.
-PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile -rs
+# A file stays in one process, so that what its tests share is made once. In their order the
+# shortest come last, and both processes end at about the same time.
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 .PHONY: help demo lint format check test test-wheel docs examples clean
 .DEFAULT_GOAL := help
@@ -30,9 +34,10 @@ help:  ## list the targets
 	$(BIN)/python -m pip install --quiet --editable ".[plot]"
 	@touch $@
 
+# Python compiles what is imported when it is imported; pip would compile all of it.
 .venv/.installed-test: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --no-compile --editable ".[test]"
 	@touch $@ .venv/.installed .venv/.installed-docs .venv/.installed-examples
 
 .venv/.installed-docs: pyproject.toml
