@@ -14,6 +14,9 @@ import griffe
 
 REPOSITORY = "https://github.com/textgen/textgen/blob/main/"
 LINK = re.compile(r"(?<=\]\()(?P<path>(\.\./)+[^)#\s]+)")
+# A line break in a Chinese sentence would be shown as a space.
+CHINESE = r"[\u3000-\u9fff\uff00-\uffef]"
+BETWEEN_CHINESE = re.compile(rf"(?<={CHINESE})\n(?={CHINESE})")
 COMMANDS = "<!-- the help of every command -->"
 DOCTEST = re.compile(r"^>>> (?:.+\n?)+", re.MULTILINE)
 
@@ -32,7 +35,8 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         path = posixpath.normpath(posixpath.join("docs", folder, match["path"]))
         return match["path"] if path.startswith("docs/") else REPOSITORY + path
 
-    return LINK.sub(outside, markdown).replace(COMMANDS, "\n".join(_all_help()))
+    markdown = BETWEEN_CHINESE.sub("", LINK.sub(outside, markdown))
+    return markdown.replace(COMMANDS, "\n".join(_all_help()))
 
 
 def _all_help() -> Iterator[str]:

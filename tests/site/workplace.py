@@ -11,7 +11,7 @@ from textgen.__main__ import run
 
 STORY = (
     "It was a dark night. On Monday, nobody came home; the old cat sat on another mat.\n"
-    'THE GULL AND THE BOAT. "Are you well?" said Kit 12 times. One day the ab cat sat.\n'
+    'THE GULL AND THE BOAT. "Are you well?" said Kit 12 times. A quick fox jumps over lazy 34567890 v.\n'
 )
 POEM = "O rose, thou art so red today\nOur boat goes slowly on its way\nOver the bay.\n"
 CODE = "def read(name, size):\n    return open(name).read(size)\n"
@@ -21,16 +21,16 @@ DAYS = [{"text": STORY, "label": name} for name in ("good", "bad", "sad", "blake
 
 CORPORA = ("corpora/little_harbour.txt", "corpora/tinyshakespeare.txt")
 TEXTS = {
-    **dict.fromkeys(("my_book.txt", "book1.txt", "big.txt", *CORPORA), STORY * 60),
-    **dict.fromkeys(("letters.txt", "letter.txt", "more/a.txt"), STORY * 40),
+    **dict.fromkeys(("my_book.txt", "book1.txt", "big.txt", *CORPORA), STORY * 20),
+    **dict.fromkeys(("letters.txt", "letter.txt", "more/a.txt"), STORY * 20),
     **dict.fromkeys(("other_book.txt", "chapter.txt", "page.txt"), STORY * 2),
     "names.txt": "Ada\nGrace\nKit\nMary\nOld Tom\n" * 40,
     "prompts.txt": "It was \nOne day \n",
     "opening.txt": "It was a dark night.\n",
     "question.txt": "A: Is the boat ready?\nB:\n",
     "chat.txt": CHAT * 40,
-    "lunyu.txt": ANALECTS * 80,
-    "notes/a.md": STORY * 40,
+    "lunyu.txt": ANALECTS * 60,
+    "notes/a.md": STORY * 20,
     **{f"poems/{n}.{kind}": POEM * 4 for n in range(12) for kind in ("txt", "md")},
     **{f"src/{n}.py": CODE * 12 for n in range(12)},
     "src/types.pyi": CODE * 12,
@@ -49,21 +49,22 @@ def write_texts(place: Path) -> None:
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    (place / "old.txt").write_text(ANALECTS * 80, encoding="gb18030")
+    (place / "old.txt").write_text(ANALECTS * 60, encoding="gb18030")
     for name in LONG:
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress((STORY * 60).encode()))
-    (place / "dump.xz").write_bytes(lzma.compress((STORY * 60).encode()))
+        path.write_bytes(gzip.compress((STORY * 20).encode()))
+    (place / "dump.xz").write_bytes(lzma.compress((STORY * 20).encode()))
 
 
 def train_runs() -> None:
     """Train, in the working directory, the runs that pages use without training them."""
     for arguments in (
-        ["my_book.txt"],
-        ["letters.txt", "--init-from", "my_book"],
         ["names.txt", "--documents", "lines"],
         ["reviews.csv", "--documents", "records"],
+        # Last, because some commands take the newest run.
+        ["my_book.txt"],
+        ["letters.txt", "--init-from", "my_book"],
     ):
         assert run(quick(["train", *arguments])) == 0
 
