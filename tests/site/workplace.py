@@ -11,7 +11,8 @@ from textgen.__main__ import run
 
 STORY = (
     "It was a dark night. On Monday, nobody came home; the old cat sat on another mat.\n"
-    'THE GULL AND THE BOAT. "Are you well?" said Kit 12 times. A quick fox jumps over lazy 34567890 v.\n'
+    'THE GULL AND THE BOAT. "Are you well?" said Kit 12 times. '
+    "A quick fox jumps over lazy 34567890 v.\n"
 )
 POEM = "O rose, thou art so red today\nOur boat goes slowly on its way\nOver the bay.\n"
 CODE = "def read(name, size):\n    return open(name).read(size)\n"
