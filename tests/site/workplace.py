@@ -50,6 +50,7 @@ def write_texts(place: Path) -> None:
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    (place / "experiments").mkdir()
     (place / "old.txt").write_text(ANALECTS * 60, encoding="gb18030")
     for name in LONG:
         path = place / name
