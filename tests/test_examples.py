@@ -41,6 +41,14 @@ def is_picture(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
 
 
+def assert_refused(run: Run, name: str, path: Path, data: str, message: str) -> None:
+    """Data of one's own that an example cannot use ends it with one line."""
+    path.write_text(data, encoding="utf-8")
+    example = importlib.import_module("example")
+    with pytest.raises(SystemExit, match=f"Error: .*{path.name}.*{message}"):
+        example.run(lambda: run(name, path))
+
+
 @pytest.mark.slow
 def test_digits_are_classified_and_drawn(run: Run) -> None:
     folder = run("digits")
@@ -71,11 +79,7 @@ def test_texts_are_classified_in_four_ways_beside_the_majority(run: Run) -> None
 def test_a_table_that_cannot_be_learned_from_is_one_clear_line(
     run: Run, tmp_path: Path, table: str, message: str
 ) -> None:
-    path = tmp_path / "own.csv"
-    path.write_text(table, encoding="utf-8")
-    example = importlib.import_module("example")
-    with pytest.raises(SystemExit, match=f"Error: .*own.csv.*{message}"):
-        example.run(lambda: run("classify", path))
+    assert_refused(run, "classify", tmp_path / "own.csv", table, message)
 
 
 @pytest.mark.slow
@@ -100,11 +104,7 @@ def test_a_series_is_forecast_in_three_ways(run: Run) -> None:
 def test_a_series_with_gaps_or_text_is_one_clear_line(
     run: Run, tmp_path: Path, series: str, message: str
 ) -> None:
-    path = tmp_path / "own.txt"
-    path.write_text(series, encoding="utf-8")
-    example = importlib.import_module("example")
-    with pytest.raises(SystemExit, match=f"Error: .*own.txt.*{message}"):
-        example.run(lambda: run("series", path))
+    assert_refused(run, "series", tmp_path / "own.txt", series, message)
 
 
 @pytest.mark.slow

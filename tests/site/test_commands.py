@@ -107,10 +107,17 @@ def check_example(line: str) -> None:
     assert (ROOT / line.split()[1]).exists()
 
 
+def check_activation(line: str) -> None:
+    # What the Makefile creates; this process has its environment already.
+    assert line == "source .venv/bin/activate"
+    assert "-m venv .venv\n" in text_of(ROOT / "Makefile")
+
+
 NOT_RUN: dict[str, Callable[[str], None]] = {
     "make ": check_make,
     "pip install": check_pip,
     "python examples/": check_example,
+    "source ": check_activation,
     # Needs the network.
     "textgen corpus fetch": check_fetch,
 }

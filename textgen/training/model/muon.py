@@ -18,8 +18,8 @@ class Muon(keras.optimizers.Muon):
 
     The momentum of a matrix is replaced by the nearest orthogonal matrix, so that a step
     moves all directions by the same amount. Matrices of different gates have nothing to do
-    with each other, so each is made orthogonal by itself. What is no hidden matrix is
-    updated by AdamW.
+    with each other, so each is made orthogonal by itself. Embeddings, biases and the output
+    layer are updated by AdamW.
 
     Args:
         learning_rate: as for AdamW: the updates of both are of about the same size.
