@@ -226,10 +226,10 @@ def test_type_checkers_see_the_same_public_names() -> None:
 def test_the_types_that_a_generator_returns_are_public() -> None:
     hints = {
         name: inspect.signature(getattr(textgen.Generator, name)).return_annotation
-        for name in ("samples", "score")
+        for name in ("samples", "score", "trace")
     }
-    assert hints == {"samples": "Iterator[Sample]", "score": "Score"}
-    assert {"Sample", "Score"} <= set(textgen.__all__)
+    assert hints == {"samples": "Iterator[Sample]", "score": "Score", "trace": "Trace"}
+    assert {"Sample", "Score", "Trace"} <= set(textgen.__all__)
 
 
 # --- imports of a new process ---

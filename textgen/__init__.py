@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from textgen.generation.decoding.sample import Sample as Sample
     from textgen.generation.generator import Generator as Generator
     from textgen.generation.scoring.score import Score as Score
+    from textgen.generation.scoring.trace import Trace as Trace
     from textgen.generation.vectorizer import TextVectorizer as TextVectorizer
     from textgen.text.encoded.splitting import split as split
     from textgen.text.encoded.windows import windows as windows
@@ -51,6 +52,7 @@ _HOMES = {
     "TextConfig": "textgen.config.text",
     "TextVectorizer": "textgen.generation.vectorizer",
     "TextgenError": "textgen.errors",
+    "Trace": "textgen.generation.scoring.trace",
     "TrainConfig": "textgen.config.train",
     "build_model": "textgen.training.model.build",
     "compile_model": "textgen.training.model.compiling",

@@ -16,7 +16,7 @@ from textgen.config.arguments import (
     several_texts,
 )
 from textgen.config.model import ModelConfig
-from textgen.config.sampling import SamplingConfig, check_setting
+from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError
 from textgen.generation.decoding.batch import Batch, batches
@@ -27,15 +27,16 @@ from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture, check_same_tokenizer
 from textgen.generation.network.network import Network
 from textgen.generation.network.remembering import RememberingNetwork
-from textgen.generation.settings import resolve_seed, sampling_config
+from textgen.generation.settings import checked_counts, resolve_seed, sampling_config
 from textgen.streams import pieces_to_show
-from textgen.text.reading.documents import cut_pieces
+from textgen.text.reading.documents import text_pieces
 from textgen.text.tokenizers.base import BaseTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
 
 if TYPE_CHECKING:
     from textgen.checkpoint.format import Checkpoint
     from textgen.generation.scoring.score import Score
+    from textgen.generation.scoring.trace import Trace
     from textgen.ngrams.model import NgramModel
     from textgen.text.reading.documents import Piece
 
@@ -239,7 +240,7 @@ class Generator:
         one_text("prompt", prompt)
         echo, config = flag("echo", echo), sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
-        pieces = (piece for batch in begun for piece in batch.pieces())
+        pieces = chain.from_iterable(batch.pieces() for batch in begun)
         return pieces_to_show(chain([prompt], pieces) if echo and prompt else pieces)
 
     def generate(
@@ -296,20 +297,9 @@ class Generator:
             ConfigError: an invalid setting.
             TokenizerError: as for `stream`.
         """
-        check_setting("num_samples", num_samples)
-        check_setting("batch_size", batch_size)
-        if logprobs is not None:
-            check_setting("logprobs", logprobs)
         config = sampling_config(sampling, settings)
+        counts = checked_counts(config, logprobs, num_samples, batch_size)
         given = [prompts] if isinstance(prompts, str) else several_texts("prompts", prompts)
-        if (width := config.beam_width) is not None:
-            if num_samples > width:
-                raise ConfigError(
-                    f"beam_width={width} keeps no more than {width} texts, but "
-                    f"num_samples={num_samples}. Raise beam_width."
-                )
-            batch_size = num_samples
-        counts = logprobs, int(num_samples), int(batch_size)
         begun = self._begin(given, config, seed, unknown, label, *counts)
         return (sample for batch in begun for sample in batch.samples())
 
@@ -341,7 +331,7 @@ class Generator:
         kind = self._documents if documents is None else documents
         TextConfig(documents=kind)
         if isinstance(text, str):
-            text = cut_pieces([[text]], "files" if kind == "records" else kind)
+            text = text_pieces(text, kind)
         # Here, so that the first character does not wait for scoring to load.
         from textgen.generation.scoring.score import score
 
@@ -356,6 +346,17 @@ class Generator:
         from textgen.generation.scoring.labels import classify
 
         return classify(self._network, self._tokenizer, one_text("text", text))
+
+    def trace(self, text: str, *, label: str | None = None) -> Trace:
+        """Read a text as `score` does and record every gate and state; see `Trace`.
+
+        Raises:
+            ConfigError, CorpusError, TokenizerError: as `score`; also of a mixture.
+        """
+        from textgen.generation.scoring.trace import trace
+
+        pieces = text_pieces(one_text("text", text), self._documents)
+        return trace(self._network, self._tokenizer, pieces, label)
 
     def encode(self, texts: Iterable[str]) -> Floats:
         """Each text as a vector: the last layer's state h after reading it.

@@ -44,3 +44,25 @@ def sampling_config(
             "well. Use dataclasses.replace to change one of them."
         )
     return sampling
+
+
+def checked_counts(
+    config: SamplingConfig, logprobs: int | None, num_samples: int, batch_size: int
+) -> tuple[int | None, int, int]:
+    """The counts of `Generator.samples`; a beam search writes its texts in one batch.
+
+    Raises:
+        ConfigError: one of them is invalid, or larger than `beam_width` allows.
+    """
+    check_setting("num_samples", num_samples)
+    check_setting("batch_size", batch_size)
+    if logprobs is not None:
+        check_setting("logprobs", logprobs)
+    if (width := config.beam_width) is not None:
+        if num_samples > width:
+            raise ConfigError(
+                f"beam_width={width} keeps no more than {width} texts, but "
+                f"num_samples={num_samples}. Raise beam_width."
+            )
+        batch_size = num_samples
+    return logprobs, int(num_samples), int(batch_size)

@@ -27,6 +27,7 @@ from textgen.generation.network.layers.base import (
     Ids,
     Layer,
     Outputs,
+    Recorded,
     State,
     Weights,
 )
@@ -119,12 +120,17 @@ class Network:
                 work.outputs[name] = x
         return (x[np.newaxis] if batch_size == 1 else x), work.state()
 
-    def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
+    def read_chunks(
+        self, ids: Ids, state: State, recorded: Recorded | None = None
+    ) -> Iterator[tuple[Floats, State]]:
         """Read one text of any length in bounded memory, much faster than with `step`.
 
         Args:
             ids: `(time,)` integers below `vocab_size`.
             state: `(1, state_size)`; left as it is.
+            recorded: gets the gates and states of each chunk by the names of weights, for
+                example `layers.0.forget` and `layers.0.c`, and the outputs of
+                convolution and attention. Row t is what reading `ids[t]` led to.
 
         Yields:
             For at most `CHUNK_CHARS` characters at a time: logits `(time, vocab_size)`,
@@ -138,8 +144,11 @@ class Network:
         for start in range(0, len(ids), CHUNK_CHARS):
             work = self._workspace(state, batch_size=1)
             x: Any = ids[start : start + CHUNK_CHARS]
-            for read, names in work.reads:
-                x = read(x)
+            for layer, names in work.layers:
+                if recorded is None or layer.trace is None:
+                    x = layer.read(x)
+                else:
+                    x = layer.trace(x, recorded)
                 work.outputs.update(dict.fromkeys(names, x))
             state = work.state()
             yield x, state
@@ -192,9 +201,8 @@ class _Workspace:
         self._states: list[Floats] = []
         self._places: list[slice] = []
         self._current: State | None = None
-        bound = [(self._bound(layer), names) for layer, names in layers]
-        self.steps = [(layer.step, names) for layer, names in bound]
-        self.reads = [(layer.read, names) for layer, names in bound]
+        self.layers = [(self._bound(layer), names) for layer, names in layers]
+        self.steps = [(layer.step, names) for layer, names in self.layers]
 
     def _bound(self, layer: Layer) -> BoundLayer:
         memory = np.zeros((self.batch_size, layer.room + layer.state_size), np.float32)

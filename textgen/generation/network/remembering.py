@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from textgen.config.model import ModelConfig
-from textgen.generation.network.layers.base import Floats, Ids, State, Weights
+from textgen.generation.network.layers.base import Floats, Ids, Recorded, State, Weights
 from textgen.generation.network.network import Network
 from textgen.ngrams.model import NgramModel, Probs
 from textgen.ngrams.recent import NUM_RECENT, learned
@@ -61,13 +61,15 @@ class RememberingNetwork:
         after[:, -1] = ids
         return self._mixed(logits, after[:, self._width :]), after
 
-    def read_chunks(self, ids: Ids, state: State) -> Iterator[tuple[Floats, State]]:
+    def read_chunks(
+        self, ids: Ids, state: State, recorded: Recorded | None = None
+    ) -> Iterator[tuple[Floats, State]]:
         """Read one text of any length, as `Network.read_chunks` does."""
-        for logits, recent, after in self.read_apart(ids, state):
+        for logits, recent, after in self.read_apart(ids, state, recorded):
             yield self._mixed(logits, recent), after
 
     def read_apart(
-        self, ids: Ids, state: State
+        self, ids: Ids, state: State, recorded: Recorded | None = None
     ) -> Iterator[tuple[Floats, Integers, State]]:
         """Read one text of any length without mixing the predictions.
 
@@ -77,7 +79,8 @@ class RememberingNetwork:
         """
         ids = np.asarray(ids, np.int64)
         recent, done = state[0, self._width :].astype(np.int64), 0
-        for logits, own in self.network.read_chunks(ids, state[:, : self._width]):
+        chunks = self.network.read_chunks(ids, state[:, : self._width], recorded)
+        for logits, own in chunks:
             read = np.concatenate([recent, ids[done : done + len(logits)]])
             done += len(logits)
             windows = np.lib.stride_tricks.sliding_window_view(read, len(recent))[1:]

@@ -53,6 +53,15 @@ def cut_pieces(texts: Iterable[Iterable[str]], kind: str) -> Iterator[Piece]:
     return chain.from_iterable(map(cutters[kind], texts))
 
 
+def text_pieces(text: str, kind: str) -> Iterator[Piece]:
+    """One text as `cut_pieces` cuts it; "records" do not cut it.
+
+    >>> [piece.text for piece in text_pieces("a b", "records")]
+    ['a b', '']
+    """
+    return cut_pieces([[text]], "files" if kind == "records" else kind)
+
+
 def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     """Group pieces, so that each group can be processed with a few NumPy calls.
 

@@ -68,6 +68,9 @@ class Cell(Protocol):
     gate_scales: tuple[float, ...]
     """See `CellWeights`; in the order of `textgen.model.cells`."""
 
+    gates: Floats
+    """`(..., gates * units)`: the gates of the last step, which the next one overwrites."""
+
     def __init__(self, weights: CellWeights, memory: Floats) -> None:
         """`memory` is `(..., 1 + num_states, units)`: input, h, any others."""
 

@@ -28,6 +28,7 @@ class GRU:
         zr, g = recurrent[..., : self.two], recurrent[..., self.two :]
         z, r = np.split(zr, 2, axis=-1)
         half = np.full_like(zr, 0.5)
+        self.gates = recurrent
         kernel, bias = weights.recurrent_kernel, weights.recurrent_bias
         self.buffers: tuple[Floats, ...] = (kernel, bias, h, recurrent, zr, z, r, g, half)
 

@@ -48,8 +48,9 @@ class LSTM:
         gates *= scale
         gates += shift
         c *= f
-        g *= i
-        c += g
+        # In h, which is no longer needed: all gates stay as they are, to be traced.
+        np.multiply(i, g, h)
+        c += h
         np.tanh(c, h)
         h *= o
         return h

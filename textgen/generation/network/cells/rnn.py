@@ -18,6 +18,7 @@ class RNN:
 
     def __init__(self, weights: CellWeights, memory: Floats) -> None:
         self.x, self.h = np.moveaxis(memory, -2, 0)
+        self.gates = self.h
         self.joined = joined(memory)
         self.sums = np.empty_like(self.h)
         self.weights = weights

@@ -6,7 +6,13 @@ import math
 
 import numpy as np
 
-from textgen.generation.network.layers.base import BoundLayer, Floats, Outputs, Weights
+from textgen.generation.network.layers.base import (
+    BoundLayer,
+    Floats,
+    Outputs,
+    Weights,
+    traced_output,
+)
 from textgen.model import layers
 
 
@@ -29,15 +35,19 @@ class Attention:
             each /= math.sqrt(layer.units)
         self.value = own["value_kernel"]
         self.size, self.state_size = layer.size, layer.state_size
+        self.name = layer.weight_name("output")
 
     def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Use `memory` as the ring, followed by the count of inputs."""
         ring = memory[..., :-1].reshape(*memory.shape[:-1], self.size, -1)
         count = memory[..., -1:]
         step = self._step_one if ring.ndim == 2 else self._step_rows
-        return BoundLayer(
-            step=lambda x: step(ring, count, x), read=lambda x: self._read(ring, count, x)
-        )
+
+        def read(x: Floats) -> Floats:
+            return self._read(ring, count, x)
+
+        trace = traced_output(self.name, read)
+        return BoundLayer(step=lambda x: step(ring, count, x), read=read, trace=trace)
 
     def _step_one(self, ring: Floats, count: Floats, x: Floats) -> Floats:
         """One character of one text: `(units,)`."""

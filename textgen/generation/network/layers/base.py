@@ -19,6 +19,8 @@ A row holds what the layers carry, one after the other; `state_places` says wher
 """
 Outputs: TypeAlias = dict[str, Floats]
 """Outputs of layers, by the names under which later layers read them."""
+Recorded: TypeAlias = dict[str, Floats]
+"""Gates, states and outputs inside a network, `(time, width)`, by names as of weights."""
 
 
 class BoundLayer(NamedTuple):
@@ -28,10 +30,23 @@ class BoundLayer(NamedTuple):
         step: one time step, `(batch, inputs)` to `(batch, outputs)`. At batch size 1
             these are plain vectors, whose products cost less.
         read: many time steps of one text, `(time, inputs)` to `(time, outputs)`.
+        trace: the same, and adds what happens inside to the second argument; None if
+            there is nothing that its output does not show.
     """
 
     step: Callable[[Any], Any]
     read: Callable[[Any], Any]
+    trace: Callable[[Any, Recorded], Any] | None = None
+
+
+def traced_output(name: str, read: Callable[[Any], Any]) -> Callable[[Any, Recorded], Any]:
+    """A `trace` that adds the output of `read` under a name."""
+
+    def trace(x: Any, recorded: Recorded) -> Any:
+        recorded[name] = read(x)
+        return recorded[name]
+
+    return trace
 
 
 class Layer(Protocol):

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from textgen.generation.network.layers.base import BoundLayer, Floats, Outputs, Weights
+from textgen.generation.network.layers.base import (
+    BoundLayer,
+    Floats,
+    Outputs,
+    Weights,
+    traced_output,
+)
 from textgen.model import layers
 
 
@@ -20,6 +26,7 @@ class Convolution:
         own = layer.own(weights)
         self.kernel, self.bias = own["kernel"], own["bias"]
         self.room, self.size, self.state_size = layer.width, layer.size, layer.state_size
+        self.name = layer.weight_name("output")
 
     def bind(self, memory: Floats, outputs: Outputs) -> BoundLayer:
         """Keep the last inputs in `memory`, the present one first."""
@@ -41,7 +48,7 @@ class Convolution:
             shifted = [seen[-len(x) - age : len(seen) - age] for age in range(self.size)]
             return _added(x, np.concatenate(shifted, axis=1).dot(kernel), bias)
 
-        return BoundLayer(step=step, read=read)
+        return BoundLayer(step=step, read=read, trace=traced_output(self.name, read))
 
 
 def _added(x: Floats, y: Floats, bias: Floats) -> Floats:
