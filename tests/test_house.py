@@ -33,6 +33,7 @@ FLOORS = (
     ("generation.network",),
     ("generation.decoding", "generation.scoring"),
     ("generation",),
+    ("inspecting",),
     ("training.backend",),
     ("training.model",),
     ("training.task",),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,8 +13,6 @@ from textgen.cli.common import find_with_text
 from textgen.cli.options import given
 from textgen.config.fields import from_dict, pick
 from textgen.config.text import TextConfig
-from textgen.disk.names import shareable_name
-from textgen.errors import CorpusError
 from textgen.wording import count_of, say
 
 if TYPE_CHECKING:
@@ -91,6 +87,7 @@ def novelty(
     from textgen.checking.novelty import checked_lengths, read_texts
     from textgen.checking.novelty import novelty as measure
     from textgen.checkpoint.format import load_checkpoint
+    from textgen.checkpoint.origin import trained_files
 
     lengths = checked_lengths(_whole_numbers(pieces))
     path, file = find_with_text(arguments)
@@ -101,7 +98,7 @@ def novelty(
     form = checkpoint.tokenizer.normalize
     stored = from_dict(TextConfig, pick(TextConfig, trained_on))
     config = replace(stored, normalize=form, **asked)
-    found = paths or _trained_files(path, trained_on)
+    found = paths or trained_files(path, trained_on)
     text = _read(file, TextConfig(encoding=text_encoding, normalize=form))
     texts, sha256 = read_texts(found, config)
     if sha256 != trained_on.get("sha256"):
@@ -132,37 +129,6 @@ def _whole_numbers(pieces: str) -> list[int]:
         raise click.UsageError(
             f"--pieces {pieces} must be whole numbers separated by commas: 10,20,40."
         ) from None
-
-
-def _trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
-    """The files that a checkpoint was trained on.
-
-    Raises:
-        CorpusError: it does not name all of them, or one cannot be found.
-    """
-    names = trained_on.get("sources", [])
-    num_files = trained_on.get("num_files", "its")
-    places = {name: _place_of(name, path) for name in names}
-    missing = [name for name, place in places.items() if place is None]
-    if missing:
-        name = shareable_name(missing[0])
-        why = f"{name} is neither in the working directory nor beside the run"
-    elif len(names) != num_files:
-        why = f"it names {len(names)} of {num_files} files"
-    else:
-        return [place for place in places.values() if place is not None]
-    raise CorpusError(
-        f"{path}: the text it was trained on cannot be found: {why}. Name it with "
-        "--corpus PATH."
-    )
-
-
-def _place_of(name: str, checkpoint: Path) -> str | None:
-    """Where a file is: from here, or from a folder in which the run's training began."""
-    # Usually best/, the run, checkpoints/, and the folder that was worked in.
-    folders = [Path(), *Path(os.path.abspath(checkpoint)).parents[:3]]
-    found = (folder / name for folder in folders if os.path.isfile(folder / name))
-    return next(map(str, found), None)
 
 
 def _as_text(result: Novelty) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,7 @@ def trace(
         OutOfMemoryError: the text is too long; `trace_chunks` needs little memory.
     """
     with memory_errors("to trace a text", LESS_TEXT):
-        return _joined(_within_memory(trace_chunks(network, tokenizer, documents, label)))
+        return joined(_within_memory(trace_chunks(network, tokenizer, documents, label)))
 
 
 def trace_chunks(
@@ -145,7 +145,12 @@ def _within_memory(chunks: Iterator[Trace]) -> Iterator[Trace]:
         yield chunk
 
 
-def _joined(chunks: Iterator[Trace]) -> Trace:
+def joined(chunks: Iterable[Trace]) -> Trace:
+    """The trace of a text from those of its parts.
+
+    Raises:
+        CorpusError: there are none.
+    """
     parts = list(chunks)
     if not parts:
         raise CorpusError("there is nothing to trace: no character of the text is known.")

@@ -1,0 +1,42 @@
+"""The text that a checkpoint was trained on, as far as it is still there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from textgen.disk.names import shareable_name
+from textgen.errors import CorpusError
+
+
+def trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
+    """The files that a checkpoint was trained on.
+
+    Raises:
+        CorpusError: it does not name all of them, or one cannot be found.
+    """
+    names = trained_on.get("sources", [])
+    num_files = trained_on.get("num_files", "its")
+    places = {name: _place_of(name, path) for name in names}
+    missing = [name for name, place in places.items() if place is None]
+    if missing:
+        name = shareable_name(missing[0])
+        why = f"{name} is neither in the working directory nor beside the run"
+    elif len(names) != num_files:
+        why = f"it names {len(names)} of {num_files} files"
+    else:
+        return [place for place in places.values() if place is not None]
+    raise CorpusError(
+        f"{path}: the text it was trained on cannot be found: {why}. Name it with "
+        "--corpus PATH."
+    )
+
+
+def _place_of(name: str, checkpoint: Path) -> str | None:
+    """Where a file is: from here, or from a folder in which the run's training began."""
+    # Usually best/, the run, checkpoints/, and the folder that was worked in.
+    folders = [Path(), *Path(os.path.abspath(checkpoint)).parents[:3]]
+    found = (folder / name for folder in folders if os.path.isfile(folder / name))
+    return next(map(str, found), None)

@@ -1,0 +1,179 @@
+"""Which text a model is shown reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from textgen.checkpoint.format import Checkpoint
+from textgen.checkpoint.origin import trained_files
+from textgen.config.fields import from_dict, pick
+from textgen.config.text import TextConfig
+from textgen.disk.names import shareable_name
+from textgen.errors import CorpusError, TextgenError
+from textgen.generation.generator import Generator
+from textgen.text.encoded.scan import scan
+from textgen.text.encoded.splitting import split
+from textgen.text.reading.corpus import Corpus, read_corpus
+from textgen.text.reading.documents import Piece, join_pieces
+from textgen.text.reading.reader import CorpusReader, corpus_sources
+from textgen.text.reading.records import holds_records
+from textgen.text.reading.sources import single_source
+
+HELD_OUT_CHARS = 20_000
+"""Characters of held-out text that are read."""
+
+WRITTEN_CHARS = 4_000
+"""Characters that a model writes if there is no other text."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text to read.
+
+    Args:
+        origin: where it comes from, in words.
+        pieces: whole documents.
+        held_out: whether the model has not been trained on it, as far as is known; None
+            if nothing is known.
+    """
+
+    origin: str
+    pieces: tuple[Piece, ...]
+    held_out: bool | None = None
+
+    @property
+    def num_chars(self) -> int:
+        """Of all documents, without what marks their ends."""
+        return sum(len(piece.text) for piece in self.pieces)
+
+    def first(self, num_chars: int) -> Text:
+        """The beginning of the text; the last document is cut.
+
+        >>> pieces = tuple(Piece(text, ends=True) for text in ("abc", "defg", "h"))
+        >>> [piece.text for piece in Text("a test", pieces).first(5).pieces]
+        ['abc', 'de']
+        """
+        return replace(self, pieces=tuple(_first(self.pieces, num_chars)))
+
+
+def _first(pieces: Iterable[Piece], num_chars: int) -> Iterator[Piece]:
+    for piece in pieces:
+        if num_chars <= 0:
+            return
+        yield piece._replace(text=piece.text[:num_chars])
+        num_chars -= len(piece.text)
+
+
+def file_text(file: str, saved: Checkpoint, encoding: str = "utf-8") -> Text:
+    """The documents of a file, cut as the training text was.
+
+    Raises:
+        CorpusError: it cannot be read.
+    """
+    source = single_source(file)
+    kind = str(saved.facts.get("text", {}).get("documents", "whole"))
+    if kind == "records" and not source.is_stdin and not holds_records(source):
+        # To a model of records, plain text is one document.
+        kind = "files"
+    config = TextConfig(encoding=encoding, normalize="none", documents=kind)
+    reader = CorpusReader([source], config, allow_blank=True)
+    name = "standard input" if source.is_stdin else shareable_name(file)
+    return Text(name, tuple(join_pieces(reader)))
+
+
+def default_text(path: Path, saved: Checkpoint, seed: int = 0) -> Text:
+    """Held-out text of the corpus where it can still be read, else text the model writes.
+
+    Args:
+        path: of the checkpoint.
+        seed: of the text that is written.
+    """
+    try:
+        return held_out_text(path, saved).first(HELD_OUT_CHARS)
+    except TextgenError as error:
+        why = str(error)
+    facts = saved.facts.get("text", {})
+    generator = Generator(
+        saved.model,
+        saved.weights,
+        saved.tokenizer,
+        str(facts.get("documents", "whole")),
+        ngrams=saved.ngrams,
+    )
+    written = written_text(generator, WRITTEN_CHARS, seed)
+    origin = f"written by the model, since its held-out text cannot be read: {why}"
+    return Text(origin, tuple(_labelled(written, saved)))
+
+
+def written_text(generator: Generator, num_chars: int, seed: int) -> list[str]:
+    """Texts that a model writes, of so many characters together; at most 200.
+
+    A model of many documents ends each by itself.
+    """
+    texts: list[str] = []
+    length = max(num_chars, 1)
+    if generator.tokenizer.eod_id is None:
+        return [generator.generate(length=length, seed=seed)]
+    for sample in generator.samples("", 200, length=length, seed=seed):
+        texts.append(sample.text)
+        length -= len(sample.text)
+        if length <= 0:
+            break
+    return texts
+
+
+def _labelled(texts: Sequence[str], saved: Checkpoint) -> Iterator[Piece]:
+    labels = saved.tokenizer.labels
+    for text in texts:
+        # The label that was drawn is not in the text; any will do to look inside.
+        yield Piece(text, ends=True, label=labels[0] if labels else None)
+
+
+def held_out_text(path: Path, saved: Checkpoint) -> Text:
+    """The text that a checkpoint was validated on.
+
+    Raises:
+        CorpusError: its files cannot be found, or have changed; or nothing was held out.
+    """
+    corpus = corpus_of(path, saved)
+    config = trained_config(saved)
+    seed = saved.facts.get("train", {}).get("seed", 0)
+    parts = split(corpus, config, seed)
+    if not any(parts.val):
+        raise CorpusError(f"{path}: no text was held out in training.")
+    labels = parts.val_labels or [None] * len(parts.val)
+    pieces = [
+        Piece(*row) for row in zip(parts.val, [True] * len(labels), labels, strict=True)
+    ]
+    names = ", ".join(map(shareable_name, _sources(saved)[:3]))
+    return Text(f"held-out text of {names}", tuple(pieces), held_out=True)
+
+
+def corpus_of(path: Path, saved: Checkpoint) -> Corpus:
+    """The text that a checkpoint was trained on, with what was held out.
+
+    Raises:
+        CorpusError: its files cannot be found, or have changed since.
+    """
+    facts = saved.facts.get("text", {})
+    paths, config = trained_files(path, facts), trained_config(saved)
+    if not paths:
+        raise CorpusError(f"{path}: it does not say which text it was trained on.")
+    sources, _ = corpus_sources(paths, config)
+    if scan(CorpusReader(sources, config))[0].sha256 != facts.get("sha256"):
+        raise CorpusError(f"{path}: the text it was trained on has changed since.")
+    return read_corpus(paths, config)
+
+
+def trained_config(saved: Checkpoint) -> TextConfig:
+    """How the text was read in training."""
+    facts: dict[str, Any] = dict(saved.facts.get("text", {}))
+    config: TextConfig = from_dict(TextConfig, pick(TextConfig, facts))
+    return config
+
+
+def _sources(saved: Checkpoint) -> Sequence[str]:
+    return list(map(str, saved.facts.get("text", {}).get("sources", [])))
