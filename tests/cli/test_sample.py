@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -333,3 +334,42 @@ def test_a_set_that_looks_like_a_range_is_noted(
     assert run(["sample", str(model), "--length", "3", *options]) == 0
     noted = [line for line in capsys.readouterr().err.splitlines() if "Note:" in line]
     assert noted == ([f"Note: {note}"] if note else [])
+
+
+# --- prompts with completions ---
+
+
+def completing(folder: Path) -> Path:
+    return untrained(folder, CharTokenizer("12ab", end_of_document=True, separator=True))
+
+
+def test_a_model_of_completions_completes_each_prompt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(completing(tmp_path / "model"))
+    run(["sample", model, "--prompt", "12", "--length", "9", "--seed", "1"])
+    whole = capsys.readouterr().out
+    assert whole.startswith("12\n")
+    arguments = ["--prompt", "12", "--length", "9", "--seed", "1", "-n", "2"]
+    run(["sample", model, *arguments])
+    assert capsys.readouterr().out.startswith(whole + "\n12\n")
+    run(["sample", model, *arguments[:-2], "--no-echo"])
+    assert "12\n" + capsys.readouterr().out == whole
+
+
+def test_a_model_of_completions_needs_a_prompt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sample", str(completing(tmp_path / "model"))]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith("'prompt' and 'completion'. Give it a prompt.\n")
+
+
+def test_a_conversation_completes_prompts_and_goes_on_with_a_completion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("12\n\n"))
+    model = completing(tmp_path / "model")
+    arguments = ["--interactive", "--length", "3", "--min-length", "3", "--allow", "ab"]
+    assert run(["sample", str(model), *arguments]) == 0
+    assert re.match(r"12\n[ab]{3}\n[ab]{3}\n", capsys.readouterr().out)

@@ -185,6 +185,29 @@ def test_a_missing_or_unknown_label_is_refused_and_the_known_ones_named(
     assert "no label 'sad': this model has no labels" in shown
 
 
+# --- prompts with completions ---
+
+
+def test_only_completions_are_scored(tmp_path: Path, capsys: Output) -> None:
+    tokenizer = CharTokenizer(LETTERS, end_of_document=True, separator=True)
+    model = untrained_on("records", tmp_path / "model", tokenizer)
+    pairs = tmp_path / "a.csv"
+    pairs.write_text("prompt,completion\nKit went,to sea\nKit,went\n")
+    assert figures_of(capsys, model, pairs)["num_chars"] == len("to sea\nwent\n")
+    assert run(["score", str(model), str(pairs)]) == 0
+    assert "bits per character of the completions (continuous)" in capsys.readouterr().out
+
+
+def test_a_text_without_completions_is_refused_by_a_model_of_completions(
+    tmp_path: Path, story: Path, capsys: Output
+) -> None:
+    tokenizer = CharTokenizer(LETTERS, end_of_document=True, separator=True)
+    model = untrained_on("records", tmp_path / "model", tokenizer)
+    shown = errors_of(capsys, 2, model, story)
+    assert "this model predicts completions, but a document has none. Score" in shown
+    assert shown.count("\n") == 1
+
+
 # --- dynamic evaluation ---
 
 

@@ -30,6 +30,8 @@ TEXTS = {
     "opening.txt": "It was a dark night.\n",
     "question.txt": "A: Is the boat ready?\nB:\n",
     "chat.txt": CHAT * 40,
+    "answers.jsonl": '{"prompt": "Is the boat ready?", "completion": "No."}\n' * 60,
+    "numbers.csv": "prompt,completion\n" + "4711,siebenundvierzigelf\n12,zwölf\n" * 40,
     "lunyu.txt": ANALECTS * 60,
     "notes/a.md": STORY * 20,
     **{f"poems/{n}.{kind}": POEM * 4 for n in range(12) for kind in ("txt", "md")},

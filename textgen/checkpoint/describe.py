@@ -41,6 +41,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
             "vocab_size": tokenizer.vocab_size,
             "normalize": tokenizer.normalize,
             "labels": list(tokenizer.labels),
+            "completes": tokenizer.separator,
         },
         "memory": _describe_memory(checkpoint.ngrams),
         **{name: facts.get(name, {}) for name in ("text", "train", "score")},
@@ -103,6 +104,7 @@ def as_text(description: Mapping[str, Any]) -> str:
         *_text_lines(description["text"]),
         f"vocab   {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
         f"normalize {tokenizer['normalize']})",
+        *["task    completes prompts"] * tokenizer["completes"],
         *_label_lines(tokenizer["labels"], description["text"]),
         *_label_accuracy_lines(description["score"], len(tokenizer["labels"])),
         f"model   {options}",

@@ -30,6 +30,7 @@ from textgen.wording import say, shown
 if TYPE_CHECKING:
     from textgen.generation.decoding.sample import Sample
     from textgen.generation.generator import Generator
+    from textgen.text.tokenizers.serialization import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def sample(**options: Any) -> None:
     """Generate text with CHECKPOINT, a directory or a name under checkpoints/.
 
     Without CHECKPOINT, the newest one under checkpoints/ is used. With --mix, the
-    probabilities of several are averaged.
+    probabilities of several are averaged. A model of records with prompt and completion
+    writes a completion of --prompt, up to its end.
 
     \b
     Examples:
@@ -137,6 +139,7 @@ def sample(**options: Any) -> None:
       textgen sample names -n 10 --until line
       textgen sample diary --pattern "On [A-Z][a-z]+day, [^.]*[.]" --length 200
       textgen sample reviews --label good --jsonl -n 100 --output good.jsonl
+      textgen sample numbers --prompt 4711 --temperature 0 --no-echo
       textgen sample poems tales --mix 0.7,0.3
       textgen sample --interactive
       textgen sample --prompt-file opening.txt --no-echo > rest.txt
@@ -265,7 +268,7 @@ def _write(generator: Generator, settings: SamplingConfig, request: _Request) ->
         return
     # Lines follow each other directly; longer texts are set apart by an empty line.
     is_line = generator.documents == "lines" or settings.until == "line"
-    _write_many(samples, request.no_echo, apart=not is_line)
+    _write_many(samples, generator.tokenizer, request.no_echo, apart=not is_line)
 
 
 def _read_prompts(request: _Request) -> list[str]:
@@ -284,8 +287,13 @@ def _read_prompts(request: _Request) -> list[str]:
     return lines
 
 
-def _write_many(samples: Iterable[Sample], no_echo: bool, *, apart: bool) -> None:
+def _write_many(
+    samples: Iterable[Sample], tokenizer: Tokenizer, no_echo: bool, *, apart: bool
+) -> None:
+    from textgen.generation.decoding.completing import shown_prompt
+
     for number, each in enumerate(samples):
         if number and apart:
             click.echo()
-        write_text([each.text if no_echo else each.prompt + each.text])
+        prompt = "" if no_echo else shown_prompt(tokenizer, each.prompt)
+        write_text([prompt + each.text])

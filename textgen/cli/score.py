@@ -84,8 +84,8 @@ def score(
     compressed (.gz, .bz2, .xz), or - for stdin. Characters the model has never seen are
     counted (num_unknown) and left out, unless the model has a token for them
     (--min-count). A model of records reads .csv, .tsv, .jsonl and .ndjson files, and JSON
-    lines from stdin, as records; their labels are read but not counted. Without CHECKPOINT
-    the newest one under checkpoints/ is used.
+    lines from stdin, as records; their labels and prompts are read but not counted. Without
+    CHECKPOINT the newest one under checkpoints/ is used.
 
     \b
     Examples:
@@ -95,6 +95,7 @@ def score(
       textgen score poem.txt --per-char
       textgen score poem.txt --per-char | jq -c 'select(.bits > 8)'
       textgen score letters.txt --label sad
+      textgen score numbers held_out_pairs.csv
       textgen score chapter.txt --dynamic
     """
     if len(arguments) > 2:
@@ -192,7 +193,7 @@ def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
         names = ("network_bits_per_char", "ngrams_bits_per_char")
         click.echo(json.dumps(result.to_dict() | dict(zip(names, alone, strict=False))))
         return
-    click.echo(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
+    click.echo(_in_short(result, text.saved))
     click.echo(f"{result.bits_per_byte:.4f} bits per byte")
     click.echo(f"{result.nats_per_char:.4f} nats per character")
     click.echo(f"{result.perplexity:.3f} perplexity per character")
@@ -246,7 +247,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
     sys.stdout.flush()
     result = total.score(window=window)
     _warn_of_unknown(result)
-    say(f"{result.bits_per_char:.4f} bits per character ({_protocol(result)})")
+    say(_in_short(result, saved))
 
 
 def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
@@ -288,7 +289,10 @@ def _warn_of_unknown(result: Score) -> None:
         )
 
 
-def _protocol(result: Score) -> str:
-    if result.window is None:
-        return result.protocol
-    return f"{result.protocol}, a cold start every {result.window:,}"
+def _in_short(result: Score, saved: Checkpoint) -> str:
+    counted = " of the completions" if saved.tokenizer.separator else ""
+    window = f", a cold start every {result.window:,}" if result.window else ""
+    return (
+        f"{result.bits_per_char:.4f} bits per character{counted} "
+        f"({result.protocol}{window})"
+    )

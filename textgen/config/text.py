@@ -33,7 +33,8 @@ class TextConfig:
     )
     documents: str = option(
         "whole",
-        "What one document is; a record has a text and optionally a label.",
+        "What one document is; a record has a text and optionally a label, or a prompt "
+        "and a completion, of which only the completion is learned.",
         ("whole", "lines", "paragraphs", "files", "records"),
     )
     tokenizer: str = option(

@@ -20,6 +20,7 @@ from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
 from textgen.errors import ConfigError
 from textgen.generation.decoding.batch import Batch, batches
+from textgen.generation.decoding.completing import shown_prompt
 from textgen.generation.decoding.plan import make_plan
 from textgen.generation.decoding.prompts import encode_prompts
 from textgen.generation.decoding.sample import Sample
@@ -218,7 +219,7 @@ class Generator:
         A model of many documents starts a new one with the prompt and stops at its end.
 
         Args:
-            prompt: the text to continue; it does not count towards `length`.
+            prompt: the text to continue or complete; it does not count towards `length`.
             seed: the same seed gives the same text; None gives another each time.
             echo: yield the prompt first.
             unknown: what happens to prompt characters the model has never seen: "skip"
@@ -234,14 +235,14 @@ class Generator:
 
         Raises:
             ConfigError: an invalid setting. Raised here, not at the first piece.
-            TokenizerError: unknown characters, with `unknown="error"`, or an unknown
-                label.
+            TokenizerError: unknown characters, with `unknown="error"`; an unknown label.
         """
         one_text("prompt", prompt)
         echo, config = flag("echo", echo), sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         pieces = chain.from_iterable(batch.pieces() for batch in begun)
-        return pieces_to_show(chain([prompt], pieces) if echo and prompt else pieces)
+        shown = [shown_prompt(self._tokenizer, prompt)] if echo and prompt else []
+        return pieces_to_show(chain(shown, pieces))
 
     def generate(
         self,
@@ -259,7 +260,7 @@ class Generator:
         echo, config = flag("echo", echo), sampling_config(sampling, settings)
         begun = self._begin([prompt], config, seed, unknown, label)
         text = "".join(piece for batch in begun for piece in batch.pieces())
-        return prompt + text if echo else text
+        return shown_prompt(self._tokenizer, prompt) + text if echo else text
 
     def samples(
         self,
@@ -314,17 +315,17 @@ class Generator:
         """How well the model predicts a text, in bits per character.
 
         Args:
-            text: one text; several documents, which are not cut any further; or pieces
-                (see `textgen.text.reading.documents`), for texts larger than memory.
-            documents: how one text is cut into documents: "whole", "lines",
-                "paragraphs", "files" or "records" (the last two do not cut it); by
-                default, like the training text.
+            text: one text; several documents, not cut any further; or pieces (see
+                `textgen.text.reading.documents`), for texts larger than memory. Prompts, up
+                to U+FDD0, are read but not counted.
+            documents: how one text is cut: "whole", "lines", "paragraphs", "files" or
+                "records" (the last two do not cut it); by default, as in training.
             window: restart the model every `window` characters, with the one character
                 before as its only context; by default it reads from start to end.
             label: read before every document, for a model that has labels.
 
         Raises:
-            ConfigError: another value of `documents`, a window below 1, or no label.
+            ConfigError: other `documents`, a window below 1, no label, or no completion.
             TokenizerError: an unknown label.
             CorpusError: there is no character to predict.
         """

@@ -132,7 +132,10 @@ def test_records_without_text_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_columns_that_are_not_read_are_noted(tmp_path: Path) -> None:
     write(tmp_path, {"a.csv": "id,text\n1,A\n", "b.jsonl": '{"text": "B", "tag": 3}'})
     corpus = read_corpus(tmp_path, TextConfig(documents="records"))
-    assert corpus.notes == ("Only text and label of records are read, not 'id', 'tag'.",)
+    assert corpus.notes == (
+        "Only text and label of records are read, or prompt and completion, not 'id', "
+        "'tag'.",
+    )
 
 
 def test_crlf_between_records_is_nothing_to_note(tmp_path: Path) -> None:

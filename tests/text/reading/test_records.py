@@ -20,7 +20,7 @@ from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
 from textgen.text.reading.corpus import read_corpus
 from textgen.text.reading.reader import CorpusReader, Observer
-from textgen.text.reading.records import LabelRule, Record, holds_records
+from textgen.text.reading.records import Record, RecordRule, holds_records
 from textgen.text.reading.rows import read_rows
 from textgen.text.reading.sources import Source
 
@@ -128,7 +128,7 @@ def test_files_of_records_are_known_by_their_ending(name: str, expected: bool) -
     assert holds_records(Source(name)) is expected
 
 
-texts = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]))
+texts = st.text(st.characters(exclude_characters="\r\0\ufdd0", exclude_categories=["Cs"]))
 rows = st.lists(st.tuples(texts.filter(str.strip), texts.filter(str.strip)), min_size=1)
 
 
@@ -276,7 +276,7 @@ def test_an_empty_label_is_refused(tmp_path: Path, name: str, data: str) -> None
 
 def test_a_missing_label_among_others_names_one_of_each() -> None:
     one, other = Source("a.csv"), Source("b.csv")
-    rule = LabelRule()
+    rule = RecordRule()
     rule.add(one, Record("A", "x", 2))
     with pytest.raises(CorpusError) as caught:
         rule.add(one, Record("B", None, 3))
@@ -284,7 +284,7 @@ def test_a_missing_label_among_others_names_one_of_each() -> None:
         "a.csv: the record in line 3 has no label, but a.csv: the record in line 2 has "
         "one. Give every record a label, or none."
     )
-    rule = LabelRule()
+    rule = RecordRule()
     rule.add(one, Record("A", "x", 2))
     with pytest.raises(CorpusError, match=r"b\.csv: the record in line 9 has no label"):
         rule.add(other, Record("C", None, 9))
@@ -394,3 +394,84 @@ def test_a_pair_of_surrogates_is_one_character(tmp_path: Path) -> None:
 def test_many_other_names_are_cut_short(tmp_path: Path) -> None:
     header = ",".join(f"c{number}" for number in range(12))
     assert "'c8', 'c9' and 2 more. Rename" in message_of(tmp_path, "a.csv", header + "\n")
+
+
+# Prompts and completions
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", "id,completion,prompt\n1,zwei,2\n2,drei,3\n"),
+        (
+            "a.jsonl",
+            '{"prompt": "2", "completion": "zwei", "id": 1}\n'
+            '{"completion": "drei", "prompt": "3"}\n',
+        ),
+    ],
+)
+def test_a_prompt_and_its_completion_are_one_text_with_a_separator(
+    tmp_path: Path, name: str, data: str
+) -> None:
+    file = read(tmp_path, name, data)
+    assert pairs(file) == [("2\ufdd0zwei", None), ("3\ufdd0drei", None)]
+    assert file.ignored == ["'id'"]
+
+
+@pytest.mark.parametrize("form", ["none", "nfc", "nfkc"])
+def test_no_normal_form_joins_a_prompt_and_its_completion(
+    tmp_path: Path, form: str
+) -> None:
+    data = json.dumps({"prompt": "e", "completion": "\u0301x"})
+    file = read(tmp_path, "a.jsonl", data, normalize=form)
+    assert pairs(file) == [("e\ufdd0\u0301x", None)]
+
+
+def test_beside_a_text_only_one_of_both_is_ignored(tmp_path: Path) -> None:
+    # What `textgen sample --jsonl` writes.
+    file = read(tmp_path, "a.jsonl", '{"prompt": "2", "text": "zwei"}')
+    assert pairs(file) == [("zwei", None)]
+    assert file.ignored == ["'prompt'"]
+
+
+PAIR = '{"prompt": "2", "completion": "zwei"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.csv", "prompt\n2\n", "a.csv: its first line, which names the columns, has "
+         "'prompt' but no 'completion'. Add it, or rename 'prompt' to 'text'."),
+        ("a.jsonl", PAIR + '\n{"completion": "drei"}', "a.jsonl: the record in line 2 has "
+         "'completion' but no 'prompt'. Add it, or rename 'completion' to 'text'."),
+        ("a.csv", "prompt,Completion\n2,zwei\n", "a.csv: its first line, which names the "
+         "columns, has 'Completion'. Rename it 'completion'."),
+        ("a.jsonl", '{"prompt": " ", "completion": "zwei"}', "a.jsonl: the record in "
+         "line 1 has an empty prompt. Fill it in, or remove the record."),
+        ("a.csv", "prompt,completion\n2,zwei\n3,\n", "a.csv: the record in line 3 has an "
+         "empty completion. Fill it in, or remove the record."),
+        ("a.jsonl", '{"prompt": 2, "completion": "zwei"}', "a.jsonl: the record in line 1 "
+         "has a prompt that is a number, not a string. Put it in quotes, or remove the "
+         "record."),
+        ("a.jsonl", '{"prompt": "2", "completion": "zwei", "text": "2"}', "a.jsonl: the "
+         "record in line 1 has 'text' as well as 'prompt' and 'completion'. Remove the one "
+         "or the other."),
+        ("a.csv", "label,prompt,completion\nx,2,zwei\n", "a.csv: its first line, which "
+         "names the columns, has 'label' as well as 'prompt' and 'completion'. Put the "
+         "label into the prompt, or remove it."),
+        ("a.jsonl", '{"prompt": "2\\ufdd0", "completion": "zwei"}', "a.jsonl: the record "
+         "in line 1 contains U+FDD0, no character of any text, which separates prompts "
+         "from completions here. Remove it."),
+    ],
+)  # fmt: skip
+def test_a_pair_that_is_no_pair_is_refused(
+    tmp_path: Path, name: str, data: str, message: str
+) -> None:
+    assert message_of(tmp_path, name, data) == message
+
+
+def test_all_records_have_completions_or_none_has(tmp_path: Path) -> None:
+    message = message_of(tmp_path, "a.jsonl", PAIR + '\n{"text": "drei"}')
+    assert message.endswith(
+        "a.jsonl: the record in line 1 has one. Give every record a completion, or none."
+    )

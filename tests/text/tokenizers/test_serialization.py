@@ -30,7 +30,7 @@ def test_json_keeps_every_character_in_its_place(text: str) -> None:
 
 
 def test_newer_format_is_refused_with_the_upgrade_command() -> None:
-    data = {**ByteTokenizer().to_dict(), "format_version": 3, "merges": []}
+    data = {**ByteTokenizer().to_dict(), "format_version": 4, "merges": []}
     with pytest.raises(TokenizerError, match="pip install --upgrade keras-textgen"):
         tokenizer_from_dict(data)
 

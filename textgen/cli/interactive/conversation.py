@@ -35,6 +35,7 @@ from textgen.cli.interactive.terminal import (
 from textgen.config.flags import as_flags
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError, TextgenError
+from textgen.text.unicode.code_points import SEPARATOR
 from textgen.wording import say
 
 if TYPE_CHECKING:
@@ -173,14 +174,16 @@ class _Conversation:
         self._begin(self._prompt)
 
     def _begin(self, prompt: str) -> None:
+        from textgen.generation.decoding.completing import shown_prompt, to_complete
         from textgen.generation.settings import resolve_seed
 
         seed = resolve_seed(self._values["seed"])
         # Python shows a warning only once; it is needed whenever the prompt is typed.
         pieces = self._stream(prompt, seed, "always")
-        self._prompt = self._text = prompt
+        tokenizer = self._generator.tokenizer
+        self._prompt, self._text = prompt, to_complete(tokenizer, prompt)
         self._seed, self._num_continued = seed, 0
-        self._show(prompt if self._echo else "", pieces)
+        self._show(shown_prompt(tokenizer, prompt) if self._echo else "", pieces)
 
     def _continue(self) -> None:
         if self._prompt is None:
@@ -220,7 +223,9 @@ class _Conversation:
     def _checked(self, values: dict[str, Any]) -> dict[str, Any]:
         # Some settings are valid but do not fit this model, such as an unknown label.
         # Beginning a text checks all of them; nothing is written.
-        self._generator.stream("", **values)
+        # The separator alone begins a completion, which needs a prompt otherwise.
+        separator = SEPARATOR if self._generator.tokenizer.separator else ""
+        self._generator.stream(separator, **values)
         return values
 
 

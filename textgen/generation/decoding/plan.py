@@ -102,7 +102,7 @@ def make_plan(
 
 def _mask(tokenizer: Tokenizer, config: SamplingConfig) -> Logits:
     permitted = permitted_ids(tokenizer, config.allow, config.forbid)
-    # The unknown token and labels have no character.
-    special = (tokenizer.unknown_id, *tokenizer.label_ids)
+    # None of them has a character.
+    special = (tokenizer.unknown_id, *tokenizer.read_only_ids)
     permitted[[each for each in special if each is not None]] = False
     return np.where(permitted, 0.0, -np.inf)

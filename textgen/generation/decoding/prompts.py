@@ -12,6 +12,7 @@ import numpy as np
 
 from textgen.config.arguments import one_of
 from textgen.errors import TokenizerError, UnknownCharacterWarning
+from textgen.generation.decoding.completing import to_complete
 from textgen.generation.decoding.plan import Model, Plan
 from textgen.generation.decoding.text import Text
 from textgen.generation.decoding.unknown import escape_hint
@@ -40,7 +41,7 @@ def encode_prompts(
         unknown: "skip" or "error", see `Generator.stream`.
 
     Raises:
-        ConfigError: another value of `unknown`.
+        ConfigError: another value of `unknown`, or no prompt for a model that needs one.
         TokenizerError: unknown characters, with `unknown="error"`, or an unknown label.
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
@@ -50,7 +51,10 @@ def encode_prompts(
     one_of("unknown", unknown, ("skip", "error"))
     missing: dict[str, None] = {}
     # A prompt of many texts is encoded once.
-    ids = {t: _encoded(tokenizer, t, unknown, missing) for t in dict.fromkeys(texts)}
+    ids = {
+        text: _encoded(tokenizer, to_complete(tokenizer, text), unknown, missing)
+        for text in dict.fromkeys(texts)
+    }
     if missing:
         message = (
             f"left out of the prompt, unknown to the model: {few_characters(list(missing))}"

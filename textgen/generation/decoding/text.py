@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from textgen.generation.decoding.completing import begun_text
 from textgen.generation.decoding.plan import Plan
 from textgen.generation.decoding.sample import Sample
 from textgen.generation.decoding.stopping import StoppingCriteria
@@ -61,7 +62,8 @@ class Text:
         self._num_left = config.length
         self._shown: list[str] = []
         until = None if config.until == "document" else config.until
-        self._stopping = StoppingCriteria(plan.stops, until, config.min_length, self.prompt)
+        begun = begun_text(plan.tokenizer, self.prompt)
+        self._stopping = StoppingCriteria(plan.stops, until, config.min_length, begun)
         self._never_stops = self._stopping.is_idle
         vocab_size = len(plan.mask)
         self._penalties = [p.start(vocab_size, self.prompt_ids) for p in plan.penalties]
@@ -149,10 +151,10 @@ class Text:
     def record(self, id: int, log_probs: Logits) -> None:
         """Record the log-probabilities `(vocab,)` in nats before `id` is appended."""
         count = min(self.plan.num_logprobs or 0, len(log_probs))
-        # Labels are read, never written; they are no characters that might have come.
-        labels = self.plan.tokenizer.label_ids
-        ranked = np.argsort(-log_probs, kind="stable")[: count + len(labels)].tolist()
-        best = [each for each in ranked if each not in labels][:count]
+        # They are never written, and no characters that might have come.
+        others = self.plan.tokenizer.read_only_ids
+        ranked = np.argsort(-log_probs, kind="stable")[: count + len(others)].tolist()
+        best = [each for each in ranked if each not in others][:count]
         top = tuple((each, float(log_probs[each])) for each in best)
         num_chars = self.plan.config.length - self._num_left
         self.records.append(_Record(id, float(log_probs[id]), top, num_chars))

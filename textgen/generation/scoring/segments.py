@@ -18,7 +18,7 @@ from textgen.config.arguments import each_of, one_text
 from textgen.errors import ConfigError
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.serialization import Tokenizer
-from textgen.text.unicode.code_points import code_bytes, code_points
+from textgen.text.unicode.code_points import SEPARATOR, code_bytes, code_points
 from textgen.text.unicode.normal_form import PieceNormalizer, normalize_text
 from textgen.wording import few
 
@@ -33,16 +33,20 @@ END = 0x110000
 FIRST_LABEL = END + 1
 """The code of the first label; labels are read but not counted."""
 
+IN_PROMPT = 1 << 21
+"""Added to the code points of a prompt and of its separator, which are not counted, too."""
+
 
 @dataclass(frozen=True)
 class Segment:
     """A stretch of text: its characters and the ids of each.
 
     Args:
-        codes: `(num_codes,)` code points in order, `END`, or `FIRST_LABEL` and above.
+        codes: `(num_codes,)` code points in order, `END`, or `FIRST_LABEL` and above,
+            which are read but not counted.
         widths: `(num_codes,)` number of ids of each code; 0 if it is left out.
         unknown: `(num_codes,)` whether the model has never seen it.
-        ids: `(widths.sum(),)` ids to predict or, for labels, to read.
+        ids: `(widths.sum(),)` ids to predict or, for labels and prompts, to read.
     """
 
     codes: NDArray[Any]
@@ -58,7 +62,7 @@ class Segment:
 
     @property
     def is_counted(self) -> NDArray[np.bool_]:
-        """`(num_ids,)`: whether the surprise of an id counts; false for labels."""
+        """`(num_ids,)`: whether the surprise of an id counts."""
         return np.repeat(self.codes < FIRST_LABEL, self.widths)
 
     def per_character(self, nats: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,7 +99,8 @@ def segments(
             are predicted), and labels.
 
     Raises:
-        ConfigError: the model has labels, but a document has none.
+        ConfigError: the model has labels, but a document has none; or it predicts
+            completions, but a document has none.
         TokenizerError: an unknown label.
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
@@ -133,14 +138,21 @@ def _coded(
 ) -> Iterator[bytes]:
     """Code points of the text in normal form, labels and ends, four bytes each."""
     normalizer = PieceNormalizer(tokenizer.normalize)
-    begins = True
+    begins = in_prompt = True
     for piece in pieces:
         if begins and tokenizer.labels:
             yield _mark(_label_code(tokenizer, label or piece.label))
-        yield _encoded(normalizer, piece, is_whole=begins and piece.ends)
+        codes = _encoded(normalizer, piece, is_whole=begins and piece.ends)
+        if tokenizer.separator:
+            codes, in_prompt = _apart(codes, in_prompt=begins or in_prompt)
+            if piece.ends and in_prompt:
+                raise _no_completion()
+        yield codes
         if piece.ends and tokenizer.eod_id is not None:
             yield _mark(END)
         begins = piece.ends
+    if tokenizer.separator and in_prompt and not begins:
+        raise _no_completion()
     # The rest of a last document without an end.
     yield code_bytes(normalizer.flush())
 
@@ -152,6 +164,23 @@ def _encoded(normalizer: PieceNormalizer, piece: Piece, *, is_whole: bool) -> by
     else:
         text = normalizer.feed(piece.text) + (normalizer.flush() if piece.ends else "")
     return code_bytes(text)
+
+
+def _apart(codes: bytes, *, in_prompt: bool) -> tuple[bytes, bool]:
+    """Mark the codes of a prompt; also returns whether it has not ended with them."""
+    if not in_prompt:
+        return codes, False
+    marked = code_points(codes).copy()
+    ends = np.flatnonzero(marked == ord(SEPARATOR))
+    marked[: ends[0] + 1 if len(ends) else None] |= IN_PROMPT
+    return marked.tobytes(), not len(ends)
+
+
+def _no_completion() -> ConfigError:
+    return ConfigError(
+        "this model predicts completions, but a document has none. Score records with "
+        "'prompt' and 'completion' (.csv, .tsv or .jsonl)."
+    )
 
 
 def _label_code(tokenizer: Tokenizer, label: str | None) -> int:
@@ -197,7 +226,10 @@ class _CodeTable:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         # The row of each code in the tables; -1 for a code not seen yet.
-        self._rows = np.full(FIRST_LABEL + len(tokenizer.labels), -1, np.int32)
+        num_codes = FIRST_LABEL + len(tokenizer.labels)
+        if tokenizer.separator:
+            num_codes = IN_PROMPT + FIRST_LABEL
+        self._rows = np.full(num_codes, -1, np.int32)
         self._ids: list[NDArray[Any]] = []
         self._tables: tuple[NDArray[Any], ...] = ()
 
@@ -227,7 +259,7 @@ class _CodeTable:
         self._tables = table, widths, np.array(known)
 
     def _look_up(self, code: int) -> tuple[Any, bool]:
-        tokenizer = self._tokenizer
+        tokenizer, code = self._tokenizer, code & ~IN_PROMPT
         if code >= FIRST_LABEL:
             return [tokenizer.label_ids[code - FIRST_LABEL]], False
         if code == END:

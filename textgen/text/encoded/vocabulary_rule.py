@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 
 from textgen.config.text import TextConfig
+from textgen.errors import CorpusError
 from textgen.text.encoded.scan import CorpusStats
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.checks import gathered_labels
 from textgen.text.tokenizers.serialization import Tokenizer
-from textgen.text.unicode.code_points import characters_of, code_bytes, code_points
+from textgen.text.unicode.code_points import (
+    SEPARATOR,
+    characters_of,
+    code_bytes,
+    code_points,
+)
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,13 @@ def learned(stats: CorpusStats, text: TextConfig) -> Tokenizer:
     """
     labels = gathered_labels(stats.labels or (), text.normalize)
     end_of_document = text.documents != "whole"
+    separator = _has_completions(stats, text)
     if text.tokenizer == "byte":
         return ByteTokenizer(
-            normalize=text.normalize, end_of_document=end_of_document, labels=labels
+            normalize=text.normalize,
+            end_of_document=end_of_document,
+            labels=labels,
+            separator=separator,
         )
     return CharTokenizer.from_counts(
         stats.counts,
@@ -64,7 +74,13 @@ def learned(stats: CorpusStats, text: TextConfig) -> Tokenizer:
         normalize=text.normalize,
         end_of_document=end_of_document,
         labels=labels,
+        separator=separator,
     )
+
+
+def _has_completions(stats: CorpusStats, text: TextConfig) -> bool:
+    # Records with a text that contains it are refused; in other texts it is a character.
+    return text.documents == "records" and stats.counts[ord(SEPARATOR)] > 0
 
 
 def grown(base: Tokenizer, stats: CorpusStats, text: TextConfig) -> Tokenizer:
@@ -78,12 +94,26 @@ def grown(base: Tokenizer, stats: CorpusStats, text: TextConfig) -> Tokenizer:
         base: its kind and normal form are kept.
         stats: of the new text, in that normal form.
         text: `documents` and `min_count`.
+
+    Raises:
+        CorpusError: the text has no completions, but `base` learned from completions.
+        TokenizerError: either of them has labels, and the other completions.
     """
+    separator = _has_completions(stats, text)
+    if base.separator and not separator:
+        raise CorpusError(
+            "the model to be fine-tuned learned to complete prompts, but this text has "
+            "none. Use records with 'prompt' and 'completion', and `documents='records'`."
+        )
     end_of_document = base.end_of_document or text.documents != "whole"
     labels = gathered_labels([*base.labels, *(stats.labels or ())], base.normalize)
     if isinstance(base, ByteTokenizer):
-        return replace(base, end_of_document=end_of_document, labels=labels)
+        return replace(
+            base, end_of_document=end_of_document, labels=labels, separator=separator
+        )
     counts = stats.counts.copy()
+    if separator:
+        counts[ord(SEPARATOR)] = 0
     counts[code_points(code_bytes(base.characters))] = 0
     new = np.flatnonzero(counts >= text.min_count)
     is_complete = len(new) == np.count_nonzero(counts)
@@ -93,6 +123,7 @@ def grown(base: Tokenizer, stats: CorpusStats, text: TextConfig) -> Tokenizer:
         unknown=base.unknown or not is_complete,
         end_of_document=end_of_document,
         labels=labels,
+        separator=separator,
     )
 
 
@@ -110,7 +141,11 @@ def corresponding_ids(new: Tokenizer, old: Tokenizer) -> np.ndarray:
     [-1, 0, 1, -1]
     """
     places = np.full(new.vocab_size, -1)
-    pairs = [(new.eod_id, old.eod_id), (new.unknown_id, old.unknown_id)]
+    pairs = [
+        (new.eod_id, old.eod_id),
+        (new.unknown_id, old.unknown_id),
+        (new.separator_id, old.separator_id),
+    ]
     pairs += [(new.label_id(label), old.label_id(label)) for label in old.labels]
     for new_id, old_id in pairs:
         if new_id is not None and old_id is not None:

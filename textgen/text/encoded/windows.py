@@ -22,6 +22,7 @@ import numpy as np
 from textgen.config.arguments import described, whole_number
 from textgen.config.sizes import LITTLE_CHARS
 from textgen.errors import ConfigError, CorpusError
+from textgen.text.encoded.completions import Completions
 from textgen.wording import count_of
 
 
@@ -44,6 +45,7 @@ class Windows:
     ids: np.ndarray
     batch_size: int
     seq_length: int
+    completions: Completions | None = None
 
     @property
     def lane_length(self) -> int:
@@ -59,14 +61,21 @@ class Windows:
         starts = np.arange(self.batch_size) * self.lane_length + index * self.seq_length
         positions = starts[:, None] + np.arange(self.seq_length + 1)
         text = self.ids[positions].astype(np.int32)
-        return Window(text[:, :-1], text[:, 1:])
+        x, y = text[:, :-1], text[:, 1:]
+        if self.completions is None:
+            return Window(x, y)
+        return Window(x, y, self.completions.weights(self.ids, starts, x))
 
-    def forever(self, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield `(x, y)` epoch after epoch, beginning with step number `start`."""
+    def forever(self, start: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yield windows epoch after epoch, beginning with step number `start`.
+
+        Yields:
+            `(x, y)`, or `(x, y, weight)` if only completions count.
+        """
         step = start
         while True:
             window = self[step % len(self)]
-            yield window.x, window.y
+            yield tuple(array for array in window if array is not None)
             step += 1
             if step % _STEPS_BETWEEN_RELEASES == 0:
                 release_pages(self.ids)
@@ -88,7 +97,12 @@ def release_pages(ids: np.ndarray) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
-def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
+def windows(
+    ids: np.ndarray,
+    batch_size: int,
+    seq_length: int,
+    completions: Completions | None = None,
+) -> Windows:
     """Cut one long text into parallel lanes that are read in order.
 
     Up to `batch_size * seq_length` ids at the ends of the lanes are left out, so that
@@ -98,6 +112,7 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
         ids: `(num_ids,)` unsigned integers, in memory or memory-mapped.
         batch_size: number of lanes.
         seq_length: ids per window; gradients are truncated at its edges.
+        completions: where they are marked, if nothing else counts.
 
     Returns:
         Windows of `(batch_size, seq_length)`; row i of a window continues row i
@@ -121,7 +136,7 @@ def windows(ids: np.ndarray, batch_size: int, seq_length: int) -> Windows:
             f"`batch_size={batch_size}` with `seq_length={seq_length}` needs at least "
             f"{needed:,}. {_how_it_fits(len(ids) - 1)}"
         )
-    return Windows(ids, batch_size, seq_length)
+    return Windows(ids, batch_size, seq_length, completions)
 
 
 def _how_it_fits(num_ids: int) -> str:
@@ -150,10 +165,11 @@ class EvaluationWindows:
     batch_size: int
     seq_length: int
     max_chars: int | None = None
+    completions: Completions | None = None
 
     @property
     def num_chars(self) -> int:
-        """How many ids are predicted and counted."""
+        """How many ids are predicted and, unless only completions are, counted."""
         left = len(self.ids) - np.arange(self.batch_size) * self.lane_length
         return int(np.clip(left, 0, self.counted_length).sum())
 
@@ -180,8 +196,10 @@ class EvaluationWindows:
         target = first[:, None] + offset
         is_inside = (offset >= 0) & (offset < self.counted_length)
         counted = is_inside & (target < len(self.ids))
-        x = self._at(target - 1)
-        return Window(x, self._at(target), counted.astype(np.float32))
+        x, weight = self._at(target - 1), counted.astype(np.float32)
+        if self.completions is not None:
+            weight *= self.completions.weights(self.ids, target[:, 0] - 1, x)
+        return Window(x, self._at(target), weight)
 
     def _at(self, positions: np.ndarray) -> np.ndarray:
         # Positions after the text have weight 0; those before it index the context from
@@ -201,6 +219,7 @@ def evaluation_windows(
     seq_length: int,
     context: np.ndarray,
     max_chars: int | None = None,
+    completions: Completions | None = None,
 ) -> EvaluationWindows:
     """Cut a held-out text into lanes so that every id counts exactly once.
 
@@ -217,9 +236,12 @@ def evaluation_windows(
             warms up on their end.
         max_chars: count at most about this many ids, in equal parts from the beginning of
             each lane, so that they are spread over the text.
+        completions: where they are marked, if nothing else counts; then every id of a
+            completion counts exactly once.
 
     Raises:
-        CorpusError: there are no ids to evaluate, or there is no context.
+        CorpusError: there are no ids to evaluate, or none that counts; or there is no
+            context.
         ConfigError: a size is below 1.
 
     >>> lanes = evaluation_windows(np.arange(5, 9), 2, 2, context=np.arange(5))
@@ -232,7 +254,13 @@ def evaluation_windows(
             "there is no text to validate on. Raise `val_fraction` or add text."
         )
     context = np.array(context[-seq_length - 1 :], np.int32)
-    return EvaluationWindows(ids, context, batch_size, seq_length, max_chars)
+    lanes = EvaluationWindows(ids, context, batch_size, seq_length, max_chars, completions)
+    if completions is not None and not any(np.any(window.weight) for window in lanes):
+        raise CorpusError(
+            "the part of the held-out text that is evaluated contains no completion. Raise "
+            "`eval_chars` or `val_fraction`."
+        )
+    return lanes
 
 
 def _check_sizes(batch_size: int, seq_length: int) -> None:

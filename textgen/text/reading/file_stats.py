@@ -85,7 +85,10 @@ class FileStats:
         if self.num_blank_records:
             yield f"{count_of(self.num_blank_records, 'record')} without text left out."
         if self.ignored:
-            yield f"Only text and label of records are read, not {few(self.ignored)}."
+            yield (
+                "Only text and label of records are read, or prompt and completion, not "
+                f"{few(self.ignored)}."
+            )
 
 
 def read_as_plain_text(sources: Sequence[Source]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from textgen.errors import CorpusError, TextgenError
 from textgen.text.reading.decoding import PieceDecoder
 from textgen.text.reading.documents import Piece, cut_pieces
 from textgen.text.reading.file_stats import FileStats, FileSummary, no_text
-from textgen.text.reading.records import RECORD_GLOBS, LabelRule, Record, RecordReader
+from textgen.text.reading.records import RECORD_GLOBS, Record, RecordReader, RecordRule
 from textgen.text.reading.sources import (
     Paths,
     Source,
@@ -173,7 +173,7 @@ class CorpusReader:
         self.is_normal = self.is_normal and not normalizer.is_changed
 
     def _records(self) -> Iterator[Piece]:
-        rule = LabelRule()
+        rule = RecordRule()
         for number, source in enumerate(self.sources):
             try:
                 self._observer.on_file(source)
@@ -181,7 +181,7 @@ class CorpusReader:
             except TextgenError as error:
                 self._observer.on_fault(error, source)
 
-    def _records_of(self, number: int, rule: LabelRule) -> Iterator[Piece]:
+    def _records_of(self, number: int, rule: RecordRule) -> Iterator[Piece]:
         source = self.sources[number]
         decoder = PieceDecoder(self.config.encoding, source.shown)
         reader = RecordReader(source, decoder.decode(self._bytes(source)))

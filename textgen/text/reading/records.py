@@ -1,7 +1,8 @@
-"""Records: a text and an optional label, from tables or JSON lines.
+"""Records: a text and an optional label, or a prompt and its completion.
 
-Each record becomes one document. Nothing is guessed: a record without a text, a malformed
-line, or a label on only some of the records is an error that names the file and the line.
+Each record of a table or of JSON lines becomes one document. Nothing is guessed: a record
+without a text, a malformed line, or a label on only some of the records is an error that
+names the file and the line.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import NamedTuple
 
 from textgen.errors import CorpusError
 from textgen.text.reading.rows import (
+    COMPLETION,
     DELIMITERS,
     JSON_LINES,
     LABEL,
+    PROMPT,
     TEXT,
     Row,
     place_of_record,
@@ -23,6 +26,7 @@ from textgen.text.reading.rows import (
     type_in_words,
 )
 from textgen.text.reading.sources import Source
+from textgen.text.unicode.code_points import SEPARATOR
 
 SUFFIXES = (*DELIMITERS, *JSON_LINES)
 RECORD_GLOBS = tuple(f"*{suffix}" for suffix in SUFFIXES)
@@ -32,7 +36,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Record(NamedTuple):
-    """One document, its label if it has one, and its first line in the file."""
+    """One document, its label if it has one, and its first line in the file.
+
+    A prompt and its completion are one text, with `SEPARATOR` between them.
+    """
 
     text: str
     label: str | None
@@ -54,7 +61,8 @@ class RecordReader:
     `.csv` and `.tsv` files begin with a row of names; `.jsonl`, `.ndjson` and standard
     input have one JSON object per line. `text` becomes the document, with LF line
     endings. `label` is optional; it is a string, and in JSON also a whole number or a
-    truth value, which becomes its JSON text. Whitespace around a label is removed.
+    truth value, which becomes its JSON text. Whitespace around a label is removed. Instead
+    of a text, all records may have a `prompt` and a `completion`, neither of them blank.
 
     Args:
         source: where the records come from.
@@ -89,7 +97,8 @@ class RecordReader:
     @property
     def ignored(self) -> tuple[str, ...]:
         """Quoted names of the columns or keys that are not read."""
-        return tuple(repr(key) for key in self._names if key not in (TEXT, LABEL))
+        read = (TEXT, LABEL) if TEXT in self._names else (PROMPT, COMPLETION)
+        return tuple(repr(key) for key in self._names if key not in read)
 
     def __iter__(self) -> Iterator[Record]:
         for row in read_rows(self._pieces, self._source):
@@ -102,10 +111,22 @@ class RecordReader:
                 self.num_blank += 1
 
     def _text(self, row: Row) -> str:
-        value = row.values[TEXT]
+        if TEXT in row.values:
+            return self._string(TEXT, row)
+        parts = [self._string(name, row) for name in (PROMPT, COMPLETION)]
+        for name, part in zip((PROMPT, COMPLETION), parts, strict=True):
+            if not part.strip():
+                raise CorpusError(
+                    f"{self._place(row)} has an empty {name}. Fill it in, or remove the "
+                    "record."
+                )
+        return SEPARATOR.join(parts)
+
+    def _string(self, name: str, row: Row) -> str:
+        value = row.values[name]
         if not isinstance(value, str):
             raise CorpusError(
-                f"{self._place(row)} has a {TEXT} that is {type_in_words(value)}, not a "
+                f"{self._place(row)} has a {name} that is {type_in_words(value)}, not a "
                 "string. Put it in quotes, or remove the record."
             )
         return self._cleaned(value, row)
@@ -138,16 +159,21 @@ class RecordReader:
                 f"{self._place(row)} contains the lone surrogate \\u{ord(lone[0]):04x}. "
                 "Write the complete character or remove it."
             )
+        if SEPARATOR in value:
+            raise CorpusError(
+                f"{self._place(row)} contains U+FDD0, no character of any text, which "
+                "separates prompts from completions here. Remove it."
+            )
         return value.replace("\r\n", "\n").replace("\r", "\n")
 
     def _place(self, row: Row) -> str:
         return place_of_record(self._source, row.line)
 
 
-class LabelRule:
-    """Checks that every record has a label, or none has.
+class RecordRule:
+    """Checks that every record has a label, or none has; and so for completions.
 
-    >>> rule = LabelRule()
+    >>> rule = RecordRule()
     >>> rule.add(Source("a.csv"), Record("Rain.", "sad", 2))
     >>> rule.add(Source("a.csv"), Record("Sun.", None, 3))
     Traceback (most recent call last):
@@ -155,19 +181,24 @@ class LabelRule:
     """
 
     def __init__(self) -> None:
-        self._first: dict[bool, str] = {}
+        self._first: dict[tuple[str, bool], str] = {}
 
     def add(self, source: Source, record: Record) -> None:
         """Check one more record.
 
         Raises:
-            CorpusError: it has a label and an earlier one has none, or the reverse.
+            CorpusError: it has a label and an earlier one has none, or the reverse; or a
+                completion.
         """
-        has_label = record.label is not None
-        if has_label not in self._first:
-            self._first[has_label] = place_of_record(source, record.line)
-        if len(self._first) > 1:
-            raise CorpusError(
-                f"{self._first[False]} has no label, but {self._first[True]} has one. Give "
-                "every record a label, or none."
-            )
+        self._check(LABEL, record.label is not None, source, record)
+        self._check(COMPLETION, SEPARATOR in record.text, source, record)
+
+    def _check(self, what: str, has: bool, source: Source, record: Record) -> None:
+        first = self._first
+        if (what, has) not in first:
+            first[what, has] = place_of_record(source, record.line)
+            if (what, not has) in first:
+                raise CorpusError(
+                    f"{first[what, False]} has no {what}, but {first[what, True]} has one. "
+                    f"Give every record a {what}, or none."
+                )

@@ -18,6 +18,7 @@ from textgen.text.reading.sources import Source
 from textgen.wording import count_of, few
 
 TEXT, LABEL = "text", "label"
+PROMPT, COMPLETION = "prompt", "completion"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
 MAX_FIELD_CHARS = 2**26
@@ -192,20 +193,43 @@ def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_names(names: Iterable[str], where: str) -> None:
     names = list(names)
-    for wanted in (TEXT, LABEL):
+    pair = [name for name in (PROMPT, COMPLETION) if name in names]
+    for wanted in (TEXT, LABEL) if TEXT in names else (TEXT, LABEL, PROMPT, COMPLETION):
         if wanted in names:
             continue
         near = [other for other in names if other.strip().casefold() == wanted]
         if near:
             # Otherwise a column " label" would be ignored silently.
             raise CorpusError(f"{where} has {near[0]!r}. Rename it {wanted!r}.")
-    if TEXT not in names:
+    if len(pair) == 2:
+        _check_pair(names, where)
+    elif TEXT not in names and pair:
+        lacking = COMPLETION if PROMPT in pair else PROMPT
+        raise CorpusError(
+            f"{where} has {pair[0]!r} but no {lacking!r}. Add it, or rename {pair[0]!r} to "
+            f"{TEXT!r}."
+        )
+    elif TEXT not in names:
         _check_delimiter(names, where)
         found = few(list(map(repr, names)), most=10)
         raise CorpusError(
             f"{where} has no {TEXT!r}{f', only {found}' if found else ''}. Rename the "
             f"column or key of the text to {TEXT!r}, and that of an optional label to "
-            f"{LABEL!r}."
+            f"{LABEL!r}; or have {PROMPT!r} and {COMPLETION!r}."
+        )
+
+
+def _check_pair(names: Sequence[str], where: str) -> None:
+    """Refuse a text or a label beside a prompt and a completion."""
+    both = f"{PROMPT!r} and {COMPLETION!r}"
+    if TEXT in names:
+        raise CorpusError(
+            f"{where} has {TEXT!r} as well as {both}. Remove the one or the other."
+        )
+    if LABEL in names:
+        raise CorpusError(
+            f"{where} has {LABEL!r} as well as {both}. Put the label into the prompt, or "
+            "remove it."
         )
 
 

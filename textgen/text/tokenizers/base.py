@@ -23,22 +23,23 @@ from textgen.text.unicode.code_points import BATCH_CHARS
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import shown
 
-FORMAT_VERSION = 2
-"""The version of what `to_dict` returns."""
+FORMAT_VERSION, OLDEST_VERSION = 3, 2
+"""The version of what `to_dict` returns with a separator, and without one."""
 
 
 class BaseTokenizer(ABC):
     """Base class of the tokenizers; subclasses are frozen dataclasses.
 
     A subclass converts text to bytes (four per character, or UTF-8) and looks up their
-    ids in batches. The special tokens are neighbours: the end of a document and the
-    unknown token, if enabled, then the labels.
+    ids in batches. The special tokens are neighbours: the end of a document, the unknown
+    token and the separator, if enabled, then the labels.
     """
 
     kind: ClassVar[str]
     normalize: str
     unknown: bool = False
     end_of_document: bool
+    separator: bool
     labels: tuple[str, ...]
     _first_special_id: ClassVar[int]
     _eod_mark: ClassVar[bytes]
@@ -77,7 +78,7 @@ class BaseTokenizer(ABC):
     @property
     def num_special(self) -> int:
         """Number of special tokens, labels included."""
-        return self.end_of_document + self.unknown + len(self.labels)
+        return self.end_of_document + self.unknown + self.separator + len(self.labels)
 
     @property
     def eod_id(self) -> int | None:
@@ -91,8 +92,24 @@ class BaseTokenizer(ABC):
         return first + self.end_of_document if self.unknown else None
 
     @property
+    def separator_id(self) -> int | None:
+        """The id between a prompt and its completion, or None if there are none.
+
+        In text it is the character `SEPARATOR`; it decodes to nothing.
+        """
+        first = self._first_special_id
+        return first + self.end_of_document + self.unknown if self.separator else None
+
+    @property
+    def read_only_ids(self) -> tuple[int, ...]:
+        """The ids that a model reads but never writes: the separator and the labels."""
+        between = () if self.separator_id is None else (self.separator_id,)
+        return between + self.label_ids
+
+    @property
     def _first_label_id(self) -> int:
-        return self._first_special_id + self.end_of_document + self.unknown
+        first = self._first_special_id
+        return first + self.end_of_document + self.unknown + self.separator
 
     @property
     def id_dtype(self) -> np.dtype[Any]:
@@ -144,6 +161,8 @@ class BaseTokenizer(ABC):
             return "<eod>"
         if number == self.unknown_id:
             return "<unk>"
+        if number == self.separator_id:
+            return "<sep>"
         if 0 <= number - self._first_label_id < len(self.labels):
             return f"<label:{self.labels[number - self._first_label_id]}>"
         return self._symbol_of_text(number)
@@ -247,10 +266,13 @@ class BaseTokenizer(ABC):
         >>> CharTokenizer("ab").to_dict()["characters"]
         ['a', 'b']
         """
-        data: dict[str, Any] = {"format_version": FORMAT_VERSION, "kind": self.kind}
+        # Earlier versions read what has no separator.
+        version = FORMAT_VERSION if self.separator else OLDEST_VERSION
+        data: dict[str, Any] = {"format_version": version, "kind": self.kind}
         for f in fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
             value = getattr(self, f.name)
-            data[f.name] = list(value) if f.name in ("characters", "labels") else value
+            if f.name != "separator" or self.separator:
+                data[f.name] = list(value) if f.name in ("characters", "labels") else value
         return data
 
 

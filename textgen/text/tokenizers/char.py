@@ -17,6 +17,7 @@ from textgen.text.tokenizers.checks import (
     check_characters,
     check_labels,
     check_normal_form,
+    check_separator,
     checked_ids,
     gathered_labels,
     tidy_fields,
@@ -24,6 +25,7 @@ from textgen.text.tokenizers.checks import (
 )
 from textgen.text.unicode.code_points import (
     NUM_CODE_POINTS,
+    SEPARATOR,
     CodePointCounts,
     characters_of,
     code_bytes,
@@ -41,9 +43,9 @@ _REPLACEMENT = "\ufffd"
 class CharTokenizer(BaseTokenizer):
     """One id per character (Unicode code point) of a fixed vocabulary.
 
-    The special tokens come first: the end of a document and the unknown token, if
-    enabled, then the labels. The characters follow in the given order, so a vocabulary
-    can be extended at its end without changing the ids of existing characters.
+    The special tokens come first: the end of a document, the unknown token and the
+    separator, if enabled, then the labels. The characters follow in the given order, so a
+    vocabulary can be extended at its end without changing the ids of existing characters.
 
     Args:
         characters: the vocabulary, each character once.
@@ -53,10 +55,12 @@ class CharTokenizer(BaseTokenizer):
         end_of_document: whether an id marks the ends of documents.
         labels: labels of documents, sorted and distinct; each has its own id. They need
             `end_of_document`.
+        separator: whether an id stands between prompt and completion of each document. It
+            needs `end_of_document`, and excludes labels.
 
     Raises:
         TokenizerError: the vocabulary is empty, repeats a character or contains a lone
-            surrogate; or the labels are invalid.
+            surrogate; or the labels or the separator are invalid.
 
     >>> tokenizer = CharTokenizer("abn")
     >>> tokenizer.encode("banana").tolist()
@@ -71,6 +75,7 @@ class CharTokenizer(BaseTokenizer):
     unknown: bool = False
     end_of_document: bool = False
     labels: tuple[str, ...] = ()
+    separator: bool = False
     kind: ClassVar[str] = "char"
     _first_special_id = 0
     _eod_mark = _NO_CHARACTER.to_bytes(4, "little")
@@ -82,6 +87,9 @@ class CharTokenizer(BaseTokenizer):
         check_bool("unknown", self.unknown)
         check_bool("end_of_document", self.end_of_document)
         check_labels(self.labels, self.normalize, end_of_document=self.end_of_document)
+        check_separator(self.separator, self.labels, end_of_document=self.end_of_document)
+        if self.separator and SEPARATOR in self.characters:
+            raise TokenizerError("U+FDD0 is the separator, so it is no character as well.")
 
     @classmethod
     def from_documents(
@@ -92,6 +100,7 @@ class CharTokenizer(BaseTokenizer):
         normalize: str = "nfc",
         end_of_document: bool = False,
         labels: Iterable[str] = (),
+        separator: bool = False,
     ) -> CharTokenizer:
         """Build the vocabulary from text: its characters, sorted by code point.
 
@@ -99,6 +108,7 @@ class CharTokenizer(BaseTokenizer):
             documents: any iterable; it is read once.
             min_count: rarer characters become the unknown token.
             labels: the labels of the documents, in any order; may repeat.
+            separator: whether U+FDD0 stands between prompt and completion of each.
 
         Raises:
             TokenizerError: no character is frequent enough, or there are too many
@@ -106,7 +116,7 @@ class CharTokenizer(BaseTokenizer):
 
         >>> CharTokenizer.from_documents(["banana", "bun"], min_count=2)
         CharTokenizer(characters='abn', normalize='nfc', unknown=True,
-                      end_of_document=False, labels=())
+                      end_of_document=False, labels=(), separator=False)
         """
         check_normal_form(normalize)
         counts = CodePointCounts()
@@ -118,6 +128,7 @@ class CharTokenizer(BaseTokenizer):
             normalize=normalize,
             end_of_document=end_of_document,
             labels=gathered_labels(labels, normalize),
+            separator=separator,
         )
 
     @classmethod
@@ -129,6 +140,7 @@ class CharTokenizer(BaseTokenizer):
         normalize: str = "nfc",
         end_of_document: bool = False,
         labels: tuple[str, ...] = (),
+        separator: bool = False,
     ) -> CharTokenizer:
         """Build the same vocabulary from counts of characters.
 
@@ -141,6 +153,9 @@ class CharTokenizer(BaseTokenizer):
         """
         min_count = whole_number("min_count", min_count)
         counts = _checked_counts(counts)
+        if separator:
+            counts = counts.copy()
+            counts[ord(SEPARATOR)] = 0
         kept = np.flatnonzero(counts >= max(min_count, 1))
         _check_not_empty(kept, counts, min_count)
         return cls(
@@ -149,6 +164,7 @@ class CharTokenizer(BaseTokenizer):
             unknown=len(kept) < int(np.count_nonzero(counts)),
             end_of_document=end_of_document,
             labels=labels,
+            separator=separator,
         )
 
     @property
@@ -179,7 +195,7 @@ class CharTokenizer(BaseTokenizer):
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Convert `(num_ids,)` ids to text, with U+FFFD for the unknown token.
 
-        Ends of documents and labels decode to nothing.
+        Ends of documents, separators and labels decode to nothing.
 
         Raises:
             TokenizerError: an id is outside the vocabulary.
@@ -205,6 +221,8 @@ class CharTokenizer(BaseTokenizer):
         table[codes] = np.arange(self.num_special, self.vocab_size)
         if self.eod_id is not None:
             table[_NO_CHARACTER] = self.eod_id
+        if self.separator_id is not None:
+            table[ord(SEPARATOR)] = self.separator_id
         return table
 
     @cached_property
@@ -218,7 +236,7 @@ class CharTokenizer(BaseTokenizer):
     @cached_property
     def _symbols(self) -> tuple[bytes, ...]:
         special = (b"",) * self.end_of_document + (_REPLACEMENT.encode(),) * self.unknown
-        special += (b"",) * len(self.labels)
+        special += (b"",) * len(self.read_only_ids)
         return special + tuple(c.encode() for c in self.characters)
 
     def _symbol_of_text(self, id: int) -> str:

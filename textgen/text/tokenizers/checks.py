@@ -79,7 +79,7 @@ def tidy_fields(tokenizer: Any) -> None:
 
     They are written to JSON, and equal tokenizers must be equal.
     """
-    for name in ("unknown", "end_of_document"):
+    for name in ("unknown", "end_of_document", "separator"):
         if name in tokenizer.__dict__:
             object.__setattr__(tokenizer, name, plain(getattr(tokenizer, name)))
     labels = tuple(several("labels", tokenizer.labels, "labels"))
@@ -161,6 +161,25 @@ def check_labels(labels: object, normalize: str, *, end_of_document: bool) -> No
                 f"label {shown(label)} comes after {shown(before)}. Sort the labels and "
                 "list each one once."
             )
+
+
+def check_separator(separator: object, labels: object, *, end_of_document: bool) -> None:
+    """Refuse a separator of prompts and completions beside labels, or without documents.
+
+    >>> check_separator(True, ("sad",), end_of_document=True)
+    Traceback (most recent call last):
+    textgen.errors.TokenizerError: documents have either labels or prompts ...
+    """
+    check_bool("separator", separator)
+    if separator and not end_of_document:
+        raise TokenizerError(
+            "a separator divides documents, so it needs end_of_document=True."
+        )
+    if separator and labels:
+        raise TokenizerError(
+            "documents have either labels or prompts with completions. Leave out the "
+            "labels, or put each into its prompt."
+        )
 
 
 def check_num_labels(number: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from textgen.errors import TokenizerError
-from textgen.text.tokenizers.base import FORMAT_VERSION
+from textgen.text.tokenizers.base import FORMAT_VERSION, OLDEST_VERSION
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.wording import is_whole_number, newer_format, shown
@@ -30,11 +30,13 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     if not isinstance(data, Mapping):
         raise _damaged(f"expected a JSON object, not {type(data).__name__}")
     _check_version(data.get("format_version"))
+    # Only what has a separator says so.
+    data = {"separator": False, **data}
     kind = data.get("kind")
     if kind == "char":
-        _check_keys(data, CharTokenizer("a").to_dict())
+        _check_keys(data, CharTokenizer("a", **_ALL).to_dict())
     elif kind == "byte":
-        _check_keys(data, ByteTokenizer().to_dict())
+        _check_keys(data, ByteTokenizer(**_ALL).to_dict())
     else:
         raise _damaged(f"kind={shown(kind)} must be 'char' or 'byte'")
     options = {k: v for k, v in data.items() if k not in ("format_version", "kind")}
@@ -45,11 +47,17 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     return CharTokenizer("".join(characters), **options)
 
 
+_ALL: dict[str, Any] = {"end_of_document": True, "separator": True}
+"""Options of a tokenizer that stores every entry."""
+
+
 def _check_version(version: object) -> None:
     if is_whole_number(version, least=FORMAT_VERSION + 1):
         raise TokenizerError(newer_format("the stored tokenizer", version, FORMAT_VERSION))
-    if not is_whole_number(version, least=FORMAT_VERSION):
-        raise _damaged(f"format_version={shown(version)} must be {FORMAT_VERSION}")
+    if not is_whole_number(version, least=OLDEST_VERSION):
+        raise _damaged(
+            f"format_version={shown(version)} must be {OLDEST_VERSION} or {FORMAT_VERSION}"
+        )
 
 
 def _check_keys(data: Mapping[str, Any], template: Mapping[str, Any]) -> None:

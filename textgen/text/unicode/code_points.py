@@ -5,6 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 NUM_CODE_POINTS = 0x110000
+SEPARATOR = "\ufdd0"
+"""Stands between the prompt and the completion of a record.
+
+One of Unicode's noncharacters, which are for use inside a program and never part of a text;
+normal forms leave it and its neighbours as they are.
+"""
 BATCH_CHARS = 1 << 18
 """Characters per NumPy call: few calls, yet small enough for the CPU cache."""
 _UTF32 = "utf-32-le"

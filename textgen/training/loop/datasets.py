@@ -24,11 +24,12 @@ def endless(windows: Windows, start: int) -> Any:
         start: number of the first step.
 
     Returns:
-        an iterable of batches `(x, y)`, both `(batch_size, seq_length)` int32.
+        an iterable of batches `(x, y)`, both `(batch_size, seq_length)` int32; and the
+        weight of `y` if only completions count.
     """
     if keras.backend.backend() != "tensorflow":
         return windows.forever(start)
-    return _dataset(lambda: windows.forever(start), like=windows[0][:2])
+    return _dataset(lambda: windows.forever(start), like=next(windows.forever()))
 
 
 def held_out(lanes: EvaluationWindows) -> Any:

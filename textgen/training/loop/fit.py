@@ -209,7 +209,14 @@ class _Session:
         self, ids: np.ndarray, context: np.ndarray, max_ids: int | None = None
     ) -> EvaluationWindows:
         size = self.task.train
-        return evaluation_windows(ids, size.batch_size, size.seq_length, context, max_ids)
+        return evaluation_windows(
+            ids,
+            size.batch_size,
+            size.seq_length,
+            context,
+            max_ids,
+            self.windows.completions,
+        )
 
     # --- callbacks ---
 
@@ -275,8 +282,16 @@ class _Session:
         task = self.task
         weights, documents = get_weights(self.model, task.model), task.text.documents
         generator = Generator(task.model, weights, task.tokenizer, documents=documents)
-        seed = self.progress.step
-        return generator.generate(length=160, seed=seed).strip()
+        prompt, seed = self._preview_prompt(), self.progress.step
+        return generator.generate(prompt, length=160, seed=seed, echo=True).strip()
+
+    def _preview_prompt(self) -> str:
+        """A held-out prompt, another each time, if the model completes prompts."""
+        completions, ids = self.windows.completions, self.task.val_ids
+        if completions is None:
+            return ""
+        place = np.random.default_rng(self.progress.step).integers(len(ids))
+        return self.task.tokenizer.decode(completions.prompt_before(ids, int(place)))
 
     # --- after training ---
 

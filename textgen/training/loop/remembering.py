@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textgen.generation.network.network import Network
 from textgen.generation.network.remembering import RememberingNetwork
@@ -58,12 +59,13 @@ def remember(task: Task, network: Network) -> Remembered:
     boundary, order = task.tokenizer.eod_id, task.train.memory
     size = task.model.vocab_size
     tables = count_ngrams(task.windows.ids, size, order, boundary=boundary)
-    own, alone = _predicted(network, NgramModel(tables), task.val_ids)
-    half = (own.shape[1] + 1) // 2
-    weight = best_weight(own[:, :half], alone[:, :half])
+    own, alone, counts = _predicted(network, NgramModel(tables), task)
+    fitted = counts.cumsum(axis=1) <= (counts.sum(axis=1, keepdims=True) + 1) // 2
+    weight = best_weight(own[counts & fitted], alone[counts & fitted])
     both = (1 - weight) * own + weight * alone
     names = ("val_ngrams", "val_network", "val_both")
-    nats = [float(-np.log(probs[:, half:]).mean()) for probs in (alone, own, both)]
+    scored = counts & ~fitted
+    nats = [float(-np.log(probs[scored]).mean()) for probs in (alone, own, both)]
     per_nat = task.ids_per_char[1] / math.log(2)
     scores = {
         f"{name}_bits_per_char": value * per_nat
@@ -82,25 +84,34 @@ def foreseen_seconds(task: Task) -> float:
     return SECONDS_PER_ID * num_counted + reading
 
 
-def _predicted(network: Network, ngrams: NgramModel, ids: Integers) -> tuple[Probs, Probs]:
-    """Predict stretches of a text.
+def _predicted(
+    network: Network, ngrams: NgramModel, task: Task
+) -> tuple[Probs, Probs, NDArray[np.bool_]]:
+    """Predict stretches of the held-out text.
 
     Returns:
         `(num_stretches, num_ids)`: the probability of each id that is predicted, under the
-        network and under the n-grams.
+        network and under the n-grams; and whether it counts.
     """
-    stretches = _stretches(ids)
-    xs, ys = [each[:-1] for each in stretches], [each[1:] for each in stretches]
-    skipped = min(WARM_UP, len(xs[0]) // 4)
-    parts = parts_of_rows(RememberingNetwork(network, ngrams), xs, ys)
+    starts, stretches = _stretches(task.val_ids)
+    xs, ys = stretches[:, :-1], stretches[:, 1:]
+    skipped = min(WARM_UP, xs.shape[1] // 4)
+    parts = parts_of_rows(RememberingNetwork(network, ngrams), list(xs), list(ys))
     _, own, alone = np.exp(-np.stack(parts, axis=1)[:, :, skipped:])
+    counts = np.ones(xs.shape, bool)
+    if task.windows.completions is not None:
+        counts = task.windows.completions.weights(task.val_ids, starts, xs) > 0
     # A network may give 0 to an id; its logarithm must be finite.
-    return np.maximum(own, 1e-30), alone
+    return np.maximum(own, 1e-30), alone, counts[:, skipped:]
 
 
-def _stretches(ids: Integers) -> list[Integers]:
-    """Stretches of one length in equal steps, none overlapping, or the whole text."""
+def _stretches(ids: Integers) -> tuple[Integers, Integers]:
+    """Stretches of one length in equal steps, none overlapping, or the whole text.
+
+    Returns:
+        `(num_stretches,)` where they begin, and their ids, a row for each.
+    """
     size = min(len(ids), STRETCH_IDS + WARM_UP + 1)
     count = min(NUM_STRETCHES, len(ids) // size)
     starts = np.linspace(0, len(ids) - size, count).astype(int)
-    return [np.asarray(ids[start : start + size]) for start in starts]
+    return starts, np.stack([ids[start : start + size] for start in starts])

@@ -17,11 +17,17 @@ from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.text.encoded.cache_entry import Part
+from textgen.text.encoded.completions import Completions, completions_of
 from textgen.text.encoded.prepare import PreparedText
 from textgen.text.encoded.windows import Windows, windows
+from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.training.task.encoding import text_facts
 from textgen.training.task.fine_tuning import BaseModel
+
+COMPLETIONS_COUNT = (
+    "Prompts are read; the loss and all scores are those of the completions alone."
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class Task:
         val_ids: `(num_ids,)` validation text.
         test_ids: `(num_ids,)` test text; may be empty.
         num_chars: characters of each of the three texts; ends of documents are none.
-        ids_per_char: average over each of the three texts; above 1 if characters take
-            several bytes.
+        ids_per_char: average over what counts of each of the three texts; above 1 if
+            characters take several bytes.
         facts: JSON data about the text, stored in the checkpoint.
         notes: sentences to print before training begins.
         resumed: the training state of an interrupted run, or None.
@@ -74,7 +80,8 @@ def build_task(
         CorpusError: the training text is too short for one window.
     """
     corpus = prepared.corpus
-    lanes = windows(corpus.train.ids, train.batch_size, train.seq_length)
+    completions = completions_of(corpus.tokenizer)
+    lanes = windows(corpus.train.ids, train.batch_size, train.seq_length, completions)
     parts = corpus.train, corpus.val, corpus.test
     rates = [_ids_per_char(corpus.tokenizer, part) for part in parts]
     return Task(
@@ -89,7 +96,7 @@ def build_task(
         (corpus.train.num_chars, corpus.val.num_chars, corpus.test.num_chars),
         (rates[0], rates[1], rates[2]),
         text_facts(text, prepared),
-        prepared.notes,
+        (*prepared.notes, *[COMPLETIONS_COUNT] * (completions is not None)),
     )
 
 
@@ -99,8 +106,27 @@ def _ids_per_char(tokenizer: Tokenizer, part: Part) -> float:
     A label does not: it is predicted, so its cost is part of the score, but it is not
     part of the text.
     """
+    if completions := completions_of(tokenizer):
+        is_byte = isinstance(tokenizer, ByteTokenizer)
+        return _bytes_per_char(part.ids, completions) if is_byte else 1.0
     num_chars, num_ids = part.num_chars, len(part.ids)
     if tokenizer.eod_id is not None:
         num_chars += part.num_documents
         num_ids -= 1  # the leading end of document is read, not predicted
     return num_ids / num_chars if num_chars else 1.0
+
+
+def _bytes_per_char(ids: np.ndarray, completions: Completions) -> float:
+    """Predicted ids per character of completions, whose ends count as a character."""
+    num_ids = num_chars = 0
+    for start in range(0, len(ids) - 1, _AT_ONCE):
+        y = ids[start + 1 : start + 1 + _AT_ONCE]
+        x = ids[np.newaxis, start : start + len(y)]
+        counts = completions.weights(ids, np.array([start]), x)[0] > 0
+        num_ids += int(counts.sum())
+        # Every character has one byte that does not continue another.
+        num_chars += int((counts & ((y < 0x80) | (y >= 0xC0))).sum())
+    return num_ids / num_chars if num_chars else 1.0
+
+
+_AT_ONCE = 1 << 20
