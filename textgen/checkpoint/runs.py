@@ -5,6 +5,7 @@ checkpoints/my_book/
     last/           the newest checkpoint, with the training state for `--resume`
     history.csv     one row per evaluation
     history.png     the same as a plot (extra `plot`)
+    previews.jsonl  a short text by the model after each evaluation
     logs/           for TensorBoard (`--tensorboard`)
     .lock           exists during training; keeps a second process out
 """
@@ -43,6 +44,7 @@ class RunDirectory:
         self.last = self.path / "last"
         self.history_csv = self.path / "history.csv"
         self.history_png = self.path / "history.png"
+        self.previews = self.path / "previews.jsonl"
         self.logs = self.path / "logs"
 
     def holds_run(self) -> bool:
@@ -135,7 +137,7 @@ class RunDirectory:
         return [n for n in entries if n not in empty.union(INCOMPLETE, {LOCK})]
 
     def _remove_history(self) -> None:
-        for file in (self.history_csv, self.history_png):
+        for file in (self.history_csv, self.history_png, self.previews):
             file.unlink(missing_ok=True)
             file.with_name(f".{file.name}.new").unlink(missing_ok=True)
         # TensorBoard would merge the curves of both runs.

@@ -17,6 +17,7 @@ from tests.training.helpers import SMALL, rows_of
 from textgen.checkpoint.format import (
     load_checkpoint,
 )
+from textgen.checkpoint.previews import read_previews
 from textgen.errors import (
     TrainingError,
 )
@@ -95,8 +96,12 @@ def test_training_stops_when_validation_no_longer_improves(
     noise.write_text("".join(rng.choice(list("abcdefgh "), size=3000)))
     options = {**SMALL, "epochs": 100, "patience": 2, "eval_every": 20, "quiet": False}
     run = textgen.train(noise, tmp_path / "run", learning_rate=0.05, **options)
-    assert "2 evaluations in a row brought no better score" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "2 evaluations in a row brought no better score" in said
     rows = rows_of(run)
+    previews = read_previews(run / "previews.jsonl")
+    assert [each.step for each in previews] == [int(row["step"]) for row in rows]
+    assert all(f"| {each.text.splitlines()[0]}" in said for each in previews if each.text)
     scores = [float(row["val_bits_per_char"]) for row in rows]
     assert len(rows) < 100
     assert scores.index(min(scores)) == len(scores) - 3

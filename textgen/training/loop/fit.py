@@ -279,11 +279,14 @@ class _Session:
         )
 
     def _preview(self) -> str:
+        """A short text by the current model, which the run keeps."""
         task = self.task
         weights, documents = get_weights(self.model, task.model), task.text.documents
         generator = Generator(task.model, weights, task.tokenizer, documents=documents)
         prompt, seed = self._preview_prompt(), self.progress.step
-        return generator.generate(prompt, length=160, seed=seed, echo=True).strip()
+        text = generator.generate(prompt, length=160, seed=seed, echo=True).strip()
+        self.saver.keep_preview(text)
+        return text
 
     def _preview_prompt(self) -> str:
         """A held-out prompt, another each time, if the model completes prompts."""

@@ -19,6 +19,7 @@ from textgen.checkpoint.format import (
     load_checkpoint,
     save_checkpoint,
 )
+from textgen.checkpoint.previews import Preview, add_preview
 from textgen.disk.atomic import ADVICE, locate, write_file
 from textgen.errors import CheckpointError, TrainingError
 from textgen.training.backend.keras import sync
@@ -100,6 +101,11 @@ class Saver:
         if can_plot():
             write_file(run.history_png, history_png(rows), self._advice())
         write_file(run.history_csv, table, self._advice())
+
+    def keep_preview(self, text: str) -> None:
+        """Keep what the model wrote at this step."""
+        preview = Preview(self.progress.step, text)
+        add_preview(self.task.run.previews, preview, self._advice())
 
     def add_scores(self, best: Checkpoint, scores: Mapping[str, float]) -> None:
         """Add what was measured after training to the best checkpoint."""
