@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from example import ROOT, Example
+from example import ROOT, Example, labelled
 from sklearn.model_selection import train_test_split
 
 import textgen
 from textgen.corpora.bundled import bundled_corpus
-from textgen.errors import CorpusError
 
 BOOKS = ROOT.parent / "shared" / "books"
 NOVELISTS = {
@@ -45,12 +44,7 @@ def datasets(example: Example) -> Iterator[tuple[str, Texts]]:
 
 def own_texts(path: Path) -> Texts:
     """The rows of a table, a fifth of them to test on."""
-    corpus = textgen.read_corpus(path, textgen.TextConfig(documents="records"))
-    num_labels = len(set(corpus.labels or ()))
-    if num_labels < 2:
-        found = "one label only" if num_labels else "no column `label`"
-        raise CorpusError(f"{path}: has {found}. Give texts of at least two labels.")
-    texts, labels = list(corpus.documents), list(corpus.labels or ())
+    texts, labels = labelled(path)
     parts = train_test_split(texts, labels, test_size=0.2, random_state=0)
     return parts[0], parts[2], parts[1], parts[3]
 

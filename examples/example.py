@@ -6,9 +6,12 @@ import argparse
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from textgen import TextgenError
+from textgen import Generator, TextConfig, TextgenError, load_checkpoint, read_corpus
+from textgen.errors import CorpusError
+from textgen.ngrams.model import NgramModel
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "examples"
@@ -83,6 +86,32 @@ def run(main: Callable[[], None]) -> None:
         main()
     except TextgenError as error:
         raise SystemExit(f"Error: {error}") from error
+
+
+def labelled(path: Path) -> tuple[list[str], list[str]]:
+    """The texts and the labels of a table with the columns `text` and `label`.
+
+    Raises:
+        CorpusError: there is no such column, or one label only.
+    """
+    corpus = read_corpus(path, TextConfig(documents="records"))
+    num_labels = len(set(corpus.labels or ()))
+    if num_labels < 2:
+        found = "one label only" if num_labels else "no column `label`"
+        raise CorpusError(f"{path}: has {found}. Give texts of at least two labels.")
+    return list(corpus.documents), list(corpus.labels or ())
+
+
+def memory_alone(path: Path) -> Generator:
+    """The n-grams of a model's training text as a generator, without its network.
+
+    Args:
+        path: a checkpoint that was trained with `memory`.
+    """
+    saved = load_checkpoint(path)
+    assert saved.ngrams is not None
+    alone = NgramModel(saved.ngrams.tables, weight=1.0)
+    return Generator.from_checkpoint(replace(saved, ngrams=alone))
 
 
 def table(header: Sequence[str], *rows: Sequence[object]) -> str:

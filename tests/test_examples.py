@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="the extra `examples` is not installed")
@@ -79,7 +81,8 @@ def test_texts_are_classified_in_four_ways_beside_the_majority(run: Run) -> None
 def test_a_table_that_cannot_be_learned_from_is_one_clear_line(
     run: Run, tmp_path: Path, table: str, message: str
 ) -> None:
-    assert_refused(run, "classify", tmp_path / "own.csv", table, message)
+    for name in ("classify", "names"):
+        assert_refused(run, name, tmp_path / "own.csv", table, message)
 
 
 @pytest.mark.slow
@@ -133,6 +136,104 @@ def test_pairs_are_translated_and_answered(run: Run) -> None:
 )
 def test_numbers_are_german_words(run: Run, number: int, words: str) -> None:
     assert importlib.import_module("dialogue").in_german(number) == words
+
+
+@pytest.mark.slow
+def test_tunes_are_written_checked_and_played(run: Run) -> None:
+    pytest.importorskip("music21", reason="the extra `examples` is not installed")
+    folder = run("music")
+    shown = shown_in(folder, "music")
+    assert shown["LSTM, only right bars"][:2] == ["100.0 %", "100.0 %"]
+    assert shown["the tunes to learn from"][:2] == ["100.0 %", "100.0 %"]
+    assert {"n-grams alone", "LSTM"} < set(shown)
+    assert is_picture(folder / "music.png")
+    assert (folder / "music.mid").read_bytes().startswith(b"MThd")
+    with wave.open(str(folder / "music.wav")) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
+        assert 10 < len(samples) / sound.getframerate() < 60
+    assert np.abs(samples).max() > 20_000
+
+
+@pytest.mark.parametrize(
+    ("notes", "right"),
+    [
+        ("GAB d2B|dBG E2D|GAB def|gdB A3|", [True, True, True, True]),
+        ("B|GAB d2B|dBG E2D|GAB d2:|", [True, True, True, True]),
+        ("GAB d2B|dBG E2|GAB def|gdB A3|", [True, False, True, True]),
+        ("GAB d2B|dBG E2D|GAB def|gdB A4|", [True, True, True, False]),
+        ("GAB d2B|dBG E2D|GAB jdef|gdB A3|", []),
+        ("GAB d2B|dBG E2D|^_^_A6|gdB A3|", []),
+    ],
+)
+def test_a_bar_is_right_if_it_is_full_and_a_tune_if_it_can_be_read(
+    run: Run, notes: str, right: list[bool]
+) -> None:
+    pytest.importorskip("music21", reason="the extra `examples` is not installed")
+    tune = importlib.import_module("abc_tunes").played(f"M:6/8\nL:1/8\nK:G\n{notes}")
+    assert tune.bars[:, 1].tolist() == right
+    assert tune.is_right == (right == [True] * 4)
+
+
+@pytest.mark.parametrize(
+    ("tunes", "message"),
+    [
+        ("Once upon a time.\n", r"tune 1 \('Once upon a time.'\) is no ABC: .*such as X:1"),
+        ("X:1\nL:1/8\nK:G\nGAB d2B|\n", r"tune 1 \('X:1'\) is no ABC: .*such as M:6/8"),
+        (
+            "X:1\nM:C\nL:1/8\nK:G\nGABc d4|\n\nX:2\nM:C\nL:1/8\nK:G\nOnce upon a time.\n",
+            r"tune 2 \('X:2'\) is no ABC: it has no bar line",
+        ),
+        ("", "is empty"),
+    ],
+)
+def test_a_tune_that_is_no_abc_is_one_clear_line(
+    run: Run, tmp_path: Path, tunes: str, message: str
+) -> None:
+    pytest.importorskip("music21", reason="the extra `examples` is not installed")
+    assert_refused(run, "music", tmp_path / "own.abc", tunes, message)
+
+
+@pytest.mark.slow
+def test_names_of_each_kind_are_written_and_recognised(run: Run) -> None:
+    folder = run("names")
+    shown = shown_in(folder, "names")
+    assert float(shown["names of the list, held out"][-1].rstrip(" %")) > 75
+    assert all(len(shown[way]) == 3 for way in ("n-grams alone", "LSTM"))
+    assert {"Finnish", "Italian", "Japanese", "Welsh", "boat"} < set(shown)
+    assert is_picture(folder / "names.png")
+
+
+def test_the_given_names_are_different_and_of_the_kinds_that_the_page_says(
+    run: Run,
+) -> None:
+    names, labels = importlib.import_module("names").made_names()
+    assert len(set(zip(names, labels, strict=True))) == len(names) == 1063 + 250
+    assert all(name == name.strip() and name for name in names)
+
+
+@pytest.mark.slow
+def test_molecules_are_written_and_checked(run: Run) -> None:
+    pytest.importorskip("rdkit", reason="RDKit is not installed")
+    folder = run("molecules")
+    shown = shown_in(folder, "molecules")
+    assert shown["the molecules to learn from"][:2] == ["100.0 %", "100.0 %"]
+    assert {"n-grams alone", "LSTM"} < set(shown)
+    assert is_picture(folder / "molecules.png")
+
+
+@pytest.mark.parametrize(
+    ("smiles", "message"),
+    [
+        ("c1ccccc1\nCCO\nC1CC\n", "line 3 is 'C1CC', no valid SMILES"),
+        ("CCO\n\nCC\n", "line 2 is empty"),
+        ("CCO\nwater\n", "line 2 is 'water', no valid SMILES"),
+    ],
+)
+def test_a_line_that_is_no_molecule_is_one_clear_line(
+    run: Run, tmp_path: Path, smiles: str, message: str
+) -> None:
+    pytest.importorskip("rdkit", reason="RDKit is not installed")
+    assert_refused(run, "molecules", tmp_path / "own.smi", smiles, message)
 
 
 def test_every_example_has_a_page_and_is_run_by_make(run: Run) -> None:
