@@ -54,6 +54,12 @@ def test_the_readme_fits_on_a_few_screens() -> None:
 
 
 @every_page
+def test_code_inside_a_list_is_indented_so_far_that_the_list_goes_on(page: Path) -> None:
+    # Otherwise the site begins to count anew after it.
+    assert re.findall(r"^ {1,3}```.*", text_of(page), re.MULTILINE) == []
+
+
+@every_page
 def test_every_path_of_the_repository_exists(page: Path) -> None:
     quoted = re.findall(r"`([a-z_]+/[^`\s]*)`", prose_of(page))
     ours = {
