@@ -34,6 +34,7 @@ FLOORS = (
     ("generation.decoding", "generation.scoring"),
     ("generation",),
     ("inspecting",),
+    ("reporting",),
     ("training.backend",),
     ("training.model",),
     ("training.task",),

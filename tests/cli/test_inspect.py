@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,27 @@ def test_mistakes_are_one_line(model: Path, story: Path, capsys: Output) -> None
         assert shown.out == ""
         assert why in shown.err
         assert "Traceback" not in shown.err
+
+
+def test_a_report_is_one_page(
+    model: Path, story: Path, tmp_path: Path, capsys: Output
+) -> None:
+    place = tmp_path / "page.html"
+    line = ["report", str(model), str(story), "--chars", "300", "-o", str(place)]
+    assert run(line) == 0
+    assert capsys.readouterr().out == ""
+    assert "model: a look inside" in place.read_text(encoding="utf-8")
+    assert run(line) == 2
+    assert "exists" in capsys.readouterr().err
+    assert run([*line, "--overwrite"]) == 0
+
+
+def test_a_report_without_its_packages_says_how_to_get_them(
+    model: Path, story: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert run(["report", str(model), str(story), "-o", "-"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "a report needs jinja2 and matplotlib" in shown.err
+    assert "report]" in shown.err

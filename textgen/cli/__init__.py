@@ -13,6 +13,7 @@ from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
 from textgen.cli.info import info
 from textgen.cli.inside.inspect import inspect
+from textgen.cli.inside.report import report
 from textgen.cli.novelty import novelty
 from textgen.cli.runs import runs
 from textgen.cli.sample import sample
@@ -38,12 +39,26 @@ def cli() -> None:
       textgen score other_book.txt           measure how well the model predicts a text
       textgen novelty page.txt               measure how much of a text is copied
       textgen inspect my_book                look inside: gates, units, memory
+      textgen report my_book                 the same as a page with pictures
       textgen runs                           list the trained models, newest first
       textgen demo                           train and generate in two minutes
     """
 
 
 for command in (
-    *(train, tune, sample, score, novelty, inspect, info, runs, corpus, cache, demo),
+    *(
+        train,
+        tune,
+        sample,
+        score,
+        novelty,
+        inspect,
+        report,
+        info,
+        runs,
+        corpus,
+        cache,
+        demo,
+    ),
 ):
     cli.add_command(command)

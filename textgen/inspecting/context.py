@@ -16,7 +16,7 @@ from textgen.text.tokenizers.serialization import Tokenizer
 CONTEXTS = tuple(2**power for power in range(13))
 """1, 2, 4 ... 4,096 characters."""
 
-NUM_PLACES, NUM_BEFORE, NUM_AFTER = 48, 128, 256
+NUM_PLACES, NUM_BEFORE, NUM_AFTER = 32, 128, 256
 """Changed characters, characters read before each, and distances looked at."""
 
 LEAST = -200.0
@@ -63,15 +63,14 @@ def influence(network: Model, ids: NDArray[np.int64], seed: int = 0) -> NDArray[
     state = network.initial_state(len(places))
     for distance in range(before, 0, -1):
         _, state = network.step(ids[places - distance], state)
-    states, read, found = [state, state], [ids[places], others], np.zeros(after)
+    # Both versions in one batch: the rows as they are, and those with another character.
+    state, read = np.concatenate([state, state]), np.concatenate([ids[places], others])
+    found = np.zeros(after)
     for distance in range(after):
-        steps = [network.step(each, held) for each, held in zip(read, states, strict=True)]
-        states = [held for _, held in steps]
-        found[distance] = _divergence(
-            *(log_softmax(x.astype(np.float64)) for x, _ in steps)
-        )
+        logits, state = network.step(read, state)
+        found[distance] = _divergence(*np.split(log_softmax(logits.astype(np.float64)), 2))
         if distance + 1 < after:
-            read = [ids[places + distance + 1]] * 2
+            read = np.tile(ids[places + distance + 1], 2)
     return found
 
 

@@ -20,7 +20,7 @@ from textgen.inspecting.reading import Reading, read
 from textgen.inspecting.surprise import KindTotal, Place, most_surprising, totals_by_kind
 from textgen.inspecting.texts import Text
 
-CONTEXT_CHARS = 16_384
+CONTEXT_CHARS = 8_192
 """Characters of the text that are read again and again with less context."""
 
 MAPPED_CHARACTERS = 120
@@ -53,7 +53,7 @@ class Inspection:
     @cached_property
     def predicted(self) -> NDArray[np.bool_]:
         """`(num_chars,)`: the characters that the bits are of."""
-        return self.reading.characters.widths > 0
+        return self.reading.characters.counts
 
     @cached_property
     def kinds(self) -> list[KindTotal]:
@@ -97,7 +97,7 @@ class Inspection:
                 "origin": self.text.origin,
                 "held_out": self.text.held_out,
                 "num_chars": reading.num_predicted,
-                "num_unknown": int(np.count_nonzero(~self.predicted)),
+                "num_unknown": int(np.count_nonzero(reading.characters.widths == 0)),
             },
             "score": {"bits_per_char": reading.bits_per_char, "accuracy": self.accuracy},
             "surprise": {

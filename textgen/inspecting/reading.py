@@ -13,8 +13,14 @@ from textgen.errors import CorpusError
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.sampling.filters import log_softmax
 from textgen.generation.scoring.protocols import Model
-from textgen.generation.scoring.segments import END, FIRST_LABEL, segments
-from textgen.generation.scoring.trace import Trace, character_of, joined, trace_chunks
+from textgen.generation.scoring.segments import FIRST_LABEL, segments
+from textgen.generation.scoring.trace import (
+    Trace,
+    are_labels,
+    character_of,
+    joined,
+    trace_chunks,
+)
 from textgen.inspecting.context import LEAST
 from textgen.inspecting.features import features_of
 from textgen.inspecting.gates import GateUse, GateUses
@@ -36,14 +42,15 @@ class Characters:
 
     Args:
         text: `num_chars` characters; a newline for the end of a document.
-        ends: `(num_chars,)` whether a character is the end of a document.
         widths: `(num_chars,)` ids of each; 0 for one that was left out.
+        counts: `(num_chars,)` whether it was predicted; not what was left out, and not
+            prompts.
         labels: the label at each character; empty for a model without labels.
     """
 
     text: str
-    ends: NDArray[np.bool_]
     widths: NDArray[np.int64]
+    counts: NDArray[np.bool_]
     labels: tuple[str, ...]
 
     @property
@@ -86,7 +93,7 @@ class Reading:
     @property
     def num_predicted(self) -> int:
         """Characters that the bits are of."""
-        return int(np.count_nonzero(self.characters.widths))
+        return int(np.count_nonzero(self.characters.counts))
 
     @property
     def bits_per_char(self) -> float:
@@ -106,7 +113,7 @@ def characters_of(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> Characters:
     """
     parts = list(segments(tokenizer, pieces))
     codes = np.concatenate([part.codes for part in parts]) if parts else np.zeros(0, int)
-    is_label = codes >= FIRST_LABEL
+    is_label = are_labels(codes)
     labels: list[str] = []
     if tokenizer.labels:
         numbers = np.where(is_label, codes - FIRST_LABEL, -1)
@@ -114,13 +121,14 @@ def characters_of(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> Characters:
         labels = [tokenizer.labels[n] for n in numbers[starts][~is_label].tolist()]
     widths = np.concatenate([part.widths for part in parts]) if parts else codes
     codes, widths = codes[~is_label], widths[~is_label]
-    if not widths.any():
+    counts = (widths > 0) & (codes < FIRST_LABEL)
+    if not counts.any():
         raise CorpusError(
             "there is nothing to inspect: the text is empty, or the model has never seen "
             "any of its characters. Choose a text in the script it was trained on."
         )
     text = "".join(map(character_of, codes.tolist()))
-    return Characters(text, codes == END, widths.astype(np.int64), tuple(labels))
+    return Characters(text, widths.astype(np.int64), counts, tuple(labels))
 
 
 def read(
@@ -152,7 +160,7 @@ def read(
     followers = Followers(units, by_row, seed)
     found, passage, room = _Found(), [], PASSAGE_VALUES // len(units)
     for part in trace_chunks(network, tokenizer, pieces):
-        counted = part.codes < FIRST_LABEL
+        counted = ~are_labels(part.codes)
         found.add(part, counted)
         gates.add(part)
         followers.add(_states(part)[counted])

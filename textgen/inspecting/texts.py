@@ -50,18 +50,20 @@ class Text:
         return sum(len(piece.text) for piece in self.pieces)
 
     def first(self, num_chars: int) -> Text:
-        """The beginning of the text; the last document is cut.
+        """The documents that fit; of the first one at least what fits.
 
         >>> pieces = tuple(Piece(text, ends=True) for text in ("abc", "defg", "h"))
         >>> [piece.text for piece in Text("a test", pieces).first(5).pieces]
-        ['abc', 'de']
+        ['abc']
+        >>> [piece.text for piece in Text("a test", pieces).first(2).pieces]
+        ['ab']
         """
         return replace(self, pieces=tuple(_first(self.pieces, num_chars)))
 
 
 def _first(pieces: Iterable[Piece], num_chars: int) -> Iterator[Piece]:
-    for piece in pieces:
-        if num_chars <= 0:
+    for number, piece in enumerate(pieces):
+        if number and len(piece.text) > num_chars:
             return
         yield piece._replace(text=piece.text[:num_chars])
         num_chars -= len(piece.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,13 @@ from textgen.generation.network.layers.base import Floats, Recorded
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import CHUNK_CHARS
 from textgen.generation.scoring.protocols import Model, nats_of
-from textgen.generation.scoring.segments import END, FIRST_LABEL, Documents, segments
+from textgen.generation.scoring.segments import (
+    END,
+    FIRST_LABEL,
+    IN_PROMPT,
+    Documents,
+    segments,
+)
 from textgen.memory import check_fits, memory_errors
 from textgen.model.cells import CELLS
 from textgen.text.tokenizers.serialization import Tokenizer
@@ -32,9 +39,9 @@ class Trace:
         cell: the kind of cell, a key of `textgen.model.cells.CELLS`.
         ids: `(time,)` the ids read.
         codes: `(time,)` code point of the character that an id belongs to; 0x110000 for
-            the end of a document, and above that for labels.
+            the end of a document, and above that for labels; prompts have 1 << 21 added.
         bits: `(time,)` how much each id surprised the model, before it was read; 0 for
-            labels, which do not count.
+            labels and prompts, which do not count.
         logits: `(time, vocab_size)` the prediction before an id was read; log-probabilities
             with an n-gram memory.
         values: `(time, units)` gates after their activation and states, after an id was
@@ -89,12 +96,19 @@ class Trace:
         return {name: self.values[f"layers.{layer}.{name}"] for name in names}
 
 
+def are_labels(codes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which codes of `Trace` or of `Segment` are labels, which are no characters."""
+    found: NDArray[np.bool_] = (codes >= FIRST_LABEL) & (codes < IN_PROMPT)
+    return found
+
+
 def character_of(code: int) -> str:
     """The character of a code of `Trace`.
 
-    >>> [character_of(code) for code in (97, 0x110000, 0x110001)]
-    ['a', '\\n', '']
+    >>> [character_of(code) for code in (97, 0x110000, 0x110001, 97 + (1 << 21))]
+    ['a', '\\n', '', 'a']
     """
+    code &= ~IN_PROMPT
     return "\n" if code == END else chr(code) if code < END else ""
 
 

@@ -1,0 +1,1 @@
+"""A page about a model: pictures, coloured text, and the numbers behind them."""

@@ -1,0 +1,153 @@
+"""What a report says of the training of a model and of the novelty of its texts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textgen.checking.novelty import Novelty, novelty
+from textgen.checkpoint.format import Checkpoint
+from textgen.checkpoint.previews import Preview, read_previews
+from textgen.checkpoint.runs import COMPLETE, RunDirectory
+from textgen.errors import TextgenError
+from textgen.generation.generator import Generator
+from textgen.inspecting.texts import corpus_of, trained_config, written_text
+from textgen.wording import clock_time, count_of
+
+COLUMNS = (
+    *("step", "epoch", "train_bits_per_char", "val_bits_per_char", "learning_rate"),
+    "seconds",
+)
+MAX_PREVIEWS = 8
+"""Previews that are shown: the first, the last, and some between."""
+
+MAX_HISTORY_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a run went.
+
+    Args:
+        rows: of its history, as numbers.
+        previews: some of them, in order.
+        ended: what ended it, in words, as far as can be told.
+        speed: characters of training text per second; None if that is not known.
+    """
+
+    rows: Sequence[Mapping[str, float]]
+    previews: Sequence[Preview]
+    ended: str
+    speed: float | None
+
+    @property
+    def best(self) -> Mapping[str, float] | None:
+        """The row with the best score."""
+        return min(self.rows, key=lambda row: row["val_bits_per_char"], default=None)
+
+
+def training_of(path: Path, saved: Checkpoint) -> Training:
+    """The history of the run that a checkpoint belongs to; empty without one."""
+    run = RunDirectory(path.parent if path.name in COMPLETE else path)
+    rows = read_history(run.history_csv)
+    options = saved.facts.get("train", {})
+    options = options if isinstance(options, Mapping) else {}
+    return Training(
+        rows,
+        chosen(read_previews(run.previews)),
+        _ended(rows, options),
+        _speed(rows, options),
+    )
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of a history that are complete; nothing if there is no such file."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            lines = file.read(MAX_HISTORY_BYTES).splitlines()
+    except OSError:
+        return []
+    found = []
+    for row in csv.DictReader(lines):
+        try:
+            found.append({name: float(row[name]) for name in COLUMNS})
+        except (KeyError, TypeError, ValueError):
+            continue
+    return found
+
+
+def chosen(previews: Sequence[Preview], most: int = MAX_PREVIEWS) -> list[Preview]:
+    """Evenly spread, more of them at the beginning, where most is learned.
+
+    >>> [each.step for each in chosen([Preview(n, "") for n in range(100)], most=4)]
+    [0, 11, 44, 99]
+    """
+    if len(previews) <= most:
+        return list(previews)
+    last = len(previews) - 1
+    places = {round(last * (n / (most - 1)) ** 2) for n in range(most)}
+    return [previews[place] for place in sorted(places)]
+
+
+def _ended(rows: Sequence[Mapping[str, float]], options: Mapping[str, Any]) -> str:
+    """As the end itself is not stored, it is told from the options and the last row."""
+    if not rows:
+        return "nothing is known: the history of the run is not beside this checkpoint"
+    last = rows[-1]
+    best = min(range(len(rows)), key=lambda n: rows[n]["val_bits_per_char"])
+    since, patience = len(rows) - 1 - best, options.get("patience")
+    after = f"after {clock_time(last['seconds'])} and {last['epoch']:.1f} epochs"
+    if isinstance(patience, int) and since >= patience:
+        return f"{count_of(since, 'evaluation')} without a better score, {after}"
+    epochs, minutes = options.get("epochs"), options.get("max_minutes")
+    if isinstance(epochs, int | float) and epochs and last["epoch"] >= epochs - 0.01:
+        return f"all epochs were done, {after}"
+    if isinstance(minutes, int | float) and minutes and last["seconds"] >= 54 * minutes:
+        return f"its time was used up, {after}"
+    return f"it was stopped, or is still going on, {after}"
+
+
+def _speed(rows: Sequence[Mapping[str, float]], options: Mapping[str, Any]) -> float | None:
+    batch, length = options.get("batch_size"), options.get("seq_length")
+    if not (isinstance(batch, int) and isinstance(length, int)):
+        return None
+    if not rows or rows[-1]["seconds"] <= 0:
+        return None
+    return float(rows[-1]["step"] * batch * length / rows[-1]["seconds"])
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the model writes, and how much of that is copied.
+
+    Args:
+        text: the beginning of it.
+        novelty: None if its corpus cannot be read.
+        why_not: the reason for that.
+    """
+
+    text: str
+    novelty: Novelty | None
+    why_not: str = ""
+
+
+def written_by(path: Path, saved: Checkpoint, num_chars: int, seed: int) -> Written:
+    """Let a model write, and look for its text in the corpus it was trained on."""
+    documents = str(saved.facts.get("text", {}).get("documents", "whole"))
+    tables = saved.ngrams
+    model, tokenizer = saved.model, saved.tokenizer
+    generator = Generator(model, saved.weights, tokenizer, documents, ngrams=tables)
+    text = ""
+    try:
+        text = "\n".join(written_text(generator, num_chars, seed))
+        trained_config(saved)
+        corpus = corpus_of(path, saved)
+        if not text:
+            return Written(text, None, "The model wrote nothing.")
+        found = novelty(text, [("the corpus", each) for each in corpus.documents])
+    except TextgenError as error:
+        return Written(text, None, str(error))
+    return Written(text, found)
