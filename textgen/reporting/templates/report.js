@@ -21,8 +21,15 @@
   class Characters {
     constructor(element, onPlace, onEdge) {
       Object.assign(this, {element, onPlace, onEdge, place: -1, spans: []});
-      element.addEventListener("pointerover", e => { const n = this.spans.indexOf(e.target); if (n >= 0) this.go(n, false); });
-      element.addEventListener("click", e => { const n = this.spans.indexOf(e.target); if (n >= 0) this.go(n, false); });
+      let at = "";
+      const point = e => {
+        // A text that scrolls by the keyboard moves under a pointer that rests.
+        const here = `${e.screenX},${e.screenY}`, n = this.spans.indexOf(e.target);
+        if (n >= 0 && n !== this.place && (here !== at || e.type === "click")) this.go(n, false);
+        at = here;
+      };
+      element.addEventListener("pointermove", point);
+      element.addEventListener("click", point);
       element.addEventListener("keydown", e => {
         const step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.line(1), ArrowUp: this.line(-1), Home: -this.place, End: this.spans.length - 1 - this.place}[e.key];
         if (step === undefined || e.ctrlKey || e.metaKey || e.altKey) return;
