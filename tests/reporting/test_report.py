@@ -147,6 +147,9 @@ def test_the_numbers_are_those_of_score_and_of_the_inspection(
     )
     chances = array(data["text"]["chances"], "u1").reshape(-1, 3)
     np.testing.assert_allclose(chances / 255, found.reading.chances[:, :3], atol=0.003)
+    guesses = array(data["text"]["guesses"], "<u2")[:30]
+    expected = [found.symbol(number) for number in found.reading.guesses[:10, :3].flat]
+    assert [data["text"]["symbols"][number] for number in guesses] == expected
 
 
 def test_the_values_of_a_unit_are_those_of_the_trace(page: str, found: Inspection) -> None:

@@ -11,8 +11,13 @@ from textgen.disk.names import shareable_name
 from textgen.errors import CorpusError
 
 
-def trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
+def trained_files(
+    path: Path, trained_on: Mapping[str, Any], advice: str = ""
+) -> Sequence[str]:
     """The files that a checkpoint was trained on.
+
+    Args:
+        advice: the end of the message when they cannot be found.
 
     Raises:
         CorpusError: it does not name all of them, or one cannot be found.
@@ -28,10 +33,7 @@ def trained_files(path: Path, trained_on: Mapping[str, Any]) -> Sequence[str]:
         why = f"it names {len(names)} of {num_files} files"
     else:
         return [place for place in places.values() if place is not None]
-    raise CorpusError(
-        f"{path}: the text it was trained on cannot be found: {why}. Name it with "
-        "--corpus PATH."
-    )
+    raise CorpusError(f"{path}: the text it was trained on cannot be found: {why}.{advice}")
 
 
 def _place_of(name: str, checkpoint: Path) -> str | None:

@@ -98,7 +98,7 @@ def novelty(
     form = checkpoint.tokenizer.normalize
     stored = from_dict(TextConfig, pick(TextConfig, trained_on))
     config = replace(stored, normalize=form, **asked)
-    found = paths or trained_files(path, trained_on)
+    found = paths or trained_files(path, trained_on, " Name it with --corpus PATH.")
     text = _read(file, TextConfig(encoding=text_encoding, normalize=form))
     texts, sha256 = read_texts(found, config)
     if sha256 != trained_on.get("sha256"):

@@ -86,8 +86,9 @@ class Inspection:
         return half_lives(self.reading.gates, self.saved.model.cell)
 
     def symbol(self, number: int) -> str:
-        """A readable name of an id."""
-        return self.saved.tokenizer.symbol(number)
+        """A readable name of an id; of a byte of ASCII its character."""
+        is_character = self.saved.tokenizer.kind == "byte" and 32 <= number < 127
+        return repr(chr(number)) if is_character else self.saved.tokenizer.symbol(number)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

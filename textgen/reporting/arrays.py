@@ -47,15 +47,19 @@ def text_data(found: Inspection) -> dict[str, Any]:
     rows = np.minimum(starts, len(reading.ids) - 1)
     bits = np.where(known, np.minimum(np.rint(reading.bits * 16), LEFT_OUT - 1), LEFT_OUT)
     guesses, chances = reading.guesses[rows, :NUM_SHOWN], reading.chances[rows, :NUM_SHOWN]
+    # Numbers among those that occur: of a large vocabulary most never do.
+    kinds, numbers = np.unique(guesses, return_inverse=True)
+    small = len(kinds) <= 2**16
     return {
         "pages": [clean[n : n + PAGE_CHARS] for n in range(0, len(clean), PAGE_CHARS)],
         "pageChars": PAGE_CHARS,
         "numGuesses": guesses.shape[1],
         "bits": packed(bits, "u1"),
-        "guesses": packed(guesses, "<u2"),
+        "guesses": packed(numbers, "<u2" if small else "<u4"),
+        "guessBytes": 2 if small else 4,
         "chances": packed(np.rint(chances * 255), "u1"),
         "entropy": packed(np.minimum(np.rint(reading.entropy[rows] * 16), 255), "u1"),
-        "symbols": [found.symbol(n) for n in range(found.saved.tokenizer.vocab_size)],
+        "symbols": [found.symbol(number) for number in kinds.tolist()],
     }
 
 

@@ -5,7 +5,7 @@
   const raw = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
   const LEFT_OUT = 255, LEVELS = [16, 32, 64, 96, 128];
   const text = data.text, bits = raw(text.bits), entropy = raw(text.entropy), chances = raw(text.chances);
-  const guesses = new Uint16Array(raw(text.guesses).buffer);
+  const guesses = new (text.guessBytes === 2 ? Uint16Array : Uint32Array)(raw(text.guesses).buffer);
 
   // What a page must not obey, or cannot show, is shown as a sign.
   const shown = c => {
