@@ -75,6 +75,17 @@ def test_resuming_with_memory_0_removes_it(
     assert load_checkpoint(run).ngrams is None
 
 
+def test_the_order_given_on_resumption_stays_that_of_the_run(
+    remembering: Path, whole: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(remembering, tmp_path / "run")
+    for options in ({"memory": 3}, {}):
+        textgen.train(whole.parent / "book.txt", run, resume=True, quiet=True, **options)
+        ngrams = load_checkpoint(run).ngrams
+        assert ngrams is not None
+        assert ngrams.tables.order == 3
+
+
 def test_the_generator_uses_the_memory_unless_told_otherwise(remembering: Path) -> None:
     text = "Kit went to sea and said nothing 3.\n"
     bits = {

@@ -121,6 +121,7 @@ class _Session:
         self.saver.save_history()
         if reason := nothing_left(self.task, self.progress, self.budget):
             self.say(reason)
+            self.saver.save_options()
             self._finish()
             return run.path
         if self.task.resumed is not None:

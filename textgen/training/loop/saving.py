@@ -84,6 +84,12 @@ class Saver:
         save_checkpoint(self.task.run.last, checkpoint, training, self._advice())
         self.saved_step = self.progress.step
 
+    def save_options(self) -> None:
+        """Save the options, if they changed on resumption, for the resumptions to come."""
+        resumed = self.task.resumed
+        if resumed and resumed.values.get("train") != asdict(self.task.train):
+            self.save_last()
+
     def save_evaluation(self) -> None:
         """Save everything, and the history with its new row."""
         self.save_last()
