@@ -18,6 +18,9 @@ class Recipe:
     layers: int = 1
     embedding: int = 64
     optimizer: str = "adamw"
+    muon_rows: int = 0  # made orthogonal together; 0: a whole gate
+    muon_columns: int = 0  # likewise; 0: all
+    muon_iterations: int = 3
     lanes: int = 32
     window: int = 64
     rate: float = 0.01
@@ -252,18 +255,23 @@ class Optimizer:
     def muon(self, weight: Tensor, momentum: Tensor, rate: float) -> None:
         assert weight.grad is not None
         momentum.lerp_(weight.grad, 0.05)
-        blocks = weight.grad.lerp(momentum, 0.95).unflatten(0, (4, -1))
+        rows = self.recipe.muon_rows or len(weight) // 4
+        columns = self.recipe.muon_columns or weight.shape[1]
+        blocks = weight.grad.lerp(momentum, 0.95)
+        blocks = blocks.unflatten(1, (-1, columns)).unflatten(0, (-1, rows))
+        blocks = blocks.transpose(1, 2)
         # As large as the usual update of Adam (Liu et al. 2025).
-        scale = 0.2 * max(blocks.shape[1:]) ** 0.5
-        weight.sub_(orthogonal(blocks).flatten(0, 1), alpha=rate * scale)
+        scale = 0.2 * max(blocks.shape[2:]) ** 0.5
+        update = orthogonal(blocks, self.recipe.muon_iterations).transpose(1, 2)
+        weight.sub_(update.flatten(2, 3).flatten(0, 1), alpha=rate * scale)
 
 
-def orthogonal(blocks: Tensor) -> Tensor:
-    """Matrices with their singular values near 1, by five Newton-Schulz steps."""
-    if blocks.shape[1] > blocks.shape[2]:
-        return orthogonal(blocks.mT).mT
-    x = blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(5):
+def orthogonal(blocks: Tensor, iterations: int) -> Tensor:
+    """Matrices with their singular values near 1, by Newton-Schulz iterations."""
+    if blocks.shape[-2] > blocks.shape[-1]:
+        return orthogonal(blocks.mT, iterations).mT
+    x = blocks / (blocks.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(iterations):
         a = x @ x.mT
         x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
     return x

@@ -1,4 +1,4 @@
-"""Muon treats each gate's block of a matrix as a matrix of its own."""
+"""Muon treats each block of columns as a matrix of its own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tests.training.model.twins import keras
 from textgen.training.model.muon import Muon
 
 RATE = 0.1
-UNITS = 4
+WIDTH = 4
 
 
 def updates(gradient: np.ndarray, **options: float) -> np.ndarray:
     """What one step from weights of zero adds, for a rate of `RATE`."""
     weight = keras.Variable(np.zeros_like(gradient))
-    optimizer = Muon(RATE, gate_width=UNITS, weight_decay=None, **options)
+    optimizer = Muon(RATE, block_width=WIDTH, weight_decay=None, **options)
     optimizer.build([weight])
     optimizer.apply([keras.ops.convert_to_tensor(gradient)])
     return np.asarray(keras.ops.convert_to_numpy(weight))
@@ -26,18 +26,18 @@ def gradients(rows: int, columns: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rows", [3, 4, 9])
-def test_each_gate_moves_as_if_it_were_alone(rows: int) -> None:
-    gradient = gradients(rows, 3 * UNITS)
+def test_each_block_moves_as_if_it_were_alone(rows: int) -> None:
+    gradient = gradients(rows, 3 * WIDTH)
     # Of very different sizes, which a common norm would mix up.
-    gradient *= np.repeat([1.0, 100.0, 0.01], UNITS).astype(np.float32)
+    gradient *= np.repeat([1.0, 100.0, 0.01], WIDTH).astype(np.float32)
     alone = [updates(block) for block in np.split(gradient, 3, axis=1)]
     np.testing.assert_allclose(updates(gradient), np.concatenate(alone, axis=1), rtol=1e-4)
 
 
-@pytest.mark.parametrize("columns", [UNITS, 2 * UNITS, 5])
-def test_many_iterations_move_all_directions_of_a_gate_alike(columns: int) -> None:
+@pytest.mark.parametrize("columns", [WIDTH, 2 * WIDTH, 5])
+def test_many_iterations_move_all_directions_of_a_block_alike(columns: int) -> None:
     moved = updates(gradients(6, columns), ns_steps=8)
-    widths = [UNITS] * (columns // UNITS) if columns % UNITS == 0 else [columns]
+    widths = [WIDTH] * (columns // WIDTH) if columns % WIDTH == 0 else [columns]
     for block in np.split(moved, np.cumsum(widths)[:-1], axis=1):
         sizes = np.linalg.svd(block, compute_uv=False) / (RATE * 0.2 * np.sqrt(6))
         assert (sizes > 0.6).all()
@@ -45,5 +45,5 @@ def test_many_iterations_move_all_directions_of_a_gate_alike(columns: int) -> No
 
 
 def test_an_equal_optimizer_can_be_made_of_the_configuration() -> None:
-    again = Muon.from_config(Muon(RATE, gate_width=7, momentum=0.5).get_config())
-    assert (again.gate_width, again.momentum, again.ns_steps) == (7, 0.5, 3)
+    again = Muon.from_config(Muon(RATE, block_width=7, momentum=0.5).get_config())
+    assert (again.block_width, again.momentum, again.ns_steps) == (7, 0.5, 3)

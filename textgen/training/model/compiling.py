@@ -11,7 +11,7 @@ from textgen.config.train import TrainConfig
 from textgen.training.backend.floats import DTYPE, float32_by_default
 from textgen.training.backend.loaded import keras
 from textgen.training.model.lars import LARS
-from textgen.training.model.muon import Muon
+from textgen.training.model.muon import Muon, block_width
 
 
 @float32_by_default()
@@ -32,7 +32,7 @@ def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
         # Muon is for hidden matrices. Its inner AdamW updates the output layer, and the
         # biases of a GRU, which have two rows.
         common |= {
-            "gate_width": model.units,
+            "block_width": block_width(model.units),
             "adam_beta_2": train.beta_2,
             "adam_weight_decay": model.weight_decay,
             "exclude_layers": ["output", "bias"],

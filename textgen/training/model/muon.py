@@ -1,4 +1,4 @@
-"""Muon for recurrent cells, whose matrices hold one matrix for each gate."""
+"""Muon for recurrent cells, whose matrices hold one matrix for each gate, in blocks."""
 
 from __future__ import annotations
 
@@ -11,23 +11,37 @@ ops = keras.ops
 NUM_ITERATIONS = 3
 """Newton-Schulz iterations: five teach no more, and take longer; see `benchmarks`."""
 
+LEAST_WIDTH, MOST_WIDTH = 32, 64
+"""Columns of a block. Blocks of 64 teach more than whole gates, in a quarter of the time."""
+
+
+def block_width(units: int) -> int:
+    """The columns of a block of a cell with this many units, which no two gates share.
+
+    >>> [block_width(units) for units in (512, 100, 24, 131)]
+    [64, 50, 24, 131]
+    """
+    widths = range(MOST_WIDTH, LEAST_WIDTH - 1, -1)
+    return next((width for width in widths if units % width == 0), units)
+
 
 @keras.saving.register_keras_serializable("textgen")
 class Muon(keras.optimizers.Muon):
-    """Muon (Jordan 2024; Liu et al. 2025), gate by gate.
+    """Muon (Jordan 2024; Liu et al. 2025), block by block.
 
     The momentum of a matrix is replaced by the nearest orthogonal matrix, so that a step
     moves all directions by the same amount. Matrices of different gates have nothing to do
-    with each other, so each is made orthogonal by itself. Embeddings, biases and the output
-    layer are updated by AdamW.
+    with each other, and those of few units at a time are found sooner, so each block of
+    columns is made orthogonal by itself. Embeddings, biases and the output layer are
+    updated by AdamW.
 
     Args:
         learning_rate: as for AdamW: the updates of both are of about the same size.
-        gate_width: columns that belong to one gate. A matrix whose columns are not a
-            multiple of it counts as one gate.
+        block_width: columns of a block. A matrix whose columns are not a multiple of it is
+            one block.
         **options: as for Keras' Muon.
 
-    >>> optimizer = Muon(0.1, gate_width=2, ns_steps=9)
+    >>> optimizer = Muon(0.1, block_width=2, ns_steps=9)
     >>> update = optimizer.zeropower_via_newtonschulz5(
     ...     ops.convert_to_tensor([[3.0, 0.0, 0.2, 0.0], [0.0, 1.0, 0.0, -0.1]]), 9
     ... )
@@ -39,26 +53,26 @@ class Muon(keras.optimizers.Muon):
     def __init__(
         self,
         learning_rate: float,
-        gate_width: int,
+        block_width: int,
         ns_steps: int = NUM_ITERATIONS,
         **options: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, ns_steps=ns_steps, **options)
-        self.gate_width = gate_width
+        self.block_width = block_width
 
-    def num_gates(self, columns: int) -> int:
+    def num_blocks(self, columns: int) -> int:
         """How many blocks of columns a matrix has."""
-        return 1 if columns % self.gate_width else columns // self.gate_width
+        return 1 if columns % self.block_width else columns // self.block_width
 
     def scale(self, rows: int, columns: int) -> float:
         """By how much an orthogonal block is as large as a usual update of Adam."""
-        longest = max(rows, columns // self.num_gates(columns))
+        longest = max(rows, columns // self.num_blocks(columns))
         return float(self.rms_rate * longest**0.5)
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         """Make each block of `x`, `(rows, columns)`, orthogonal."""
         rows, columns = x.shape
-        blocks = ops.reshape(x, (rows, self.num_gates(columns), -1))
+        blocks = ops.reshape(x, (rows, self.num_blocks(columns), -1))
         blocks = ops.transpose(blocks, (1, 0, 2))
         nearest = super().zeropower_via_newtonschulz5(blocks, steps)
         return ops.reshape(ops.transpose(nearest, (1, 0, 2)), (rows, columns))
@@ -69,4 +83,4 @@ class Muon(keras.optimizers.Muon):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments to construct an equal optimizer."""
-        return {**super().get_config(), "gate_width": self.gate_width}
+        return {**super().get_config(), "block_width": self.block_width}

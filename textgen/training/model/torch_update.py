@@ -130,9 +130,9 @@ class Update:
         return x
 
     def _blocks(self, number: int, x: torch.Tensor) -> torch.Tensor:
-        """A view of a tensor of variable `number`: `(gates, units, inputs)`."""
+        """A view of a tensor of variable `number`: `(blocks, units, inputs)`."""
         columns = x if self.transposed[number] else x.T
-        return columns.unflatten(0, (self.optimizer.num_gates(len(columns)), -1))
+        return columns.unflatten(0, (self.optimizer.num_blocks(len(columns)), -1))
 
     def _moments(self, variables: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         optimizer = self.optimizer
