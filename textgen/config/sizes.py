@@ -32,25 +32,16 @@ LEAST_CHARS = {
 LEAST_READ = {
     "tiny": 0,
     "small": 1_000_000,
-    "medium": 2_000_000,
+    "medium": 1_700_000,
     "large": 6_000_000,
 }
 """Measured by benchmarks/quality.py."""
 
-FEW = 3.5
-"""In fewer passes over a text nothing is memorised, and each step has to teach more."""
+FEW = 5
+"""In fewer passes over a text little is memorised, and each step has to teach more."""
 
-FEW_PASSES: dict[str, Any] = {
-    "dropout": 0.0,
-    # Reads a fifth to a third fewer characters in the same time, but learns more from each.
-    "optimizer": "muon",
-    "learning_rate": 0.02,
-}
+FEW_PASSES: dict[str, Any] = {"dropout": 0.0, "optimizer": "muon"}
 """Options for fewer than `FEW` passes, measured by benchmarks/quality.py."""
-
-SOME = 5
-LIGHT_DROPOUT = 0.1
-"""The most dropout for fewer than `SOME` passes."""
 
 LITTLE_TEXT: dict[str, Any] = {
     # Few characters per step: otherwise a pass has too few steps to learn from, and the
@@ -61,6 +52,18 @@ LITTLE_TEXT: dict[str, Any] = {
     "dropout": 0.5,
 }
 """Options for less than `LITTLE_CHARS`, measured by benchmarks/little_text.py."""
+
+
+def muon_rate(chars_read: float) -> float:
+    """The peak learning rate of Muon for a run that reads so many characters.
+
+    The longer a run, the lower its best rate, as measured by benchmarks/quality.py between
+    0.7 and 4 million characters.
+
+    >>> [muon_rate(chars) for chars in (1e4, 1e6, 4e6, 1e9)]
+    [0.03, 0.02, 0.01, 0.006]
+    """
+    return round(min(0.03, max(0.006, 0.02 * (1e6 / max(1.0, chars_read)) ** 0.5)), 3)
 
 
 def check_size(size: str) -> None:
@@ -134,10 +137,10 @@ def size_options(
     passes = math.inf if readable is None else readable[name] / num_chars
     passes = min(passes, epochs or math.inf)
     if passes < FEW:
-        # The rate is that of this optimizer.
-        usual |= {"dropout": 0.0} if "optimizer" in given else FEW_PASSES
-    elif passes < SOME:
-        usual["dropout"] = min(usual["dropout"], LIGHT_DROPOUT)
+        usual |= FEW_PASSES
+        if "optimizer" not in given:
+            # The rate is that of this optimizer.
+            usual["learning_rate"] = muon_rate(passes * num_chars)
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     details = ", which is little" if is_little else ""

@@ -63,8 +63,8 @@ class TrainConfig:
     learning_rate: float = option(
         DEFAULT_RATE,
         "Peak learning rate.",
-        flag_default=f"{DEFAULT_RATE}; {FEW_PASSES['learning_rate']} for fewer than {FEW} "
-        "passes; none for lars",
+        flag_default=f"{DEFAULT_RATE}; 0.03 to 0.006 for fewer than {FEW} passes; none for "
+        "lars",
     )
     beta_2: float = option(
         0.999,

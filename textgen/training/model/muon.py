@@ -12,7 +12,7 @@ NUM_ITERATIONS = 3
 """Newton-Schulz iterations: five teach no more, and take longer; see `benchmarks`."""
 
 LEAST_WIDTH, MOST_WIDTH = 32, 64
-"""Columns of a block. Blocks of 64 teach more than whole gates, in a quarter of the time."""
+"""Columns of a block: 64 teach more than a whole gate does, in a quarter of the time."""
 
 
 def block_width(units: int) -> int:
