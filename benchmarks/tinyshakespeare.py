@@ -40,12 +40,13 @@ def main(corpus: Path, max_minutes: float) -> None:
         )
         trained = json.loads(textgen("info", str(run / "last"), "--json"))["score"]
     print(
-        "| trained | whole command | epochs | nats/char | bits/char "
+        "| minutes | trained | whole command | epochs | nats/char | bits/char "
         "| network alone, nats/char | protocol |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---" * 8 + "|")
     print(
-        f"| {trained['seconds']:.0f} s | {seconds:.0f} s | {trained['epoch']:.2f} "
+        f"| {max_minutes:g} | {trained['seconds']:.0f} s | {seconds:.0f} s "
+        f"| {trained['epoch']:.2f} "
         f"| {score['nats_per_char']:.4f} | {score['bits_per_char']:.4f} "
         f"| {alone['nats_per_char']:.4f} "
         f"| {score['protocol']}, {score['num_chars']:,} characters |"
