@@ -114,10 +114,36 @@ def test_a_series_with_gaps_or_text_is_one_clear_line(
 def test_pairs_are_translated_and_answered(run: Run) -> None:
     folder = run("dialogue")
     shown = shown_in(folder, "dialogue")
-    assert len(shown) == 5
-    assert shown["exactly right"][0] == "of 5 held out"
-    assert "4711=" in (folder / "dialogue.md").read_text(encoding="utf-8")
+    assert shown["exactly right"][0] == "loss on the completion"
+    assert shown["a number in German words"][2:] == ["0.0 %", "0.0 %"]
+    assert shown["where a boat is"][3] == "25.0 %"
+    assert shown["where a boat is, of two (a new name)"][3] == "50.0 %"
+    assert "4711\n" in (folder / "dialogue.md").read_text(encoding="utf-8")
     assert is_picture(folder / "dialogue.png")
+
+
+def test_every_conversation_holds_its_own_answer(run: Run) -> None:
+    dialogue = importlib.import_module("dialogue")
+    boats = ["Ada", "Kit", "Wenna"]
+    pairs = dialogue.conversations(np.random.default_rng(0), 200, boats)
+    kinds = {dialogue.WHERE, dialogue.WHICH, dialogue.WHETHER}
+    assert {pair.kind for pair in pairs} == kinds
+    for pair in pairs:
+        *told, question = pair.prompt.replace("\nB: I see.", "").split("\n")
+        boat = next(name for name in boats if name in question)
+        (place,) = [line.partition(" is ")[2] for line in told if boat in line]
+        if pair.kind == dialogue.WHETHER:
+            supposed = question.partition(f"Is {boat} ")[2].rstrip("?") + "."
+            assert pair.completion == ("Yes." if supposed == place else "No.")
+        else:
+            assert pair.completion == f"It is {place}"
+            assert len(told) == 1 + (pair.kind == dialogue.WHICH)
+
+
+def test_the_nearest_pair_answers_what_it_knows(run: Run) -> None:
+    dialogue = importlib.import_module("dialogue")
+    known = [dialogue.Pair("", word, word.upper()) for word in ("anchor", "boat", "crab")]
+    assert dialogue.nearest(known, ["boats", "crabs"]) == ["BOAT", "CRAB"]
 
 
 @pytest.mark.parametrize(
