@@ -10,6 +10,8 @@ your own with the columns `text` and `label`.
 from __future__ import annotations
 
 import csv
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -22,9 +24,11 @@ from sklearn.pipeline import make_pipeline
 
 import textgen
 from textgen.corpora.bundled import bundled_corpus
+from textgen.errors import CorpusError
 
 NUM_BOATS = 250
 NUM_SHOWN = 5
+NUM_FOLDS = 3
 Names = dict[str, list[str]]
 """Names that were written for each label."""
 
@@ -33,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, write names of each kind, recognise them, and write the page."""
     own = "a table (.csv, .tsv, .jsonl) with the columns text and label"
     example = Example("names", __doc__ or "", arguments, own)
-    names, labels = labelled(example.file) if example.file else made_names()
+    names, labels = own_names(example.file) if example.file else made_names()
     best = trained(example, names, labels)
     count = 10 if example.quick else 200
     kinds = sorted(set(labels))
@@ -43,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     }
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
     classifier = make_pipeline(letters, LogisticRegression(C=100, max_iter=5000))
-    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    folds = StratifiedKFold(NUM_FOLDS, shuffle=True, random_state=0)
     guesses = cross_val_predict(classifier, names, labels, cv=folds)
     classifier.fit(names, labels)
     shares = {"names of the list, held out": confusion(kinds, labels, guesses)}
@@ -51,17 +55,34 @@ def main(arguments: list[str] | None = None) -> None:
     for way, texts in ways.items():
         # Of names that it has learned, the classifier would know the label by heart.
         new = [(k, text) for k in kinds for text in texts[k] if text not in set(names)]
-        found = classifier.predict([text for _, text in new])
+        found = classifier.predict([text for _, text in new]) if new else []
         shares[way] = confusion(kinds, [kind for kind, _ in new], found)
         distinct = np.mean([len(set(texts[kind])) / count for kind in kinds])
         rows.append([way, percent(len(new) / count / len(kinds)), percent(distinct)])
     rows.insert(0, ["names of the list, held out", "", ""])
     for row, share in zip(rows, shares.values(), strict=True):
-        row.append(percent(np.nanmean(share.diagonal())))
+        known = share.diagonal()[~np.isnan(share.diagonal())]
+        row.append(percent(known.mean()) if len(known) else "")
     draw(kinds, shares, example.picture())
     header = [f"{count} names of each kind", "new", "different", "new ones recognised"]
     some = [[kind, ", ".join(new_of(ways["LSTM"][kind], names))] for kind in kinds]
     example.show(table(header, *rows), table(["kind", "written by the LSTM"], *some))
+
+
+def own_names(path: Path) -> tuple[list[str], list[str]]:
+    """The names of a table.
+
+    Raises:
+        CorpusError: a label has fewer names than cross-validation has parts.
+    """
+    names, labels = labelled(path)
+    label, count = Counter(labels).most_common()[-1]
+    if count < NUM_FOLDS:
+        raise CorpusError(
+            f"{path}: the label {label!r} has {count} of the {NUM_FOLDS} texts that each "
+            "needs at least. Add texts, or leave the label out."
+        )
+    return names, labels
 
 
 def made_names() -> tuple[list[str], list[str]]:
@@ -106,12 +127,16 @@ def new_of(written: list[str], names: list[str]) -> list[str]:
     return [text for text in dict.fromkeys(written) if text not in names][:NUM_SHOWN]
 
 
-def confusion(kinds: list[str], asked: list[str], found: np.ndarray) -> np.ndarray:
-    """Of the names of each kind (row), the share taken for each kind (column)."""
-    pairs = np.array(asked)[:, None], np.asarray(found)[:, None]
-    is_asked, is_found = (each == np.array(kinds) for each in pairs)
-    together = is_asked.T.astype(float) @ is_found
-    return together / is_asked.sum(axis=0)[:, None]
+def confusion(kinds: list[str], asked: Sequence[str], found: Sequence[str]) -> np.ndarray:
+    """Of the names of each kind (row), the share taken for each kind (column).
+
+    Not a number for a kind without names.
+    """
+    pairs = np.zeros((len(kinds), len(kinds)))
+    for pair in zip(asked, found, strict=True):
+        pairs[kinds.index(pair[0]), kinds.index(pair[1])] += 1
+    with np.errstate(invalid="ignore"):
+        return pairs / pairs.sum(axis=1, keepdims=True)
 
 
 def draw(kinds: list[str], shares: dict[str, np.ndarray], path: Path) -> None:

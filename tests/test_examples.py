@@ -237,6 +237,22 @@ def test_the_given_names_are_different_and_of_the_kinds_that_the_page_says(
     assert all(name == name.strip() and name for name in names)
 
 
+def test_a_label_with_too_few_names_to_judge_by_is_one_clear_line(
+    run: Run, tmp_path: Path
+) -> None:
+    table = "text,label\nAda,a\nAnn,a\nAmy,a\nBo,b\nBen,b\n"
+    message = "the label 'b' has 2 of the 3 texts that each needs"
+    assert_refused(run, "names", tmp_path / "own.csv", table, message)
+
+
+def test_a_table_of_what_names_were_taken_for_is_by_kind(run: Run) -> None:
+    shares = importlib.import_module("names").confusion(
+        ["a", "b", "c"], ["a", "a", "b", "b"], ["a", "b", "b", "b"]
+    )
+    assert shares[:2].tolist() == [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0]]
+    assert np.isnan(shares[2]).all()
+
+
 @pytest.mark.slow
 def test_molecules_are_written_and_checked(run: Run) -> None:
     pytest.importorskip("rdkit", reason="RDKit is not installed")
