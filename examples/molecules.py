@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows[-1][-1] = ""
     draw({way: ways[way] for way in list(ways)[:2]}, known, example.picture())
     new = [smiles for smiles in ways["LSTM"] if canonical(smiles) not in {None, *known}]
-    header = [f"{count} texts", "valid", "different", "new"]
+    header = [f"{count:,} texts", "valid", "different", "new"]
     example.show(table(header, *rows), "```text\n" + "\n".join(new[:6]) + "\n```")
 
 
