@@ -23,9 +23,7 @@ def chinese(page: Path) -> Path:
 ENGLISH = [
     page
     for page in sorted(DOCS.rglob("*.md"))
-    if not page.name.endswith(".zh.md")
-    and page.stem not in REFERENCE
-    and (page.parent.name != "examples" or chinese(page).exists())
+    if not page.name.endswith(".zh.md") and page.stem not in REFERENCE
 ]
 every_english_page = pytest.mark.parametrize("page", ENGLISH, ids=name_of)
 
