@@ -69,7 +69,13 @@ NUMBERS = {
     "learning_rate": 0.02,
     "dropout": 0.0,
 }
-TALKS = {"epochs": 4, "attention": 96}
+TALKS = {
+    "epochs": 4,
+    "attention": 96,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "dropout": 0.1,
+}
 NUM_TUNED = 500
 """Held-out numbers on which these options were chosen; they are not asked for."""
 
