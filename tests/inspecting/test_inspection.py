@@ -154,6 +154,14 @@ def test_bytes_labels_ends_and_unknown_characters_keep_their_places() -> None:
     assert {"label sad", "label glad"} <= {each.feature for each in found.reading.rankings}
 
 
+def test_prompts_are_shown_but_not_counted() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True, separator=True)
+    found = inspect(any_model(tokenizer), as_text("ab\ufdd0ba", "a\ufdd0b"))
+    assert found.reading.characters.text == "ab\ufdd0ba\na\ufdd0b\n"
+    assert found.reading.num_predicted == 5
+    assert found.to_dict()["text"]["num_unknown"] == 0
+
+
 def test_a_text_that_is_unknown_or_short_or_of_one_character() -> None:
     with pytest.raises(CorpusError, match="nothing to inspect"):
         inspect(planted(), as_text("???"))

@@ -59,7 +59,7 @@ def curves(rows: Sequence[Mapping[str, float]]) -> str:
         )
         bits.set(xlabel="epoch", ylabel="bits per character")
         bits.legend()
-        rate.plot(epochs, [row["learning_rate"] for row in rows], color=SERIES[2])
+        rate.plot(epochs, [row["learning_rate"] for row in rows], ".-", color=SERIES[2])
         rate.set(xlabel="epoch", ylabel="learning rate", ylim=(0, None))
 
     return picture(draw, columns=2, ratios=(2, 1))

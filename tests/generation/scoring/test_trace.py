@@ -112,6 +112,15 @@ def test_labels_and_ends_have_rows_and_unknown_characters_have_none() -> None:
     )
 
 
+def test_prompts_are_read_and_traced_but_cost_nothing() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True, separator=True)
+    model = random_model(tokenizer, num_layers=1)
+    found = model.trace("ab\ufdd0ba")
+    assert found.characters == ["a", "b", "\ufdd0", "b", "a", "\n"]
+    assert (found.bits > 0).tolist() == [False] * 3 + [True] * 3
+    assert found.bits.sum() / 3 == pytest.approx(model.score("ab\ufdd0ba").bits_per_char)
+
+
 def test_a_trace_of_nothing_and_of_a_mixture_is_refused() -> None:
     model = random_model(ABC)
     with pytest.raises(CorpusError, match="nothing to trace"):
