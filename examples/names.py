@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     for row, share in zip(rows, shares.values(), strict=True):
         known = share.diagonal()[~np.isnan(share.diagonal())]
         row.append(percent(known.mean()) if len(known) else "")
-    draw(kinds, shares, example.picture())
+    draw(kinds, {way: shares[way] for way in ways}, example.picture())
     header = [f"{count} names of each kind", "new", "different", "new ones recognised"]
     some = [[kind, ", ".join(new_of(ways["LSTM"][kind], names))] for kind in kinds]
     example.show(table(header, *rows), table(["kind", "written by the LSTM"], *some))
@@ -141,7 +141,8 @@ def confusion(kinds: list[str], asked: Sequence[str], found: Sequence[str]) -> n
 
 def draw(kinds: list[str], shares: dict[str, np.ndarray], path: Path) -> None:
     """For each way, what the names of a kind were taken for."""
-    figure, places = plt.subplots(1, len(shares), sharey=True, figsize=(9, 3.4))
+    size = {"figsize": (7, 4.2), "layout": "constrained"}
+    figure, places = plt.subplots(1, len(shares), sharey=True, **size)
     for axes, (way, share) in zip(places, shares.items(), strict=True):
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(share.shape):
@@ -154,7 +155,6 @@ def draw(kinds: list[str], shares: dict[str, np.ndarray], path: Path) -> None:
         axes.set_title(way, fontsize=10)
     places[0].set_ylabel("kind")
     figure.supxlabel("taken for, in %", fontsize=10)
-    figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
