@@ -118,7 +118,7 @@ def test_a_newer_checkpoint_error_names_the_upgrade_command(saved: Path) -> None
         "1. Upgrade it: pip install --upgrade keras-textgen"
     )
     save_checkpoint(saved, make())
-    message = change_json(saved / TOKENIZER, lambda data: data.update(format_version=3))
+    message = change_json(saved / TOKENIZER, lambda data: data.update(format_version=4))
     assert message.startswith(f"{saved / TOKENIZER}: ")
     assert message.endswith("Upgrade it: pip install --upgrade keras-textgen")
 

@@ -135,6 +135,7 @@ def test_the_description_is_json_and_whole() -> None:
         "vocab_size": 3,
         "normalize": "nfc",
         "labels": [],
+        "completes": False,
     }
     assert {name: read_back[name] for name in FACTS} == FACTS
     assert read_back["path"] == str(Path("checkpoints/x/best"))
