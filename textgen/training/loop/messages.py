@@ -9,7 +9,8 @@ from textgen.config.train import TrainConfig
 from textgen.training.backend.devices import is_on_cpu
 from textgen.training.backend.keras import MAX_STEPS
 from textgen.training.loop.progress import Budget, Progress
-from textgen.training.task.pace import minutes_to_read
+from textgen.training.task.expectation import expected_bits, is_usual
+from textgen.training.task.pace import chars_to_read, minutes_to_read
 from textgen.training.task.task import Task
 from textgen.wording import clock_time, count_of
 
@@ -24,6 +25,7 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
         dtype: of the factors of matrix products in the recurrent layers.
     """
     pace = _pace(task, progress, framework)
+    expected = _expected(task, progress, framework)
     wanted = task.train.compute_dtype
     if dtype != wanted:
         framework += f", {dtype}: no kernel for {wanted} here"
@@ -37,7 +39,8 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
     return (
         f"{verb} {task.model.num_parameters:,} parameters on "
         f"{num_train:,} characters, validating on {validation} "
-        f"({framework}), for {_limits(task.train)} at most{pace}. Ctrl-C saves and stops."
+        f"({framework}), for {_limits(task.train)} at most{pace}.{expected} Ctrl-C saves "
+        "and stops."
     )
 
 
@@ -78,6 +81,15 @@ def _pace(task: Task, progress: Progress, backend: str) -> str:
     else:
         minutes = minutes_to_read(epochs * task.num_chars[0], task.model, backend)
     return f", about {count_of(max(1, round(minutes)), 'minute')}"
+
+
+def _expected(task: Task, progress: Progress, backend: str) -> str:
+    """The score to expect of a new run; empty where it cannot be foreseen."""
+    is_known = is_on_cpu() or task.train.max_minutes is None
+    if progress.step or not is_known or not is_usual(task):
+        return ""
+    num_chars = chars_to_read(task.num_chars[0], task.model, task.train, backend)
+    return f" Expect about {expected_bits(task, num_chars):.1f} bits per character."
 
 
 def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:

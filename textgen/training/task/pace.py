@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from textgen.config.fields import pick
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import SIZES
+from textgen.config.train import TrainConfig
 from textgen.training.backend.choice import AUTO, expected_backend
 from textgen.training.backend.speed import FIRST_STEP, chars_per_second
 
@@ -34,10 +36,33 @@ def readable_chars(
     for name, options in SIZES.items():
         usual = {key: value for key, value in options.items() if key not in given}
         sized = replace(model, **pick(ModelConfig, usual))
-        framework = expected_backend(backend, sized)
-        seconds = max(0.0, 60 * minutes - FIRST_STEP[framework])
-        found[name] = TRAINING * seconds * chars_per_second(sized, framework)
+        found[name] = chars_in(minutes, sized, expected_backend(backend, sized))
     return found
+
+
+def chars_in(minutes: float, model: ModelConfig, backend: str) -> float:
+    """How many characters a run reads on a CPU in some minutes, every pass counted.
+
+    >>> model = ModelConfig(65)
+    >>> 0.99 < chars_in(minutes_to_read(1e6, model, "torch"), model, "torch") / 1e6 < 1.01
+    True
+    """
+    seconds = max(0.0, 60 * minutes - FIRST_STEP[backend])
+    return TRAINING * seconds * chars_per_second(model, backend)
+
+
+def chars_to_read(
+    num_chars: int, model: ModelConfig, train: TrainConfig, backend: str
+) -> float:
+    """How many characters a run reads on a CPU until its limits, every pass counted.
+
+    >>> chars_to_read(1000, ModelConfig(65), TrainConfig(epochs=3), "torch")
+    3000.0
+    """
+    chars = math.inf if train.epochs is None else float(train.epochs * num_chars)
+    if train.max_minutes is None:
+        return chars
+    return min(chars, chars_in(train.max_minutes, model, backend))
 
 
 def minutes_to_read(num_chars: float, model: ModelConfig, backend: str) -> float:

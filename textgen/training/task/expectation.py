@@ -1,0 +1,76 @@
+"""What score a run can be expected to reach, foreseen before it trains.
+
+Counts of n-grams tell in a second how predictable a text is. How far below them a network
+gets depends on how much it reads, and how much of that is new.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from textgen.config.sizes import SIZES
+from textgen.ngrams.counting import count_ngrams
+from textgen.ngrams.model import NgramModel
+from textgen.ngrams.tables import NOTHING, contexts_of
+from textgen.training.task.task import Task
+
+ORDER = 5
+MOST_COUNTED = 1 << 18
+MOST_SCORED = 1 << 15
+
+COEFFICIENTS = (0.132, -0.083, -0.188, 0.02, -0.031, -0.273)
+"""Of `features`; fitted by benchmarks/expectation.py."""
+
+LEAST_READ, MOST_READ = 2e5, 4e6
+LEAST_TEXT, MOST_TEXT = 1.5e4, 1e6
+"""Characters beyond which nothing was measured."""
+
+
+def expected_bits(task: Task, num_chars: float) -> float:
+    """Bits per character of the held-out text that the usual options reach.
+
+    Mostly within 5 % for English text, where the network is of the size that is chosen for
+    the text and the time; measured by benchmarks/expectation.py.
+
+    Args:
+        num_chars: characters that the network reads, every pass counted.
+    """
+    bits = ngram_bits(task)
+    ratio = np.dot(COEFFICIENTS, features(bits, task.num_chars[0], num_chars))
+    return float(bits * 2.0**ratio)
+
+
+def is_usual(task: Task) -> bool:
+    """Whether `expected_bits` knows tasks of this kind: plain text, and a usual network."""
+    model, tokenizer = task.model, task.tokenizer
+    marked = tokenizer.label_ids or tokenizer.separator_id is not None
+    sizes = {(size["num_layers"], size["units"]) for size in SIZES.values()}
+    is_drawn = (model.num_layers, model.units) not in sizes or model.cell != "lstm"
+    return not marked and not is_drawn and task.base is None
+
+
+def features(bits: float, text_chars: int, chars_read: float) -> list[float]:
+    """What the logarithm of the ratio of both scores is linear in.
+
+    Args:
+        bits: per character, under the n-grams.
+        text_chars: the length of the training text.
+    """
+    read = math.log2(min(max(chars_read, LEAST_READ), MOST_READ) / 1e6)
+    length = math.log2(min(max(text_chars, LEAST_TEXT), MOST_TEXT) / 1e6)
+    # No character at all may be as likely as can be.
+    known = math.log2(max(bits, 0.1))
+    return [1.0, read, length, read * length, length**2, known]
+
+
+def ngram_bits(task: Task) -> float:
+    """Bits per character of the held-out text under n-grams of the training text."""
+    boundary, size = task.tokenizer.eod_id, task.model.vocab_size
+    ids = task.windows.ids[:MOST_COUNTED]
+    ngrams = NgramModel(count_ngrams(ids, size, ORDER, boundary=boundary))
+    held_out = np.asarray(task.val_ids[: MOST_SCORED + 1])
+    contexts = contexts_of(held_out[:-1], [NOTHING] * (ORDER - 1), boundary)
+    probs = ngrams.probs_of(contexts, held_out[1:])
+    return float(-np.log2(probs).mean()) * task.ids_per_char[1]
