@@ -18,7 +18,7 @@ from textgen.generation.generator import Generator
 from textgen.generation.scoring.score import surprises
 from textgen.inspecting.context import bits_by_context, influence
 from textgen.inspecting.features import FEATURES, features_of
-from textgen.inspecting.inspection import Inspection, inspect
+from textgen.inspecting.inspection import CONTEXT_CHARS, Inspection, inspect
 from textgen.inspecting.surprise import KINDS
 from textgen.model.cells import CELLS
 from textgen.text.tokenizers.byte import ByteTokenizer
@@ -160,6 +160,21 @@ def test_prompts_are_shown_but_not_counted() -> None:
     assert found.reading.characters.text == "ab\ufdd0ba\na\ufdd0b\n"
     assert found.reading.num_predicted == 5
     assert found.to_dict()["text"]["num_unknown"] == 0
+
+
+def test_a_cut_document_has_no_end_and_keeps_one_character_after_its_prompt() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True)
+    found = inspect(any_model(tokenizer), as_text("abba").first(2))
+    assert found.reading.characters.text == "ab"
+    tokenizer = CharTokenizer("ab", end_of_document=True, separator=True)
+    cut = as_text("abab\ufdd0ba", "a\ufdd0b").first(2)
+    assert inspect(any_model(tokenizer), cut).reading.characters.text == "abab\ufdd0b"
+
+
+def test_a_text_may_begin_with_much_that_is_unknown() -> None:
+    found = inspect(planted(), as_text("?" * CONTEXT_CHARS + TEXT[:50]))
+    assert found.context == {}
+    assert found.reading.num_predicted == 50
 
 
 def test_a_text_that_is_unknown_or_short_or_of_one_character() -> None:

@@ -18,7 +18,7 @@ from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoi
 from textgen.checkpoint.previews import Preview, add_preview
 from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
-from textgen.inspecting.inspection import Inspection, inspect
+from textgen.inspecting.inspection import CONTEXT_CHARS, Inspection, inspect
 from textgen.model.cells import CELLS
 from textgen.reporting.facts import read_history
 from textgen.reporting.report import SECTIONS, report_html
@@ -289,3 +289,8 @@ def test_a_browser_obeys_nothing_in_a_hostile_text(browser: Any, tmp_path: Path)
     assert browser.title == "run: a look inside"
     assert len(browser.find_elements("css selector", "#text span")) == len(HOSTILE * 3)
     assert browser.get_log("browser") == []
+
+
+def test_a_page_has_no_curve_of_context_where_too_much_is_unknown() -> None:
+    found = inspect(planted(), as_text("?" * CONTEXT_CHARS + "a1" * 30))
+    assert "state is reset" not in report_html(found, Path("model"))

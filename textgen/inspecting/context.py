@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from textgen.errors import CorpusError
 from textgen.generation.sampling.filters import log_softmax
 from textgen.generation.scoring.protocols import Model
 from textgen.generation.scoring.score import score
@@ -29,14 +30,17 @@ def bits_by_context(
     """Bits per character when the state is reset every so many characters.
 
     As `textgen score --window`: each window starts after the one character before it.
-    Windows longer than the text are left out.
+    Windows longer than the text are left out; all of them if no character is known.
     """
     num_chars = sum(len(piece.text) for piece in pieces)
     lengths = [length for length in CONTEXTS if length <= num_chars]
-    return {
-        length: score(network, tokenizer, pieces, window=length).bits_per_char
-        for length in lengths
-    }
+    try:
+        return {
+            length: score(network, tokenizer, pieces, window=length).bits_per_char
+            for length in lengths
+        }
+    except CorpusError:
+        return {}
 
 
 def influence(network: Model, ids: NDArray[np.int64], seed: int = 0) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from textgen.text.reading.documents import Piece, join_pieces
 from textgen.text.reading.reader import CorpusReader, corpus_sources
 from textgen.text.reading.records import holds_records
 from textgen.text.reading.sources import single_source
+from textgen.text.unicode.code_points import SEPARATOR
 
 HELD_OUT_CHARS = 20_000
 """Characters of held-out text that are read."""
@@ -52,11 +53,13 @@ class Text:
     def first(self, num_chars: int) -> Text:
         """The documents that fit; of the first one at least what fits.
 
+        A document that is cut has no end. A prompt is never cut, and counts.
+
         >>> pieces = tuple(Piece(text, ends=True) for text in ("abc", "defg", "h"))
         >>> [piece.text for piece in Text("a test", pieces).first(5).pieces]
         ['abc']
-        >>> [piece.text for piece in Text("a test", pieces).first(2).pieces]
-        ['ab']
+        >>> Text("a test", pieces).first(2).pieces
+        (Piece(text='ab', ends=False, label=None),)
         """
         return replace(self, pieces=tuple(_first(self.pieces, num_chars)))
 
@@ -65,7 +68,10 @@ def _first(pieces: Iterable[Piece], num_chars: int) -> Iterator[Piece]:
     for number, piece in enumerate(pieces):
         if number and len(piece.text) > num_chars:
             return
-        yield piece._replace(text=piece.text[:num_chars])
+        # A prompt alone has nothing to predict: one character of its completion is kept.
+        kept = max(num_chars, piece.text.find(SEPARATOR) + 2)
+        is_whole = len(piece.text) <= kept
+        yield piece._replace(text=piece.text[:kept], ends=piece.ends and is_whole)
         num_chars -= len(piece.text)
 
 

@@ -180,7 +180,7 @@ def _pictures(found: Inspection, rows: Any) -> dict[str, str]:
     if uses:
         made["gates"] = pictures.use_of_gates(uses)
         made["half_life"] = pictures.half_life(found.half_lives)
-    made["context"] = pictures.context(found.context)
+    made["context"] = pictures.context(found.context) if found.context else ""
     made["influence"] = pictures.influence(found.influence) if len(found.influence) else ""
     names = [_label(found, int(number)) for number in found.map.ids]
     made["characters"] = pictures.characters(found.map.places, names, found.map.shares)

@@ -99,9 +99,10 @@ def _lines(found: Inspection) -> Iterator[str]:
     for layer, half in found.to_dict()["half_life"].items():
         values = ", ".join("for ever" if v is None else f"{v:.1f}" for v in half.values())
         yield f"layer {layer} half-life in characters, 10%, 50%, 90% of units: {values}"
-    yield ""
-    kept = ", ".join(f"{n:,}: {bits:.3f}" for n, bits in found.context.items())
-    yield f"bits per character, with the state reset every N characters: {kept}"
+    if found.context:
+        yield ""
+        kept = ", ".join(f"{n:,}: {bits:.3f}" for n, bits in found.context.items())
+        yield f"bits per character, with the state reset every N characters: {kept}"
     yield ""
     yield "taken for another most often: " + ", ".join(
         f"{a} for {b} ({count:,})" for a, b, count in found.confusions[:8]
