@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     names = bundled_corpus("boat_names.txt").read_text(encoding="utf-8").split("\n")
     boats = [name for name in names if name.isascii() and 4 <= len(name) <= 14]
     talks = conversations(rng, num_talks, boats[:NUM_KNOWN])
-    asked = conversations(rng, num_asked, boats[:NUM_KNOWN])
+    asked = unseen(conversations(rng, 3 * num_asked, boats[:NUM_KNOWN]), talks)[:num_asked]
     fresh = conversations(rng, num_asked, boats[NUM_KNOWN:])
     asked += [pair._replace(kind=pair.kind + NEW) for pair in fresh]
     translator, translated = compared(
@@ -141,6 +141,16 @@ def _prefix(number: int) -> str:
 def conversations(rng: np.random.Generator, count: int, boats: Sequence[str]) -> list[Pair]:
     """Talks about one or two of the boats, up to a question and with its answer."""
     return [conversation(rng, boats) for _ in range(count)]
+
+
+def unseen(asked: Sequence[Pair], known: Sequence[Pair]) -> list[Pair]:
+    """Those whose prompt is none of the known ones.
+
+    >>> unseen([Pair("", "1", "one"), Pair("", "2", "two")], [Pair("", "1", "one")])
+    [Pair(kind='', prompt='2', completion='two')]
+    """
+    prompts = {pair.prompt for pair in known}
+    return [pair for pair in asked if pair.prompt not in prompts]
 
 
 def conversation(rng: np.random.Generator, boats: Sequence[str]) -> Pair:

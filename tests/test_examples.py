@@ -126,6 +126,10 @@ def test_every_conversation_holds_its_own_answer(run: Run) -> None:
     dialogue = importlib.import_module("dialogue")
     boats = ["Ada", "Kit", "Wenna"]
     pairs = dialogue.conversations(np.random.default_rng(0), 200, boats)
+    known = pairs[:100]
+    left = dialogue.unseen(pairs, known)
+    assert 0 < len(left) <= 100
+    assert not {pair.prompt for pair in left} & {pair.prompt for pair in known}
     kinds = {dialogue.WHERE, dialogue.WHICH, dialogue.WHETHER}
     assert {pair.kind for pair in pairs} == kinds
     for pair in pairs:

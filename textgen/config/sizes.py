@@ -54,6 +54,10 @@ LITTLE_TEXT: dict[str, Any] = {
 """Options for less than `LITTLE_CHARS`, measured by benchmarks/little_text.py."""
 
 
+MUON_RATES = 0.006, 0.03
+"""The lowest and the highest rate that `muon_rate` returns."""
+
+
 def muon_rate(chars_read: float) -> float:
     """The peak learning rate of Muon for a run that reads so many characters.
 
@@ -63,7 +67,9 @@ def muon_rate(chars_read: float) -> float:
     >>> [muon_rate(chars) for chars in (1e4, 1e6, 4e6, 1e9)]
     [0.03, 0.02, 0.01, 0.006]
     """
-    return round(min(0.03, max(0.006, 0.02 * (1e6 / max(1.0, chars_read)) ** 0.5)), 3)
+    lowest, highest = MUON_RATES
+    best = 0.02 * (1e6 / max(1.0, chars_read)) ** 0.5
+    return round(min(highest, max(lowest, best)), 3)
 
 
 def check_size(size: str) -> None:

@@ -14,7 +14,7 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
-from textgen.config.sizes import FEW, FEW_PASSES, LITTLE_TEXT
+from textgen.config.sizes import FEW, FEW_PASSES, LITTLE_TEXT, MUON_RATES
 from textgen.errors import ConfigError
 
 # Enough for a reasonable first model; early stopping may end training sooner.
@@ -63,8 +63,8 @@ class TrainConfig:
     learning_rate: float = option(
         DEFAULT_RATE,
         "Peak learning rate.",
-        flag_default=f"{DEFAULT_RATE}; 0.03 to 0.006 for fewer than {FEW} passes; none for "
-        "lars",
+        flag_default=f"{DEFAULT_RATE}; {MUON_RATES[1]} to {MUON_RATES[0]} for fewer than "
+        f"{FEW} passes; none for lars",
     )
     beta_2: float = option(
         0.999,
