@@ -62,10 +62,11 @@ def test_what_is_expected_is_reached(
     assert float(shown[1]) == pytest.approx(reached, rel=0.1)
 
 
-def test_nothing_is_expected_of_networks_that_a_person_draws(
+def test_nothing_is_expected_of_documents_and_networks_that_a_person_draws(
     book: Path, tmp_path: Path
 ) -> None:
     task = task_of(book, tmp_path)
     assert is_usual(task)
     assert not is_usual(replace(task, model=replace(task.model, units=99)))
     assert not is_usual(replace(task, model=replace(task.model, cell="gru")))
+    assert not is_usual(task_of(book, tmp_path, documents="lines"))

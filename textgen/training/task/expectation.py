@@ -43,12 +43,12 @@ def expected_bits(task: Task, num_chars: float) -> float:
 
 
 def is_usual(task: Task) -> bool:
-    """Whether `expected_bits` knows tasks of this kind: plain text, and a usual network."""
-    model, tokenizer = task.model, task.tokenizer
-    marked = tokenizer.label_ids or tokenizer.separator_id is not None
+    """Whether `expected_bits` knows tasks of this kind: one text, and a usual network."""
+    model = task.model
     sizes = {(size["num_layers"], size["units"]) for size in SIZES.values()}
     is_drawn = (model.num_layers, model.units) not in sizes or model.cell != "lstm"
-    return not marked and not is_drawn and task.base is None
+    is_one_text = task.text.documents == "whole"
+    return is_one_text and not is_drawn and task.base is None
 
 
 def features(bits: float, text_chars: int, chars_read: float) -> list[float]:
