@@ -19,10 +19,13 @@ from textgen.checkpoint.previews import Preview, add_preview
 from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
 from textgen.inspecting.inspection import CONTEXT_CHARS, Inspection, inspect
+from textgen.inspecting.texts import Text, default_text
 from textgen.model.cells import CELLS
 from textgen.reporting.facts import read_history
 from textgen.reporting.report import SECTIONS, report_html
+from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.byte import ByteTokenizer
+from textgen.text.tokenizers.char import CharTokenizer
 
 HISTORY = (
     "step,epoch,train_bits_per_char,val_bits_per_char,learning_rate,seconds\r\n"
@@ -111,7 +114,8 @@ def test_the_page_has_every_section_and_asks_no_host(page: str) -> None:
             target = attributes.get(name) or "#"
             assert target.startswith("#") or target == "", (tag, target)
     assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest", page)
-    assert "default-src 'none'" in page
+    for directive in ("default-src", "base-uri", "form-action"):
+        assert f"{directive} 'none'" in page
 
 
 def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
@@ -195,6 +199,33 @@ def test_a_model_alone_has_a_page(tmp_path: Path) -> None:
     page = report_html(inspect(byte_model(num_layers=1), as_text("a")), tmp_path)
     assert "the history of the run is not beside this checkpoint" in page
     assert "cannot be told" in page
+
+
+def test_a_page_names_no_folder_of_its_machine(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "best"
+    facts = {"text": {"sources": ["book.txt"], "num_files": 1}}
+    alone = byte_model(num_layers=1)
+    saved = Checkpoint(alone.model, alone.tokenizer, alone.weights, facts)
+    # Without its text, with a changed one, and with one that cannot be read.
+    for book in (None, b"a" * 100, b"\xff" * 100):
+        if book is not None:
+            (tmp_path / "book.txt").write_bytes(book)
+        page = report_html(inspect(saved, default_text(path, saved).first(50)), path)
+        assert page.count("book.txt" if book != b"a" * 100 else "changed since") == 2
+        assert str(tmp_path) not in page
+
+
+def test_names_cannot_turn_the_direction_of_a_page(tmp_path: Path) -> None:
+    labels = ("x\u202ey", "z")
+    tokenizer = CharTokenizer("ab", end_of_document=True, labels=labels)
+    size = tokenizer.vocab_size
+    config = ModelConfig(vocab_size=size, num_layers=1, units=6, embedding_dim=4)
+    weights = {k: np.ones(v, np.float32) for k, v in config.weight_shapes().items()}
+    pieces = tuple(Piece("ab" * 9, ends=True, label=name) for name in labels)
+    found = inspect(Checkpoint(config, tokenizer, weights), Text("a\u202eb", pieces))
+    page = report_html(found, tmp_path / "run\u202e")
+    assert "\u202e" not in page.split('<script type="application/json"')[0]
+    assert "x\ufffdy" in page
 
 
 def test_a_damaged_history_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

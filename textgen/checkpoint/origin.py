@@ -36,9 +36,26 @@ def trained_files(
     raise CorpusError(f"{path}: the text it was trained on cannot be found: {why}.{advice}")
 
 
+def shareable_reason(error: Exception, checkpoint: Path) -> str:
+    """Why the text of a checkpoint cannot be read, without the folders of this machine.
+
+    >>> error = CorpusError("/home/ada/runs/my_book/best: it lacks /home/ada/poems.txt")
+    >>> shareable_reason(error, Path("/home/ada/runs/my_book/best"))
+    'it lacks poems.txt'
+    """
+    reason = str(error).removeprefix(f"{checkpoint}: ")
+    for folder in filter(lambda folder: folder.name, _folders(checkpoint)):
+        reason = reason.replace(os.path.join(folder, ""), "")
+    return reason
+
+
 def _place_of(name: str, checkpoint: Path) -> str | None:
     """Where a file is: from here, or from a folder in which the run's training began."""
-    # Usually best/, the run, checkpoints/, and the folder that was worked in.
-    folders = [Path(), *Path(os.path.abspath(checkpoint)).parents[:3]]
+    folders = [Path(), *_folders(checkpoint)]
     found = (folder / name for folder in folders if os.path.isfile(folder / name))
     return next(map(str, found), None)
+
+
+def _folders(checkpoint: Path) -> Sequence[Path]:
+    """Usually the run, checkpoints/, and the folder that was worked in."""
+    return Path(os.path.abspath(checkpoint)).parents[:3]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.format import Checkpoint
-from textgen.checkpoint.origin import trained_files
+from textgen.checkpoint.origin import shareable_reason, trained_files
 from textgen.config.fields import from_dict, pick
 from textgen.config.text import TextConfig
 from textgen.disk.names import shareable_name
@@ -102,7 +102,7 @@ def default_text(path: Path, saved: Checkpoint, seed: int = 0) -> Text:
     try:
         return held_out_text(path, saved).first(HELD_OUT_CHARS)
     except TextgenError as error:
-        why = str(error)
+        why = shareable_reason(error, path)
     facts = saved.facts.get("text", {})
     generator = Generator(
         saved.model,

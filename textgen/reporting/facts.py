@@ -10,6 +10,7 @@ from typing import Any
 
 from textgen.checking.novelty import Novelty, novelty
 from textgen.checkpoint.format import Checkpoint
+from textgen.checkpoint.origin import shareable_reason
 from textgen.checkpoint.previews import Preview, read_previews
 from textgen.checkpoint.runs import COMPLETE, RunDirectory
 from textgen.errors import TextgenError
@@ -149,5 +150,5 @@ def written_by(path: Path, saved: Checkpoint, num_chars: int, seed: int) -> Writ
             return Written(text, None, "The model wrote nothing.")
         found = novelty(text, [("the corpus", each) for each in corpus.documents])
     except TextgenError as error:
-        return Written(text, None, str(error))
+        return Written(text, None, shareable_reason(error, path))
     return Written(text, found)

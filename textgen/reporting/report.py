@@ -191,7 +191,7 @@ def _label(found: Inspection, number: int) -> str:
     """The character itself where it can be seen, else its name."""
     symbol = found.symbol(number)
     if symbol[0] not in "'\"":
-        return symbol
+        return shown(symbol)
     # As Python writes it; what cannot be seen stays an escape.
     character = str(ast.literal_eval(symbol))
     seen = {" ": "␣", "\n": "↵"}.get(character, character)

@@ -17,6 +17,8 @@
   };
   const level = b => b === LEFT_OUT ? "x" : LEVELS.findIndex(top => b < top) === -1 ? 5 : LEVELS.findIndex(top => b < top);
 
+  const symbols = text.symbols.map(symbol => Array.from(symbol, shown).join(""));
+
   // A text of one span for each character, with a place that the keyboard moves.
   class Characters {
     constructor(element, onPlace, onEdge) {
@@ -71,7 +73,7 @@
   const surprise = new Characters(by("text"), n => {
     const at = page * text.pageChars + n, b = bits[at], c = Array.from(text.pages[page])[n];
     const likely = [];
-    for (let k = 0; k < text.numGuesses; k++) likely.push(`${text.symbols[guesses[at * text.numGuesses + k]]} ${Math.round(chances[at * text.numGuesses + k] / 2.55)}%`);
+    for (let k = 0; k < text.numGuesses; k++) likely.push(`${symbols[guesses[at * text.numGuesses + k]]} ${Math.round(chances[at * text.numGuesses + k] / 2.55)}%`);
     by("detail").textContent = b === LEFT_OUT ? `${name(c)}: not predicted; unknown to the model, or part of a prompt.`
       : `${name(c)}: ${(b / 16).toFixed(1)} bits. Likeliest here: ${likely.join(", ")}. Entropy ${(entropy[at] / 16).toFixed(1)} bits.`;
   }, direction => turn(page + direction, direction > 0 ? 0 : -1));
