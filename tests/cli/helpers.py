@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from textgen.__main__ import run
-from textgen.checkpoint.format import Checkpoint, save_checkpoint
+from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
@@ -28,6 +29,15 @@ def untrained(path: Path, tokenizer: CharTokenizer | ByteTokenizer) -> Path:
         for name, shape in config.weight_shapes().items()
     }
     save_checkpoint(path, Checkpoint(config, tokenizer, weights))
+    return path
+
+
+def untrained_on(
+    documents: str, path: Path, tokenizer: CharTokenizer | ByteTokenizer
+) -> Path:
+    """An untrained checkpoint that says how its text was cut into documents."""
+    saved = load_checkpoint(untrained(path, tokenizer))
+    save_checkpoint(path, replace(saved, facts={"text": {"documents": documents}}))
     return path
 
 

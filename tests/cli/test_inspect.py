@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.helpers import STORY, figures_of, untrained
+from tests.cli.helpers import STORY, figures_of, untrained, untrained_on
 from textgen.__main__ import run
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config.text import TextConfig
@@ -148,3 +148,34 @@ def test_a_report_without_its_packages_says_how_to_get_them(
     assert shown.out == ""
     assert "a report needs jinja2 and matplotlib" in shown.err
     assert "report]" in shown.err
+
+
+LETTERS = "".join(sorted(set(STORY)))
+
+
+def test_written_texts_keep_their_label_and_end_only_where_the_model_ended_them(
+    tmp_path: Path,
+) -> None:
+    tokenizer = CharTokenizer(LETTERS, end_of_document=True, labels=("glad", "sad"))
+    path = untrained(tmp_path / "model", tokenizer)
+    pieces = default_text(path, load_checkpoint(path)).pieces
+    assert {piece.label for piece in pieces} == {"sad", "glad"}
+    assert [piece.ends for piece in pieces[:-1]] == [True] * (len(pieces) - 1)
+    path = untrained(tmp_path / "whole", CharTokenizer(LETTERS))
+    (piece,) = default_text(path, load_checkpoint(path)).pieces
+    assert not piece.ends
+
+
+def test_a_model_of_completions_asks_for_records_and_completes_their_prompts(
+    tmp_path: Path, capsys: Output
+) -> None:
+    tokenizer = CharTokenizer(LETTERS, end_of_document=True, separator=True)
+    model = untrained_on("records", tmp_path / "model", tokenizer)
+    assert run(["inspect", str(model)]) == 1
+    shown = capsys.readouterr().err
+    assert "Name records with 'prompt' and 'completion' as TEXT" in shown
+    assert shown.count("\n") == 1
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("prompt,completion\nKit went,to sea\nKit,went\n")
+    assert run(["report", str(model), str(pairs), "-o", "-"]) == 0
+    assert "Give it a prompt" not in capsys.readouterr().out

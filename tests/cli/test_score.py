@@ -8,17 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import STORY, figures_of, untrained
+from tests.cli.helpers import STORY, figures_of, untrained, untrained_on
 from textgen.__main__ import run
-from textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
-from textgen.text.tokenizers.serialization import Tokenizer
 
 LETTERS = "".join(sorted(set(STORY)))
 FIGURES = {
@@ -34,13 +31,6 @@ FIGURES = {
 }
 
 Output = pytest.CaptureFixture[str]
-
-
-def untrained_on(documents: str, path: Path, tokenizer: Tokenizer) -> Path:
-    """An untrained checkpoint that says how its text was cut into documents."""
-    saved = load_checkpoint(untrained(path, tokenizer))
-    save_checkpoint(path, replace(saved, facts={"text": {"documents": documents}}))
-    return path
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from textgen.config.fields import from_dict, pick
 from textgen.config.text import TextConfig
 from textgen.disk.names import shareable_name
 from textgen.errors import CorpusError, TextgenError
+from textgen.generation.decoding.sample import Sample
 from textgen.generation.generator import Generator
 from textgen.text.encoded.scan import scan
 from textgen.text.encoded.splitting import split
@@ -28,6 +30,9 @@ HELD_OUT_CHARS = 20_000
 
 WRITTEN_CHARS = 4_000
 """Characters that a model writes if there is no other text."""
+
+MOST_TEXTS = 200
+"""Texts that a model of many documents writes at most."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +103,19 @@ def default_text(path: Path, saved: Checkpoint, seed: int = 0) -> Text:
     Args:
         path: of the checkpoint.
         seed: of the text that is written.
+
+    Raises:
+        CorpusError: a model of completions, which writes only after prompts.
     """
     try:
         return held_out_text(path, saved).first(HELD_OUT_CHARS)
     except TextgenError as error:
         why = shareable_reason(error, path)
+    if saved.tokenizer.separator:
+        raise CorpusError(
+            f"this model completes prompts, and its held-out records cannot be read: {why} "
+            "Name records with 'prompt' and 'completion' as TEXT."
+        )
     facts = saved.facts.get("text", {})
     generator = Generator(
         saved.model,
@@ -111,33 +124,37 @@ def default_text(path: Path, saved: Checkpoint, seed: int = 0) -> Text:
         str(facts.get("documents", "whole")),
         ngrams=saved.ngrams,
     )
-    written = written_text(generator, WRITTEN_CHARS, seed)
+    pieces = [
+        Piece(each.text, each.finish_reason == "document", each.label)
+        for each in written_text(generator, WRITTEN_CHARS, seed)
+    ]
     origin = f"written by the model, since its held-out text cannot be read: {why}"
-    return Text(origin, tuple(_labelled(written, saved)))
+    return Text(origin, tuple(pieces))
 
 
-def written_text(generator: Generator, num_chars: int, seed: int) -> list[str]:
-    """Texts that a model writes, of so many characters together; at most 200.
+def written_text(
+    generator: Generator, num_chars: int, seed: int, prompts: Sequence[str] = ()
+) -> list[Sample]:
+    """Texts that a model writes, of so many characters together; at most `MOST_TEXTS`.
 
-    A model of many documents ends each by itself.
+    A model of many documents ends each by itself; one of completions needs `prompts`.
     """
-    texts: list[str] = []
+    found: list[Sample] = []
     length = max(num_chars, 1)
-    if generator.tokenizer.eod_id is None:
-        return [generator.generate(length=length, seed=seed)]
-    for sample in generator.samples("", 200, length=length, seed=seed):
-        texts.append(sample.text)
+    most = 1 if generator.tokenizer.eod_id is None else MOST_TEXTS
+    given = list(islice(cycle(prompts or [""]), most))
+    for sample in generator.samples(given, length=length, seed=seed):
+        found.append(sample)
         length -= len(sample.text)
         if length <= 0:
             break
-    return texts
+    return found
 
 
-def _labelled(texts: Sequence[str], saved: Checkpoint) -> Iterator[Piece]:
-    labels = saved.tokenizer.labels
-    for text in texts:
-        # The label that was drawn is not in the text; any will do to look inside.
-        yield Piece(text, ends=True, label=labels[0] if labels else None)
+def prompts_of(text: Text) -> list[str]:
+    """The prompts of a text of records; empty if it has none."""
+    parts = (piece.text.partition(SEPARATOR) for piece in text.pieces)
+    return [prompt for prompt, separator, _ in parts if separator and prompt]
 
 
 def held_out_text(path: Path, saved: Checkpoint) -> Text:

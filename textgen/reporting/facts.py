@@ -135,15 +135,22 @@ class Written:
     why_not: str = ""
 
 
-def written_by(path: Path, saved: Checkpoint, num_chars: int, seed: int) -> Written:
-    """Let a model write, and look for its text in the corpus it was trained on."""
+def written_by(
+    path: Path, saved: Checkpoint, num_chars: int, seed: int, prompts: Sequence[str] = ()
+) -> Written:
+    """Let a model write, and look for its text in the corpus it was trained on.
+
+    Args:
+        prompts: what a model of completions completes.
+    """
     documents = str(saved.facts.get("text", {}).get("documents", "whole"))
     tables = saved.ngrams
     model, tokenizer = saved.model, saved.tokenizer
     generator = Generator(model, saved.weights, tokenizer, documents, ngrams=tables)
     text = ""
     try:
-        text = "\n".join(written_text(generator, num_chars, seed))
+        written = written_text(generator, num_chars, seed, prompts)
+        text = "\n".join(each.text for each in written)
         trained_config(saved)
         corpus = corpus_of(path, saved)
         if not text:

@@ -16,6 +16,7 @@ from textgen.errors import ConfigError
 from textgen.inspecting.by_hand import ByHand
 from textgen.inspecting.gates import KEEPS
 from textgen.inspecting.inspection import Inspection
+from textgen.inspecting.texts import prompts_of
 from textgen.inspecting.units import Ranking
 from textgen.model.cells import CELLS
 from textgen.reporting import pictures
@@ -90,7 +91,7 @@ def report_html(found: Inspection, path: Path, *, seed: int = 0) -> str:
         saved=saved,
         reading=found.reading,
         training=training,
-        written=written_by(path, saved, WRITTEN_CHARS, seed),
+        written=written_by(path, saved, WRITTEN_CHARS, seed, prompts_of(found.text)),
         pictures={k: Markup(v) for k, v in _pictures(found, training.rows).items()},
         sections=SECTIONS,
         levels=[f"under {LEVELS[0]}", *(f"from {bits}" for bits in LEVELS)],
