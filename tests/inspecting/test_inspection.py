@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -162,6 +161,30 @@ def test_prompts_are_shown_but_not_counted() -> None:
     assert found.to_dict()["text"]["num_unknown"] == 0
 
 
+def test_prompts_are_neither_guessed_nor_confused() -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True, separator=True)
+    found = inspect(any_model(tokenizer), as_text("ab\ufdd0ba", "a\ufdd0b"))
+    came = [symbol for symbol, _, count in found.confusions for _ in range(count)]
+    assert set(came) <= {"'a'", "'b'", tokenizer.symbol(tokenizer.eod_id)}
+    assert found.accuracy == pytest.approx(1 - len(came) / found.reading.num_predicted)
+
+
+def test_a_character_of_several_bytes_is_right_if_all_are() -> None:
+    found = inspect(any_model(ByteTokenizer()), as_text("né"))
+    guesses = found.reading.ids[:, np.newaxis] + np.array([[0], [0], [1]])
+    assert replace(found, reading=replace(found.reading, guesses=guesses)).accuracy == 0.5
+
+
+def test_what_becomes_the_unknown_token_is_counted_as_unknown() -> None:
+    found = inspect(any_model(CharTokenizer("ab", unknown=True)), as_text("a?b?"))
+    assert found.to_dict()["text"] | {"origin": ""} == {
+        "origin": "",
+        "held_out": None,
+        "num_chars": 4,
+        "num_unknown": 2,
+    }
+
+
 def test_a_cut_document_has_no_end_and_keeps_one_character_after_its_prompt() -> None:
     tokenizer = CharTokenizer("ab", end_of_document=True)
     found = inspect(any_model(tokenizer), as_text("abba").first(2))
@@ -206,4 +229,3 @@ def test_features_by_example(name: str, text: str, expected: str) -> None:
 
 def test_features_that_do_not_vary_are_left_out() -> None:
     assert "digit" not in features_of("abc")
-    assert all(a != b for a, b in pairwise(FEATURES))

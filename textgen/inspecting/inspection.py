@@ -71,14 +71,21 @@ class Inspection:
 
     @cached_property
     def confusions(self) -> list[tuple[str, str, int]]:
-        """The character that came, the likeliest one, and how often."""
-        found = confusions(self.reading.ids, self.reading.guesses[:, 0])
+        """The predicted symbol that came, the likeliest one, and how often."""
+        counted = self.predicted[self.reading.characters.owners]
+        guesses = self.reading.guesses[counted, 0]
+        found = confusions(self.reading.ids[counted], guesses)
         return [(self.symbol(a), self.symbol(b), count) for a, b, count in found]
 
     @cached_property
     def accuracy(self) -> float:
-        """The share of ids that were the likeliest."""
-        return float((self.reading.ids == self.reading.guesses[:, 0]).mean())
+        """The share of predicted characters whose every id was the likeliest."""
+        characters, wrong = (
+            self.reading.characters,
+            self.reading.ids != self.reading.guesses[:, 0],
+        )
+        num_wrong = np.bincount(characters.owners, wrong, minlength=len(characters.text))
+        return float((num_wrong == 0)[self.predicted].mean())
 
     @cached_property
     def half_lives(self) -> Mapping[int, NDArray[np.float64]]:
@@ -98,7 +105,7 @@ class Inspection:
                 "origin": self.text.origin,
                 "held_out": self.text.held_out,
                 "num_chars": reading.num_predicted,
-                "num_unknown": int(np.count_nonzero(reading.characters.widths == 0)),
+                "num_unknown": reading.characters.num_unknown,
             },
             "score": {"bits_per_char": reading.bits_per_char, "accuracy": self.accuracy},
             "surprise": {

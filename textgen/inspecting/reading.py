@@ -45,12 +45,14 @@ class Characters:
         widths: `(num_chars,)` ids of each; 0 for one that was left out.
         counts: `(num_chars,)` whether it was predicted; not what was left out, and not
             prompts.
+        num_unknown: characters that the model has never seen, left out or not.
         labels: the label at each character; empty for a model without labels.
     """
 
     text: str
     widths: NDArray[np.int64]
     counts: NDArray[np.bool_]
+    num_unknown: int
     labels: tuple[str, ...]
 
     @property
@@ -128,7 +130,8 @@ def characters_of(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> Characters:
             "any of its characters. Choose a text in the script it was trained on."
         )
     text = "".join(map(character_of, codes.tolist()))
-    return Characters(text, widths.astype(np.int64), counts, tuple(labels))
+    unknown = sum(int(np.count_nonzero(part.unknown)) for part in parts)
+    return Characters(text, widths.astype(np.int64), counts, unknown, tuple(labels))
 
 
 def read(
