@@ -80,7 +80,7 @@ docs: .venv/.installed-docs  ## build the documentation site in site/, with warn
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The minutes that they took go into their pages, so the machine should be idle.
-EXAMPLES := classify digits series dialogue music names molecules
+EXAMPLES := classify digits series recall dialogue music names molecules
 
 examples: .venv/.installed-examples  ## run the examples in full; rewrites their figures
 	@for name in $(EXAMPLES); do \

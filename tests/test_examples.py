@@ -111,6 +111,47 @@ def test_a_series_with_gaps_or_text_is_one_clear_line(
 
 
 @pytest.mark.slow
+@pytest.mark.one_backend
+def test_a_symbol_is_recalled_and_the_gradient_vanishes_first_in_a_plain_network(
+    run: Run,
+) -> None:
+    folder = run("recall")
+    shown = shown_in(folder, "recall")
+    assert list(shown)[2:] == ["rnn", "gru", "lstm", "lstm, forget bias 0"]
+    recalled = {name: float(shown[name][0].rstrip(" %")) for name in ("rnn", "lstm")}
+    assert recalled["lstm"] > 90 > recalled["rnn"]
+    before = {name: float(row[1]) for name, row in list(shown.items())[2:]}
+    after = {name: float(row[2]) for name, row in list(shown.items())[2:]}
+    assert before["lstm"] > 2 * before["rnn"]
+    assert before["lstm"] > 3 * before["lstm, forget bias 0"]
+    assert after["gru"] > 3 * before["gru"]
+    assert is_picture(folder / "recall.png")
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(
+    ("name", "recurrent", "kept"),
+    [
+        ("rnn", 0.5, 0.5),
+        ("rnn", 1.0, 1.0),
+        ("lstm", 0.0, 1 / (1 + np.exp(-1))),
+        ("lstm, forget bias 0", 0.0, 0.5),
+    ],
+)
+def test_a_cell_that_hears_nothing_keeps_a_fixed_share_of_the_gradient(
+    run: Run, name: str, recurrent: float, kept: float
+) -> None:
+    recall = importlib.import_module("recall")
+    network = recall.built(*recall.ROWS[name])
+    cell = network.get_layer("layer_0").cell
+    cell.kernel.assign(np.zeros(cell.kernel.shape))
+    cell.recurrent_kernel.assign(recurrent * np.eye(*cell.recurrent_kernel.shape))
+    for distance in (1, 10, 30):
+        found = recall.gradient(network, distance)
+        assert found == pytest.approx(kept**distance, rel=1e-4)
+
+
+@pytest.mark.slow
 def test_pairs_are_translated_and_answered(run: Run) -> None:
     folder = run("dialogue")
     shown = shown_in(folder, "dialogue")
