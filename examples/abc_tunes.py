@@ -11,10 +11,16 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
-from music21 import abcFormat, stream
 
 import textgen
 from textgen.errors import CorpusError
+
+try:
+    from music21 import abcFormat, stream
+except ImportError as error:
+    raise SystemExit(
+        "Error: this needs music21. Install it: pip install music21"
+    ) from error
 
 NOTE = r"[_^=]?[A-Ga-g][,']?"
 PIECES = {
@@ -26,8 +32,8 @@ PIECES = {
 """Notes and triplets by how many unit notes they last."""
 HEADER = {
     "X:1": r"X:\s*\d+",
-    "M:6/8": r"M:\s*(C\|?|\d+/\d+)",
-    "L:1/8": r"L:\s*\d+/\d+",
+    "M:6/8": r"M:\s*(C\|?|[1-9]\d*/[1-9]\d*)",
+    "L:1/8": r"L:\s*[1-9]\d*/[1-9]\d*",
     "K:G": r"K:\s*[A-G].*",
 }
 """The lines that a tune needs, each by an example."""
@@ -48,7 +54,7 @@ class Played:
 
     @property
     def is_right(self) -> bool:
-        """Whether it has at least four bars, and all are right."""
+        """Whether it has at least a line of four bars, and all are right."""
         return len(self.bars) >= 4 and bool(self.bars[:, 1].all())
 
 

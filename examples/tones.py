@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 RATE = 11_025
-"""Samples per second: half that of a small radio, and a third of a megabyte a tune."""
+"""Samples per second: a quarter of a CD's, and a third of a megabyte a tune."""
 OVERTONES = (1.0, 0.5, 0.3, 0.15, 0.08)
 """Amplitudes of a tone's harmonics."""
 FADING = 0.35

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -254,6 +255,8 @@ def test_a_bar_is_right_if_it_is_full_and_a_tune_if_it_can_be_read(
             "X:1\nM:C\nL:1/8\nK:G\nGABc d4|\n\nX:2\nM:C\nL:1/8\nK:G\nOnce upon a time.\n",
             r"tune 2 \('X:2'\) is no ABC: it has no bar line",
         ),
+        ("X:1\nM:4/0\nL:1/8\nK:G\nGAB d2B|\n", "no line such as M:6/8"),
+        ("X:1\nM:6/8\nL:1/0\nK:G\nGAB d2B|\n", "no line such as L:1/8"),
         ("", "is empty"),
     ],
 )
@@ -262,6 +265,19 @@ def test_a_tune_that_is_no_abc_is_one_clear_line(
 ) -> None:
     pytest.importorskip("music21", reason="the extra `examples` is not installed")
     assert_refused(run, "music", tmp_path / "own.abc", tunes, message)
+
+
+@pytest.mark.parametrize(
+    ("example", "package"), [("music", "music21"), ("molecules", "rdkit")]
+)
+def test_a_missing_package_is_one_line_that_says_how_to_get_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, example: str, package: str
+) -> None:
+    for name in (example, "abc_tunes"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SystemExit, match=f"Error: this needs .*: pip install {package}"):
+        run(example)
 
 
 @pytest.mark.slow
