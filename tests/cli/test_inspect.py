@@ -118,6 +118,7 @@ def test_mistakes_are_one_line(model: Path, story: Path, capsys: Output) -> None
         ([model, story, "--overwrite"], "--overwrite needs --output"),
         ([model, story, "-o", "-"], "needs a file"),
         ([model, story, "--encoding", "no such"], "encoding"),
+        ([model, story, "--seed", "-1"], "--seed"),
     ):
         assert run(["inspect", *map(str, arguments)]) in (1, 2)
         shown = capsys.readouterr()

@@ -46,19 +46,17 @@ def cli() -> None:
 
 
 for command in (
-    *(
-        train,
-        tune,
-        sample,
-        score,
-        novelty,
-        inspect,
-        report,
-        info,
-        runs,
-        corpus,
-        cache,
-        demo,
-    ),
+    train,
+    tune,
+    sample,
+    score,
+    novelty,
+    inspect,
+    report,
+    info,
+    runs,
+    corpus,
+    cache,
+    demo,
 ):
     cli.add_command(command)

@@ -44,7 +44,13 @@ OPTIONS = (
         metavar="NAME",
         help="Encoding of TEXT.  [default: utf-8]",
     ),
-    click.option("--seed", default=0, metavar="N", help="Of the controls.  [default: 0]"),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="Of the controls.  [default: 0]",
+    ),
     memory_option,
 )
 
