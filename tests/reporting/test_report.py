@@ -178,7 +178,7 @@ def test_a_planted_unit_is_on_the_page(page: str) -> None:
     row = re.search(r'<tr[^>]*><th scope="row">position in line</th>.*?</tr>', page)
     assert row is not None
     assert f">layer 0 c{COUNTS}</a>" in row[0].split("</a>")[0] + "</a>"
-    assert "no insight" not in row[0]
+    assert "not above chance" not in row[0]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -215,6 +215,14 @@ def test_a_page_names_no_folder_of_its_machine(tmp_path: Path) -> None:
         assert str(tmp_path) not in page
 
 
+def test_with_bytes_the_text_before_a_unit_repeats_no_character(tmp_path: Path) -> None:
+    text = "né ßü\n" * 9
+    page = report_html(inspect(byte_model(num_layers=1), as_text(text)), tmp_path)
+    before = re.search(r"after <bdi><q>(.+?)</q>", page)
+    assert before is not None
+    assert before[1].replace("↵", "\n") in text
+
+
 def test_names_cannot_turn_the_direction_of_a_page(tmp_path: Path) -> None:
     labels = ("x\u202ey", "z")
     tokenizer = CharTokenizer("ab", end_of_document=True, labels=labels)
@@ -232,6 +240,10 @@ def test_a_damaged_history_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     assert read_history(path) == []
     path.write_text(HISTORY)
+    assert [row["step"] for row in read_history(path)] == [10, 20]
+    path.write_text(HISTORY + "30,nan,2,2,1,15\n30,3,2,2,1,inf\n30,3,2,2,1,15\n")
+    assert [row["seconds"] for row in read_history(path)] == [5, 10, 15]
+    path.write_text(HISTORY + "9" * 200_000 + ",1,1,1,1,1\n")
     assert [row["step"] for row in read_history(path)] == [10, 20]
     path.write_bytes(b"\xff\x00,\n1\n")
     assert read_history(path) == []
@@ -312,6 +324,18 @@ def test_both_themes_and_narrow_windows(browser: Any, page: str, tmp_path: Path)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert width <= 400
     assert browser.get_log("browser") == []
+
+
+def test_more_bits_than_the_page_holds_are_at_least_so_many(
+    browser: Any, tmp_path: Path
+) -> None:
+    saved = byte_model(num_layers=1)
+    saved.weights["output.bias"][ord("b")] = -100
+    found = inspect(saved, as_text("aab"))
+    assert found.reading.bits[2] > 100
+    shown_in(browser, report_html(found, tmp_path / "run"), tmp_path / "report.html")
+    browser.find_element("css selector", "[data-place='2']").click()
+    assert "b: at least 15.9 bits" in detail(browser)
 
 
 def test_a_browser_obeys_nothing_in_a_hostile_text(browser: Any, tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ NUM_SHOWN = 3
 UNIT_VALUES, GATE_VALUES, LEAST_CHARS = 1_500_000, 600_000, 120
 """Values of all units and gates in the page; and characters, however many units."""
 
+LEVELS = (1, 2, 4, 6, 8)
+"""Bits at which the colour changes."""
+
 LEFT_OUT = 255
 """In place of the bits of a character that the model does not know."""
 
@@ -38,7 +41,7 @@ def packed(values: NDArray[Any], dtype: str) -> str:
 def text_data(found: Inspection) -> dict[str, Any]:
     """The text in pages, and for each character its bits and what was expected.
 
-    Bits and entropy are in sixteenths, chances in 255ths.
+    Bits and entropy are in sixteenths, chances in 255ths. Bits of 254 stand for more, too.
     """
     reading = found.reading
     text, known = reading.characters.text, found.predicted
@@ -55,6 +58,9 @@ def text_data(found: Inspection) -> dict[str, Any]:
         "pageChars": PAGE_CHARS,
         "numGuesses": guesses.shape[1],
         "bits": packed(bits, "u1"),
+        "levels": [bits * 16 for bits in LEVELS],
+        "mostBits": LEFT_OUT - 1,
+        "leftOut": LEFT_OUT,
         "guesses": packed(numbers, "<u2" if small else "<u4"),
         "guessBytes": 2 if small else 4,
         "chances": packed(np.rint(chances * 255), "u1"),
@@ -109,11 +115,9 @@ def _passage(
 def _last_rows(found: Inspection) -> NDArray[np.int64]:
     """The row of the passage after each character, as far as the passage goes."""
     # Rows of labels are in the passage, but not among the characters.
-    passage, codes = found.reading.passage, found.reading.passage.codes
-    rows = np.flatnonzero(~are_labels(codes))
+    rows = np.flatnonzero(~are_labels(found.reading.passage.codes))
     ends = np.cumsum(found.reading.characters.widths) - 1
     # A character that was left out has the states of the one before it.
     ends = np.maximum(ends[ends < len(rows)], 0)
-    assert len(passage.ids) >= len(rows)
     found_rows: NDArray[np.int64] = rows[ends]
     return found_rows

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from textgen.checkpoint.previews import Preview, read_previews
 from textgen.checkpoint.runs import COMPLETE, RunDirectory
 from textgen.errors import TextgenError
 from textgen.generation.generator import Generator
-from textgen.inspecting.texts import corpus_of, trained_config, written_text
+from textgen.inspecting.texts import corpus_of, written_text
 from textgen.wording import clock_time, count_of
 
 COLUMNS = (
@@ -26,6 +28,9 @@ MAX_PREVIEWS = 8
 """Previews that are shown: the first, the last, and some between."""
 
 MAX_HISTORY_BYTES = 2**24
+
+NEARLY_ALL = 0.9
+"""Of the minutes given: the last evaluation may be somewhat before the end."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,6 @@ def training_of(path: Path, saved: Checkpoint) -> Training:
     run = RunDirectory(path.parent if path.name in COMPLETE else path)
     rows = read_history(run.history_csv)
     options = saved.facts.get("train", {})
-    options = options if isinstance(options, Mapping) else {}
     return Training(
         rows,
         chosen(read_previews(run.previews)),
@@ -71,12 +75,14 @@ def read_history(path: Path) -> list[dict[str, float]]:
             lines = file.read(MAX_HISTORY_BYTES).splitlines()
     except OSError:
         return []
-    found = []
-    for row in csv.DictReader(lines):
-        try:
-            found.append({name: float(row[name]) for name in COLUMNS})
-        except (KeyError, TypeError, ValueError):
-            continue
+    found: list[dict[str, float]] = []
+    # The reader ends at a field of more than 131,072 characters.
+    with suppress(csv.Error):
+        for row in csv.DictReader(lines):
+            with suppress(KeyError, TypeError, ValueError):
+                numbers = {name: float(row[name]) for name in COLUMNS}
+                if all(map(math.isfinite, numbers.values())):
+                    found.append(numbers)
     return found
 
 
@@ -106,7 +112,8 @@ def _ended(rows: Sequence[Mapping[str, float]], options: Mapping[str, Any]) -> s
     epochs, minutes = options.get("epochs"), options.get("max_minutes")
     if isinstance(epochs, int | float) and epochs and last["epoch"] >= epochs - 0.01:
         return f"all epochs were done, {after}"
-    if isinstance(minutes, int | float) and minutes and last["seconds"] >= 54 * minutes:
+    most = 60 * minutes if isinstance(minutes, int | float) else 0
+    if most and last["seconds"] >= NEARLY_ALL * most:
         return f"its time was used up, {after}"
     return f"it was stopped, or is still going on, {after}"
 
@@ -151,10 +158,9 @@ def written_by(
     try:
         written = written_text(generator, num_chars, seed, prompts)
         text = "\n".join(each.text for each in written)
-        trained_config(saved)
-        corpus = corpus_of(path, saved)
         if not text:
             return Written(text, None, "The model wrote nothing.")
+        corpus = corpus_of(path, saved)
         found = novelty(text, [("the corpus", each) for each in corpus.documents])
     except TextgenError as error:
         return Written(text, None, shareable_reason(error, path))

@@ -11,8 +11,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textgen.checkpoint.format import Checkpoint
 from textgen.errors import ConfigError
+from textgen.generation.scoring.trace import are_labels
 from textgen.inspecting.by_hand import ByHand
 from textgen.inspecting.gates import KEEPS
 from textgen.inspecting.inspection import Inspection
@@ -20,7 +23,7 @@ from textgen.inspecting.texts import prompts_of
 from textgen.inspecting.units import Ranking
 from textgen.model.cells import CELLS
 from textgen.reporting import pictures
-from textgen.reporting.arrays import PAGE_CHARS, gate_data, text_data, unit_data
+from textgen.reporting.arrays import LEVELS, PAGE_CHARS, gate_data, text_data, unit_data
 from textgen.reporting.facts import training_of, written_by
 from textgen.version import __version__
 from textgen.wording import count_of, install_command
@@ -35,8 +38,8 @@ SECTIONS = (
     ("novelty", "Copied or new"),
     ("by-hand", "The cell by hand"),
 )
-LEVELS = (1, 2, 4, 6, 8)
-"""Bits at which the colour changes."""
+ABOVE_CHANCE = 1.5
+"""So many times the control, which is a single draw, is more than chance."""
 
 WRITTEN_CHARS = 3_000
 """Characters that the model writes, to see how much is copied."""
@@ -130,7 +133,7 @@ def is_chance(ranking: Ranking) -> bool:
     """Whether a ranking shows no more than chance does, on either half of the text."""
     best = ranking.best[0]
     weaker = min(abs(best.correlation), abs(best.held_out))
-    return weaker < 1.5 * max(ranking.control, ranking.control_held_out)
+    return weaker < ABOVE_CHANCE * max(ranking.control, ranking.control_held_out)
 
 
 def _name(path: Path) -> str:
@@ -210,9 +213,12 @@ def _hand(found: Inspection) -> dict[str, Any]:
     hand = found.hand
     if hand is None:
         return {"hand": None, "hand_character": "", "hand_before": "", "equations": ""}
-    passage = found.reading.passage.characters
-    before = "".join(passage[max(0, hand.row - 20) : hand.row])
-    character = found.symbol(int(found.reading.passage.ids[hand.row]))
+    passage, characters = found.reading.passage, found.reading.characters
+    # Rows of labels are in the passage, but belong to no character.
+    row = np.count_nonzero(~are_labels(passage.codes[: hand.row]))
+    end = np.append(characters.owners, len(characters.text))[row]
+    before = characters.text[max(0, end - 20) : end]
+    character = found.symbol(int(passage.ids[hand.row]))
     facts = {"hand": hand, "hand_character": character, "hand_before": before}
     return {**facts, "equations": _equations(hand)}
 

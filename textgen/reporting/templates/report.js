@@ -3,7 +3,6 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const by = id => document.getElementById(id);
   const raw = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
-  const LEFT_OUT = 255, LEVELS = [16, 32, 64, 96, 128];
   const text = data.text, bits = raw(text.bits), entropy = raw(text.entropy), chances = raw(text.chances);
   const guesses = new (text.guessBytes === 2 ? Uint16Array : Uint32Array)(raw(text.guesses).buffer);
 
@@ -15,7 +14,7 @@
     if (code < 32) return String.fromCharCode(0x2400 + code);
     return /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\u2028\u2029]/u.test(c) ? "\ufffd" : c;
   };
-  const level = b => b === LEFT_OUT ? "x" : LEVELS.findIndex(top => b < top) === -1 ? 5 : LEVELS.findIndex(top => b < top);
+  const level = b => b === text.leftOut ? "x" : text.levels.filter(top => b >= top).length;
 
   const symbols = text.symbols.map(symbol => Array.from(symbol, shown).join(""));
 
@@ -74,8 +73,8 @@
     const at = page * text.pageChars + n, b = bits[at], c = Array.from(text.pages[page])[n];
     const likely = [];
     for (let k = 0; k < text.numGuesses; k++) likely.push(`${symbols[guesses[at * text.numGuesses + k]]} ${Math.round(chances[at * text.numGuesses + k] / 2.55)}%`);
-    by("detail").textContent = b === LEFT_OUT ? `${name(c)}: not predicted; unknown to the model, or part of a prompt.`
-      : `${name(c)}: ${(b / 16).toFixed(1)} bits. Likeliest here: ${likely.join(", ")}. Entropy ${(entropy[at] / 16).toFixed(1)} bits.`;
+    by("detail").textContent = b === text.leftOut ? `${name(c)}: not predicted; unknown to the model, or part of a prompt.`
+      : `${name(c)}: ${b === text.mostBits ? "at least " : ""}${(b / 16).toFixed(1)} bits. Likeliest here: ${likely.join(", ")}. Entropy ${(entropy[at] / 16).toFixed(1)} bits.`;
   }, direction => turn(page + direction, direction > 0 ? 0 : -1));
   const turn = (to, place) => {
     if (to < 0 || to >= text.pages.length) return;
