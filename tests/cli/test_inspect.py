@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.helpers import STORY, figures_of, untrained, untrained_on
+from tests.cli.helpers import STORY, figures_of, textgen, untrained, untrained_on
 from textgen.__main__ import run
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config.text import TextConfig
@@ -123,8 +123,12 @@ def test_mistakes_are_one_line(model: Path, story: Path, capsys: Output) -> None
         assert run(["inspect", *map(str, arguments)]) in (1, 2)
         shown = capsys.readouterr()
         assert shown.out == ""
-        assert why in shown.err
-        assert "Traceback" not in shown.err
+        # Click tells the usage before what it refuses itself.
+        is_usage = shown.err.startswith("Usage: ")
+        error = shown.err.partition("\n\n")[2] if is_usage else shown.err
+        assert error.startswith("Error: ")
+        assert why in error
+        assert error.count("\n") == 1
 
 
 def test_a_report_is_one_page(
@@ -180,3 +184,32 @@ def test_a_model_of_completions_asks_for_records_and_completes_their_prompts(
     pairs.write_text("prompt,completion\nKit went,to sea\nKit,went\n")
     assert run(["report", str(model), str(pairs), "-o", "-"]) == 0
     assert "Give it a prompt" not in capsys.readouterr().out
+
+
+def test_a_feature_that_matches_nothing_is_named(
+    model: Path, story: Path, capsys: Output
+) -> None:
+    line = ["inspect", str(model), str(story), "--chars", "300", "--feature", "zzz"]
+    assert run([*line, "--feature", "sea"]) == 0
+    shown = capsys.readouterr()
+    note = "--feature 'zzz' matches nothing in this text, or all of it.\n"
+    assert shown.err.endswith(note)
+    assert "'sea'" not in shown.err
+    assert "zzz" not in shown.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of Linux")
+def test_a_text_that_does_not_fit_into_memory_is_refused_in_one_line(
+    model: Path, story: Path
+) -> None:
+    import resource
+
+    story.write_text(STORY * 1_500_000)
+    limit = 300_000_000
+    found = textgen(
+        *("inspect", model, story),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
+    )
+    assert found.returncode == 1
+    assert found.stderr.splitlines()[-1].endswith("Use --chars N, or a shorter TEXT.")
+    assert "Traceback" not in found.stderr

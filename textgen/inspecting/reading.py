@@ -143,7 +143,10 @@ def read(
     seed: int = 0,
     on_rows: Callable[[int], object] = lambda rows: None,
 ) -> Reading:
-    """Read a text once, in bounded memory, and keep what the numbers need.
+    """Read a text once, and keep what the numbers need.
+
+    States and gates are not kept but for a passage; what is kept of each id takes about
+    100 bytes, and some more for each feature.
 
     Args:
         pieces: complete documents.

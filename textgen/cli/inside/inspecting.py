@@ -13,9 +13,13 @@ import click
 from textgen.cli.common import find, find_with_text, is_checkpoint
 from textgen.cli.options import memory_option
 from textgen.config.text import TextConfig
+from textgen.memory import memory_errors
+from textgen.wording import say, shown
 
 if TYPE_CHECKING:
+    from textgen.checkpoint.format import Checkpoint
     from textgen.inspecting.inspection import Inspection
+    from textgen.inspecting.texts import Text
 
 OPTIONS = (
     click.option(
@@ -87,11 +91,25 @@ class Request:
         from textgen.checkpoint.format import load_checkpoint
         from textgen.checkpoint.ngram_file import ngrams_to_use
         from textgen.inspecting.inspection import inspect
-        from textgen.inspecting.texts import default_text, file_text
         from textgen.streams import progress_bar
 
         saved = load_checkpoint(path)
         saved = replace(saved, ngrams=ngrams_to_use(saved.ngrams, self.memory))
+        with memory_errors("to read this text", "Use --chars N, or a shorter TEXT."):
+            text = self._text(path, file, saved)
+            with progress_bar(total=text.num_chars, unit=" chars", unit_scale=True) as bar:
+                found = inspect(
+                    saved, text, patterns=self.features, seed=self.seed, on_rows=bar.update
+                )
+        for pattern in self.features:
+            if f"matches {pattern}" not in found.reading.features:
+                why = "matches nothing in this text, or all of it."
+                say(f"--feature {shown(pattern)} {why}")
+        return path, found
+
+    def _text(self, path: Path, file: str | None, saved: Checkpoint) -> Text:
+        from textgen.inspecting.texts import default_text, file_text
+
         if file is None:
             text = default_text(path, saved, self.seed)
         else:
@@ -102,11 +120,7 @@ class Request:
             saved.tokenizer.label_id(self.label)
             pieces = (piece._replace(label=self.label) for piece in text.pieces)
             text = replace(text, pieces=tuple(pieces))
-        with progress_bar(total=text.num_chars, unit=" chars", unit_scale=True) as bar:
-            found = inspect(
-                saved, text, patterns=self.features, seed=self.seed, on_rows=bar.update
-            )
-        return path, found
+        return text
 
     def _places(self) -> tuple[Path, str | None]:
         """The checkpoint, and the name of the text if there is one."""
