@@ -160,6 +160,15 @@ def test_the_summary_names_what_a_check_would_explain() -> None:
     )
 
 
+def test_what_separates_prompts_from_completions_is_not_counted(write: Write) -> None:
+    path = write("prompt,completion\n12,one\n21,two\n", "numbers.csv")
+    report = check(path, documents="records")
+    assert report.facts["num_chars"] == 10
+    assert report.facts["num_different"] == len(set("12onetw"))
+    assert report.facts["longest_line"] == 5
+    assert "10 characters, 7 different (7 seen" in report.headline
+
+
 def test_the_summary_counts_what_min_count_folds() -> None:
     line = line_of("ab" * 20 + "cd", config=TextConfig(min_count=10))
     assert "4 different (2 seen fewer than 10 times)" in line

@@ -223,6 +223,15 @@ def test_with_bytes_the_text_before_a_unit_repeats_no_character(tmp_path: Path) 
     assert before[1].replace("↵", "\n") in text
 
 
+def test_a_prompt_ends_with_a_line(tmp_path: Path) -> None:
+    tokenizer = CharTokenizer("ab", end_of_document=True, separator=True)
+    size = tokenizer.vocab_size
+    config = ModelConfig(vocab_size=size, num_layers=1, units=6, embedding_dim=4)
+    weights = {k: np.ones(v, np.float32) for k, v in config.weight_shapes().items()}
+    found = inspect(Checkpoint(config, tokenizer, weights), as_text("a\ufdd0bb"))
+    assert data_of(report_html(found, tmp_path))["text"]["pages"] == ["a\nbb\n"]
+
+
 def test_names_cannot_turn_the_direction_of_a_page(tmp_path: Path) -> None:
     labels = ("x\u202ey", "z")
     tokenizer = CharTokenizer("ab", end_of_document=True, labels=labels)

@@ -7,7 +7,7 @@ counts that training makes anyway can tell.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,10 @@ from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CorpusError, TokenizerError
 from textgen.text.encoded.scan import CorpusStats
-from textgen.text.encoded.vocabulary_rule import learned
+from textgen.text.encoded.vocabulary_rule import has_completions, learned
 from textgen.text.reading.decoding import HAD_CR
 from textgen.text.reading.sources import Paths
+from textgen.text.unicode.code_points import SEPARATOR
 from textgen.wording import count_of, few, one_line
 
 TEXT = TextConfig()
@@ -142,7 +143,7 @@ def _about_text(found: Survey) -> Iterator[Finding]:
     yield from file_findings(found)
     if not found.read:
         return
-    counts, text = found.stats.counts, found.text
+    counts, text = _of_text(found.stats, found.config).counts, found.text
     yield from mojibake_findings(found)
     yield from surrogate_findings(counts, text.places, found.config)
     # One piece of advice about the encoding is enough.
@@ -183,7 +184,7 @@ def _about_model(
 
 
 def _facts(found: Survey, parts: Parts | None) -> dict[str, Any]:
-    stats, parts = found.stats, parts or Parts(0, 0, 0)
+    stats, parts = _of_text(found.stats, found.config), parts or Parts(0, 0, 0)
     return {
         "files": [source.name for source in found.sources],
         "num_files": len(found.read),
@@ -210,6 +211,7 @@ def _headline_of(found: Survey) -> str:
 
 
 def _headline(stats: CorpusStats, num_files: int, text: TextConfig) -> str:
+    stats = _of_text(stats, text)
     kinds = f"{int(np.count_nonzero(stats.counts)):,} different"
     if num_rare := _num_rare(stats, text):
         kinds += f" ({num_rare:,} seen fewer than {_rare_below(text):,} times)"
@@ -217,6 +219,16 @@ def _headline(stats: CorpusStats, num_files: int, text: TextConfig) -> str:
     if text.documents != "whole":
         files = f"{count_of(stats.num_documents, 'document')} in {files}"
     return f"{count_of(stats.num_chars, 'character')}, {kinds}, {files}"
+
+
+def _of_text(stats: CorpusStats, text: TextConfig) -> CorpusStats:
+    """Without what separates prompts from completions, which is no character of theirs."""
+    if not has_completions(stats, text):
+        return stats
+    counts = stats.counts.copy()
+    counts[ord(SEPARATOR)] = 0
+    num_chars = stats.num_chars - int(stats.counts[ord(SEPARATOR)])
+    return replace(stats, num_chars=num_chars, counts=counts)
 
 
 def _num_rare(stats: CorpusStats, text: TextConfig) -> int:

@@ -32,6 +32,7 @@ from textgen.text.reading.reader import (
 from textgen.text.reading.records import Record
 from textgen.text.reading.sources import Paths, Source, find_sources, without_repeats
 from textgen.text.tokenizers.checks import check_num_labels
+from textgen.text.unicode.code_points import SEPARATOR
 
 
 @dataclass
@@ -211,7 +212,8 @@ class _Surveyor(Observer):
             # Here, an error is a fault of the file; in the scan, it would end the pass.
             check_num_labels(len(self._labels))
         self._text.begin(self._shown(self._file.source), record.line)
-        self._text.add(record.text)
+        # Between a prompt and its completion; no file has it.
+        self._text.add(record.text.replace(SEPARATOR, ""))
         self._text.end()
 
     def on_end(self, file: FileSummary) -> None:

@@ -24,6 +24,7 @@ from textgen.generation.scoring.segments import (
 from textgen.memory import check_fits, memory_errors
 from textgen.model.cells import CELLS
 from textgen.text.tokenizers.serialization import Tokenizer
+from textgen.text.unicode.code_points import SEPARATOR
 from textgen.wording import count_of, few
 
 LESS_TEXT = "Trace a shorter text."
@@ -76,7 +77,7 @@ class Trace:
 
     @property
     def characters(self) -> list[str]:
-        """The character of each row; a newline for an end, nothing for a label."""
+        """The character of each row; a newline for an end or separator, no label."""
         return [character_of(code) for code in self.codes.tolist()]
 
     @property
@@ -107,7 +108,12 @@ def character_of(code: int) -> str:
 
     >>> [character_of(code) for code in (97, 0x110000, 0x110001, 97 + (1 << 21))]
     ['a', '\\n', '', 'a']
+    >>> character_of(ord(SEPARATOR) + (1 << 21))
+    '\\n'
     """
+    if code == ord(SEPARATOR) + IN_PROMPT:
+        # As `shown_prompt` shows it; outside of a prompt it is a character.
+        return "\n"
     code &= ~IN_PROMPT
     return "\n" if code == END else chr(code) if code < END else ""
 

@@ -60,7 +60,7 @@ def learned(stats: CorpusStats, text: TextConfig) -> Tokenizer:
     """
     labels = gathered_labels(stats.labels or (), text.normalize)
     end_of_document = text.documents != "whole"
-    separator = _has_completions(stats, text)
+    separator = has_completions(stats, text)
     if text.tokenizer == "byte":
         return ByteTokenizer(
             normalize=text.normalize,
@@ -78,7 +78,8 @@ def learned(stats: CorpusStats, text: TextConfig) -> Tokenizer:
     )
 
 
-def _has_completions(stats: CorpusStats, text: TextConfig) -> bool:
+def has_completions(stats: CorpusStats, text: TextConfig) -> bool:
+    """Whether the documents are prompts and their completions."""
     # Records with a text that contains it are refused; in other texts it is a character.
     return text.documents == "records" and stats.counts[ord(SEPARATOR)] > 0
 
@@ -99,7 +100,7 @@ def grown(base: Tokenizer, stats: CorpusStats, text: TextConfig) -> Tokenizer:
         CorpusError: the text has no completions, but `base` learned from completions.
         TokenizerError: either of them has labels, and the other completions.
     """
-    separator = _has_completions(stats, text)
+    separator = has_completions(stats, text)
     if base.separator and not separator:
         raise CorpusError(
             "the model to be fine-tuned learned to complete prompts, but this text has "
