@@ -31,7 +31,7 @@ help:  ## list the targets
 # The stamp files make pip run again only after pyproject.toml has changed.
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable ".[plot]"
+	$(BIN)/python -m pip install --quiet --editable ".[plot,report]"
 	@touch $@
 
 # Python compiles what is imported when it is imported; pip would compile all of it.

@@ -10,6 +10,7 @@ coefficients that fit these runs best: `COEFFICIENTS` of
 
 from __future__ import annotations
 
+import math
 import tempfile
 from itertools import product
 from pathlib import Path
@@ -60,7 +61,7 @@ def outcome(text: str, minutes: float) -> tuple[float, float, float, float, list
         last = textgen.load_checkpoint(run / "last").facts["score"]
         best = textgen.load_checkpoint(run).facts["score"]["val_bits_per_char"]
         read = last["epoch"] * task.num_chars[0]
-        expected, ngrams = expected_bits(task, read), ngram_bits(task)
+        expected, ngrams = expected_bits(task, read) or math.nan, ngram_bits(task)
     row = features(ngrams, task.num_chars[0], read)
     return read, ngrams, expected, float(best), row
 

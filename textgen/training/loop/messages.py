@@ -89,7 +89,8 @@ def _expected(task: Task, progress: Progress, backend: str) -> str:
     if progress.step or not is_known or not is_usual(task):
         return ""
     num_chars = chars_to_read(task.num_chars[0], task.model, task.train, backend)
-    return f" Expect about {expected_bits(task, num_chars):.1f} bits per character."
+    bits = expected_bits(task, num_chars)
+    return "" if bits is None else f" Expect about {bits:.1f} bits per character."
 
 
 def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:

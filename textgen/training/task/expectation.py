@@ -27,8 +27,11 @@ LEAST_READ, MOST_READ = 2e5, 4e6
 LEAST_TEXT, MOST_TEXT = 1.5e4, 1e6
 """Characters beyond which nothing was measured."""
 
+LEAST_BITS = 1.5
+"""What n-grams predict better is no prose, and networks learn such text by heart."""
 
-def expected_bits(task: Task, num_chars: float) -> float:
+
+def expected_bits(task: Task, num_chars: float) -> float | None:
     """Bits per character of the held-out text that the usual options reach.
 
     Mostly within 5 % for English text, where the network is of the size that is chosen for
@@ -36,8 +39,13 @@ def expected_bits(task: Task, num_chars: float) -> float:
 
     Args:
         num_chars: characters that the network reads, every pass counted.
+
+    Returns:
+        None if the text is no prose; see `LEAST_BITS`.
     """
     bits = ngram_bits(task)
+    if bits < LEAST_BITS:
+        return None
     ratio = np.dot(COEFFICIENTS, features(bits, task.num_chars[0], num_chars))
     return float(bits * 2.0**ratio)
 
@@ -60,9 +68,7 @@ def features(bits: float, text_chars: int, chars_read: float) -> list[float]:
     """
     read = math.log2(min(max(chars_read, LEAST_READ), MOST_READ) / 1e6)
     length = math.log2(min(max(text_chars, LEAST_TEXT), MOST_TEXT) / 1e6)
-    # No character at all may be as likely as can be.
-    known = math.log2(max(bits, 0.1))
-    return [1.0, read, length, read * length, length**2, known]
+    return [1.0, read, length, read * length, length**2, math.log2(bits)]
 
 
 def ngram_bits(task: Task) -> float:
