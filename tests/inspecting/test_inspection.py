@@ -53,11 +53,11 @@ def test_a_planted_unit_is_ranked_first_and_the_control_shows_chance(
     best, second = ranking.best[:2]
     assert (best.unit.layer, best.unit.number) == (0, unit)
     assert best.correlation > 0.98
-    assert best.held_out > 0.98
+    assert best.second_half > 0.98
     assert abs(second.correlation) < 0.98 or second.unit.number == unit
     # Chance finds something in one half of the text that the other half does not show.
     assert ranking.control < 0.35
-    assert ranking.control_held_out < 0.25
+    assert ranking.control_second_half < 0.25
 
 
 def test_the_bits_are_those_of_score(found: Inspection) -> None:

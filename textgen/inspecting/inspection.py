@@ -174,7 +174,7 @@ class Inspection:
             "features": np.array(reading.features, str),
             "units": np.array(units, [("layer", "i4"), ("state", "U1"), ("number", "i4")]),
             "correlations": first,
-            "correlations_held_out": second,
+            "correlations_second_half": second,
             **{
                 f"{name}.{part}": getattr(use, part)
                 for name, use in uses.items()

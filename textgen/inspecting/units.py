@@ -78,11 +78,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Follower:
-    """How well a unit follows a feature: the correlation, and again on held-out text."""
+    """How well a unit follows a feature: the correlation, and again on the second half."""
 
     unit: Unit
     correlation: float
-    held_out: float
+    second_half: float
 
 
 @dataclass(frozen=True)
@@ -92,18 +92,18 @@ class Ranking:
     Args:
         feature: its name.
         share: the share of characters where it is not 0.
-        best: by the size of their correlation on the first half of the text; `held_out` is
-            their correlation on the second half.
+        best: by the size of their correlation on the first half of the text;
+            `second_half` is their correlation on the second half.
         control: what chance gives: the best of all units when the feature belongs to
             another place of the text, in size, as a mean over several distances.
-        control_held_out: that unit's correlation, in size, on the second half.
+        control_second_half: that unit's correlation, in size, on the second half.
     """
 
     feature: str
     share: float
     best: tuple[Follower, ...]
     control: float
-    control_held_out: float
+    control_second_half: float
 
 
 class Followers:
@@ -118,7 +118,7 @@ class Followers:
     >>> found = Followers([Unit(0, "h", 0), Unit(0, "h", 1)], {"a line": line}, seed=0)
     >>> found.add(np.stack([np.sin(np.arange(160.0)), -line], axis=1))
     >>> best = found.rankings()[0].best[0]
-    >>> best.unit.number, round(best.correlation, 6), round(best.held_out, 6)
+    >>> best.unit.number, round(best.correlation, 6), round(best.second_half, 6)
     (1, -1.0, -1.0)
     """
 
@@ -174,6 +174,6 @@ class Followers:
             tops = np.abs(first[:, others]).argmax(axis=0)
             share = float(np.count_nonzero(self._features[name]) / self._num_rows)
             control = float(np.abs(first[tops, others]).mean())
-            held_out = float(np.abs(second[tops, others]).mean())
-            found.append(Ranking(name, share, best, control, held_out))
+            second_half = float(np.abs(second[tops, others]).mean())
+            found.append(Ranking(name, share, best, control, second_half))
         return found

@@ -132,8 +132,8 @@ def _shown(character: str) -> str:
 def is_chance(ranking: Ranking) -> bool:
     """Whether a ranking shows no more than chance does, on either half of the text."""
     best = ranking.best[0]
-    weaker = min(abs(best.correlation), abs(best.held_out))
-    return weaker < ABOVE_CHANCE * max(ranking.control, ranking.control_held_out)
+    weaker = min(abs(best.correlation), abs(best.second_half))
+    return weaker < ABOVE_CHANCE * max(ranking.control, ranking.control_second_half)
 
 
 def _name(path: Path) -> str:

@@ -83,12 +83,12 @@ def _lines(found: Inspection) -> Iterator[str]:
             f"{each.bits / total:>8.0%}"
         )
     yield ""
-    yield "units that follow a feature    correlation, on held-out half; by chance"
+    yield "units that follow a feature    correlation, on second half; by chance"
     for ranking in reading.rankings:
         best = ranking.best[0]
         yield (
             f"{one_line(ranking.feature):28}{_unit(best):>14}{best.correlation:>7.2f}"
-            f"{best.held_out:>7.2f}{ranking.control:>7.2f}"
+            f"{best.second_half:>7.2f}{ranking.control:>7.2f}"
         )
     yield ""
     yield f"{'gates':28}{'open':>8}{'closed':>8}{'mean':>8}"
