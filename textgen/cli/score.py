@@ -177,12 +177,10 @@ class _Text:
         return replace(self, held=tuple(self.pieces())) if self.source.is_stdin else self
 
     def _kind(self) -> str:
-        from textgen.text.reading.records import holds_records
+        from textgen.text.reading.records import kind_to_read
 
         kind = str(self.saved.facts.get("text", {}).get("documents", "whole"))
-        # To a model of records, plain text is one document.
-        is_plain = not self.source.is_stdin and not holds_records(self.source)
-        return "files" if kind == "records" and is_plain else kind
+        return kind_to_read(self.source, kind)
 
 
 def _show_score(text: _Text, window: int | None, as_json: bool) -> None:

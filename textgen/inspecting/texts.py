@@ -21,7 +21,7 @@ from textgen.text.encoded.splitting import split
 from textgen.text.reading.corpus import Corpus, read_corpus
 from textgen.text.reading.documents import Piece, join_pieces
 from textgen.text.reading.reader import CorpusReader, corpus_sources
-from textgen.text.reading.records import holds_records
+from textgen.text.reading.records import kind_to_read
 from textgen.text.reading.sources import single_source
 from textgen.text.unicode.code_points import SEPARATOR
 
@@ -87,10 +87,7 @@ def file_text(file: str, saved: Checkpoint, encoding: str = "utf-8") -> Text:
         CorpusError: it cannot be read.
     """
     source = single_source(file)
-    kind = str(saved.facts.get("text", {}).get("documents", "whole"))
-    if kind == "records" and not source.is_stdin and not holds_records(source):
-        # To a model of records, plain text is one document.
-        kind = "files"
+    kind = kind_to_read(source, str(saved.facts.get("text", {}).get("documents", "whole")))
     config = TextConfig(encoding=encoding, normalize="none", documents=kind)
     reader = CorpusReader([source], config, allow_blank=True)
     name = "standard input" if source.is_stdin else shareable_name(file)

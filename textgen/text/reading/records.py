@@ -55,6 +55,18 @@ def holds_records(source: Source) -> bool:
     return source.suffix in SUFFIXES
 
 
+def kind_to_read(source: Source, trained_kind: str) -> str:
+    """What counts as a document of a file that a model reads after its training.
+
+    To a model of records, plain text is one document.
+
+    >>> [kind_to_read(Source(name), "records") for name in ("a.csv", "a.txt")]
+    ['records', 'files']
+    """
+    is_plain = not source.is_stdin and not holds_records(source)
+    return "files" if trained_kind == "records" and is_plain else trained_kind
+
+
 class RecordReader:
     r"""The records of one file that have text in them, one at a time.
 
