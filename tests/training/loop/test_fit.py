@@ -56,7 +56,7 @@ def test_training_learns_and_leaves_best_last_and_history(
 @pytest.mark.slow
 @pytest.mark.one_backend
 def test_the_bits_reported_are_those_of_the_numpy_score(book: Path, tmp_path: Path) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=2, **SMALL)
+    run = textgen.train(book, tmp_path / "run", epochs=6, **SMALL)
     text = book.read_text(encoding="utf-8")
     num_train = int(len(text) * 0.9)
     # Lanes warmed up on seq_length characters come close to one carried state.
@@ -216,7 +216,7 @@ def test_documents_are_trained_and_written_one_by_one(tmp_path: Path) -> None:
 def test_byte_tokenizer_trains_on_any_script(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("Привет мир. 你好世界。\n" * 200, encoding="utf-8")
-    run = textgen.train(text, tmp_path / "run", tokenizer="byte", epochs=2, **SMALL)
+    run = textgen.train(text, tmp_path / "run", tokenizer="byte", epochs=6, **SMALL)
     generator = Generator.load(run)
     generator.generate("Привет", length=20, seed=0).encode("utf-8")
     # Bits per character, not per byte.

@@ -18,6 +18,7 @@ from tests.training.model.twins import (
     one_cell,
     random_batch,
     results,
+    skip_without,
     twins,
     where_kernels_run,
     worst_difference,
@@ -221,8 +222,9 @@ def test_lanes_that_threads_share_give_the_numbers_of_one_thread(
 
 
 @pytest.fixture
-def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def three_threads(monkeypatch: pytest.MonkeyPatch, product_dtype: str) -> Iterator[None]:
     """PyTorch with three threads, all of which the kernel must use for 24 lanes."""
+    skip_without(product_dtype)
     import torch
 
     from textgen.training.model.kernels import torch as kernel

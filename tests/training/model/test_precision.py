@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.training.model.twins import skip_without
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
@@ -52,6 +53,7 @@ def test_auto_takes_bfloat16_only_where_it_is_much_faster(
 
 def test_a_named_type_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_device", lambda: True)
+    monkeypatch.setattr(precision, "has_type", lambda dtype: True)
     for dtype in ("float32", "bfloat16"):
         assert choose_dtype(MODEL, TrainConfig(compute_dtype=dtype)) == dtype
 
@@ -104,5 +106,6 @@ def test_an_old_processor_lacks_bfloat16_in_pytorch() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_products_can_be_timed(dtype: str) -> None:
+    skip_without(dtype)
     loop = precision.product_loop(dtype, 16, 8, 32)
     loop()

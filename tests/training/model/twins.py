@@ -13,7 +13,7 @@ from textgen.training.backend.keras import load_keras
 from textgen.training.model.cells.coupled import CoupledLSTM
 from textgen.training.model.cells.gru import GRU
 from textgen.training.model.cells.lstm import LSTM
-from textgen.training.model.kernels import has_device
+from textgen.training.model.kernels import has_device, has_type
 
 keras = load_keras()
 BACKEND = keras.backend.backend()
@@ -46,6 +46,12 @@ where_kernels_run = pytest.mark.skipif(
 Numbers = dict[str, np.ndarray]
 
 
+def skip_without(dtype: str) -> None:
+    """Skip the test where the processor cannot compute products of this type."""
+    if not has_type(dtype):
+        pytest.skip(f"this processor has no {dtype} products for {BACKEND}")
+
+
 def twins(cell: str, units: int, features: int, **options: Any) -> tuple[Any, Any]:
     """This package's layer and Keras' own, with the same random weights."""
     shared = {
@@ -58,6 +64,7 @@ def twins(cell: str, units: int, features: int, **options: Any) -> tuple[Any, An
         **options,
     }
     product_dtype = shared.pop("product_dtype", "float32")
+    skip_without(product_dtype)
     ours, theirs = LAYERS[cell]
     layers = ours(units, product_dtype=product_dtype, **shared), theirs(units, **shared)
     rng = np.random.default_rng(units)
