@@ -72,3 +72,12 @@ def test_nothing_is_expected_of_documents_and_networks_that_a_person_draws(
     assert not is_usual(replace(task, model=replace(task.model, units=99)))
     assert not is_usual(replace(task, model=replace(task.model, cell="gru")))
     assert not is_usual(task_of(book, tmp_path, documents="lines"))
+
+
+def test_nothing_is_expected_of_a_single_held_out_character(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("abcdefghi\n" * 8, encoding="utf-8")
+    options = {"batch_size": 1, "seq_length": 8, "val_fraction": 0.012}
+    task = task_of(path, tmp_path, **options)
+    assert len(task.val_ids) < 3
+    assert not is_usual(task)

@@ -139,6 +139,9 @@ class _Session:
         return run.path
 
     def _introduce(self) -> None:
+        if self.quiet:
+            # What is said there takes a second to find out.
+            return
         saver = self.saver
         self.say(introduction(self.task, self.progress, saver.backend, self.dtype))
         if mode := debugging_mode():

@@ -18,7 +18,7 @@ from textgen.training.task.task import Task
 
 ORDER = 5
 MOST_COUNTED = 1 << 18
-MOST_SCORED = 1 << 15
+LEAST_SCORED, MOST_SCORED = 500, 1 << 15
 
 COEFFICIENTS = (0.132, -0.083, -0.188, 0.02, -0.031, -0.273)
 """Of `features`; fitted by benchmarks/expectation.py."""
@@ -51,11 +51,14 @@ def expected_bits(task: Task, num_chars: float) -> float | None:
 
 
 def is_usual(task: Task) -> bool:
-    """Whether `expected_bits` knows tasks of this kind: one text, and a usual network."""
+    """Whether `expected_bits` knows tasks of this kind: one text and a usual network.
+
+    A few words of held-out text tell nothing about the rest.
+    """
     model = task.model
     sizes = {(size["num_layers"], size["units"]) for size in SIZES.values()}
     is_drawn = (model.num_layers, model.units) not in sizes or model.cell != "lstm"
-    is_one_text = task.text.documents == "whole"
+    is_one_text = task.text.documents == "whole" and len(task.val_ids) > LEAST_SCORED
     return is_one_text and not is_drawn and task.base is None
 
 
