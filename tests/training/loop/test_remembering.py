@@ -40,8 +40,9 @@ def test_the_memory_improves_the_score_and_says_so(
     textgen.train(whole.parent / "book.txt", run, resume=True, memory=5)
     last = capfd.readouterr().err.splitlines()[-1]
     found = re.fullmatch(
-        r"N-gram memory of order 5: [\d,]+ n-grams, 0\.\d MB\. Held-out text: (\S+) bits "
-        r"per character with it alone, (\S+) with the network alone, (\S+) with both\.",
+        r"N-gram memory of order 5: [\d,]+ n-grams, 0\.\d MB\. Stretches of held-out text: "
+        r"(\S+) bits per character with it alone, (\S+) with the network alone, (\S+) with "
+        r"both\.",
         last,
     )
     assert found is not None, last
@@ -49,6 +50,23 @@ def test_the_memory_improves_the_score_and_says_so(
     assert alone < both < 0.75 * network
     assert load_checkpoint(run).facts["score"]["val_both_bits_per_char"] == pytest.approx(
         both, abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("num_val_chars", [1, 2])
+def test_a_run_without_two_ids_to_fit_the_weight_has_no_memory_and_says_so(
+    book: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], num_val_chars: int
+) -> None:
+    fraction = num_val_chars / len(book.read_text(encoding="utf-8"))
+    options = {**SMALL, "memory": 5, "quiet": False, "preview": False, "epochs": 1}
+    run = textgen.train(book, tmp_path / "run", val_fraction=fraction, **options)
+    saved = load_checkpoint(run)
+    assert saved.ngrams is None
+    assert "val_both_bits_per_char" not in saved.facts["score"]
+    shown = capfd.readouterr().err
+    assert f"validating on {num_val_chars} " in shown
+    assert shown.splitlines()[-1] == (
+        "No n-gram memory: too little of the held-out text is predicted to fit its weight."
     )
 
 

@@ -37,7 +37,11 @@ from textgen.training.loop.callbacks import (
 from textgen.training.loop.datasets import endless, held_out
 from textgen.training.loop.messages import conclusion, introduction, nothing_left, stopped
 from textgen.training.loop.progress import Budget
-from textgen.training.loop.remembering import foreseen_seconds, remember
+from textgen.training.loop.remembering import (
+    NOTHING_TO_FIT,
+    foreseen_seconds,
+    remember,
+)
 from textgen.training.loop.report import Report
 from textgen.training.loop.saving import Saver, stored_progress
 from textgen.training.loop.schedule import WarmupCosine
@@ -353,6 +357,9 @@ class _Session:
             self.saver.add_scores(replace(best, ngrams=None), {})
             return
         found = remember(self.task, Network(best.model, best.weights))
+        if found is None:
+            self.say(NOTHING_TO_FIT)
+            return
         self.saver.add_scores(replace(best, ngrams=found.ngrams), found.scores)
         self.say(found.shown())
 

@@ -45,26 +45,36 @@ class Remembered:
         alone, network, both = self.scores.values()
         return (
             f"N-gram memory of order {tables.order}: {tables.num_ngrams:,} n-grams, "
-            f"{tables.num_bytes / 1e6:.1f} MB. Held-out text: {alone:.3f} bits per "
-            f"character with it alone, {network:.3f} with the network alone, "
+            f"{tables.num_bytes / 1e6:.1f} MB. Stretches of held-out text: {alone:.3f} "
+            f"bits per character with it alone, {network:.3f} with the network alone, "
             f"{both:.3f} with both."
         )
 
 
-def remember(task: Task, network: Network) -> Remembered:
+NOTHING_TO_FIT = (
+    "No n-gram memory: too little of the held-out text is predicted to fit its weight."
+)
+
+
+def remember(task: Task, network: Network) -> Remembered | None:
     """Count the training text, and fit the weight of the n-grams on the held-out text.
 
     Its scores are of the halves of the stretches on which the weight was not fitted.
+
+    Returns:
+        None if too little is predicted to have two halves.
     """
     boundary, order = task.tokenizer.eod_id, task.train.memory
     size = task.model.vocab_size
     tables = count_ngrams(task.windows.ids, size, order, boundary=boundary)
     own, alone, counts = _predicted(network, NgramModel(tables), task)
     fitted = counts.cumsum(axis=1) <= (counts.sum(axis=1, keepdims=True) + 1) // 2
+    scored = counts & ~fitted
+    if not scored.any():
+        return None
     weight = best_weight(own[counts & fitted], alone[counts & fitted])
     both = (1 - weight) * own + weight * alone
     names = ("val_ngrams", "val_network", "val_both")
-    scored = counts & ~fitted
     nats = [float(-np.log(probs[scored]).mean()) for probs in (alone, own, both)]
     per_nat = task.ids_per_char[1] / math.log(2)
     scores = {
