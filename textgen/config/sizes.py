@@ -144,9 +144,6 @@ def size_options(
     passes = min(passes, epochs or math.inf)
     if passes < FEW:
         usual |= FEW_PASSES
-        if "optimizer" not in given:
-            # The rate is that of this optimizer.
-            usual["learning_rate"] = muon_rate(passes * num_chars)
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     details = ", which is little" if is_little else ""

@@ -63,8 +63,8 @@ class TrainConfig:
     learning_rate: float = option(
         DEFAULT_RATE,
         "Peak learning rate.",
-        flag_default=f"{DEFAULT_RATE}; {MUON_RATES[1]} to {MUON_RATES[0]} for fewer than "
-        f"{FEW} passes; none for lars",
+        flag_default=f"{DEFAULT_RATE}; {MUON_RATES[1]} to {MUON_RATES[0]} for muon, by the "
+        "characters to read; none for lars",
     )
     beta_2: float = option(
         0.999,

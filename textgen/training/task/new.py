@@ -10,17 +10,17 @@ from typing import Any
 from textgen.checkpoint.runs import RunDirectory
 from textgen.config.fields import check_names, pick
 from textgen.config.model import ModelConfig
-from textgen.config.sizes import check_size, size_options
+from textgen.config.sizes import check_size, muon_rate, size_options
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.sources import Paths
-from textgen.training.backend.choice import AUTO
+from textgen.training.backend.choice import AUTO, expected_backend
 from textgen.training.backend.speed import has_gpu
 from textgen.training.task.encoding import ReadSettings, encode_text
 from textgen.training.task.fine_tuning import INIT_FROM, load_base
-from textgen.training.task.pace import readable_chars
+from textgen.training.task.pace import chars_to_read, readable_chars
 from textgen.training.task.task import Task, build_task
 
 
@@ -76,9 +76,9 @@ def new_task(
     )
     prepared = encode_text(paths, text, train.seed, [rule], settings or ReadSettings())
     tokenizer, given = prepared.corpus.tokenizer, pick(ModelConfig, values)
+    set_by_user = [name for name, value in values.items() if value is not None]
+    num_chars = prepared.corpus.train.num_chars
     if base is None:
-        set_by_user = [name for name, value in values.items() if value is not None]
-        num_chars = prepared.corpus.train.num_chars
         model = replace(model, vocab_size=tokenizer.vocab_size)
         readable = None
         if train.max_minutes is not None and not has_gpu():
@@ -90,6 +90,10 @@ def new_task(
     else:
         model = replace(base.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
         notes, facts = [base.note(tokenizer)], {INIT_FROM: base.name}
+    if train.optimizer == "muon" and "learning_rate" not in set_by_user:
+        rate = muon_rate(_chars_to_read(num_chars, model, train, backend))
+        train = replace(train, learning_rate=rate)
+        notes.append(f"Learning rate of muon for a run of this length: {rate}.")
     task = build_task(run, text, model, train, prepared)
     return replace(
         task,
@@ -98,3 +102,14 @@ def new_task(
         overwrite=overwrite,
         base=base,
     )
+
+
+def _chars_to_read(
+    num_chars: int, model: ModelConfig, train: TrainConfig, backend: str
+) -> float:
+    """How many characters a run reads, every pass counted; infinity if unknown."""
+    limits = train.resolved(max(1, num_chars // train.window_chars))
+    if has_gpu():
+        # How many it reads in a minute is not known.
+        limits = replace(limits, max_minutes=None)
+    return chars_to_read(num_chars, model, limits, expected_backend(backend, model))
