@@ -23,10 +23,13 @@ def test_speed_counts_from_the_second_step_and_survives_a_pause() -> None:
     assert speed.chars_per_second == 100
 
 
-def report_once(budget: Budget, preview: Callable[[], str] | None = None) -> None:
-    """Report the evaluation after 30 steps and 60 seconds."""
+def report_once(
+    budget: Budget, preview: Callable[[], str] | None = None, before: float = 1.0
+) -> None:
+    """Report the evaluation after 30 steps and 60 seconds; the one before was earlier."""
     row = {"train_bits_per_char": 2.5, "val_bits_per_char": 2.25}
-    progress = Progress(step=30, seconds=60.0, best_step=30, rows=[row])
+    rows = [{**row, "epoch": epoch} for epoch in (before, 1.5)]
+    progress = Progress(step=30, seconds=60.0, best_step=30, rows=rows)
     report = Report(
         progress,
         budget,
@@ -59,3 +62,13 @@ def test_epochs_that_the_time_does_not_allow_are_not_shown(
 ) -> None:
     report_once(Budget(total_steps, max_seconds=70.0))
     assert capsys.readouterr().err.startswith("epoch 1.5  train 2.500")
+
+
+@pytest.mark.parametrize(
+    ("before", "shown"), [(1.46, "1.50/2"), (1.496, "1.500/2"), (1.5, "1.5000/2")]
+)
+def test_two_evaluations_are_not_shown_under_one_epoch(
+    before: float, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_once(Budget(total_steps=40), before=before)
+    assert capsys.readouterr().err.startswith(f"epoch {shown}  train 2.500")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -75,9 +75,10 @@ class Report(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Print the result of an evaluation, and a preview."""
         row = self.progress.rows[-1]
+        decimals = _decimals([row["epoch"] for row in self.progress.rows[-2:]])
         best = "  best so far" if self.progress.best_step == self.progress.step else ""
         self._print(
-            f"{self._where()}  train {row['train_bits_per_char']:.3f}  "
+            f"{self._where(decimals)}  train {row['train_bits_per_char']:.3f}  "
             f"val {row['val_bits_per_char']:.3f} bits/char  {self._pace_text()}{best}"
         )
         if self.preview is not None:
@@ -90,13 +91,13 @@ class Report(keras.callbacks.Callback):
             self.bar.total = self.bar.n
             self.bar.close()
 
-    def _where(self) -> str:
+    def _where(self, decimals: int = 1) -> str:
         passes = self.progress.step / self.steps_per_pass
         total_steps = self.budget.total_steps
         if total_steps is None or self.budget.is_short_of_time(self.progress):
             # A number of epochs that will not be reached would mislead.
-            return f"epoch {passes:.1f}"
-        return f"epoch {passes:.1f}/{total_steps / self.steps_per_pass:.0f}"
+            return f"epoch {passes:.{decimals}f}"
+        return f"epoch {passes:.{decimals}f}/{total_steps / self.steps_per_pass:.0f}"
 
     def _pace_text(self) -> str:
         left = self._pace.seconds_left(
@@ -108,6 +109,18 @@ class Report(keras.callbacks.Callback):
         is_drawn = self.bar is not None
         with self.bar.external_write_mode(self.bar.fp) if is_drawn else nullcontext():
             say(text)
+
+
+def _decimals(epochs: Sequence[float]) -> int:
+    """How many decimals tell the epochs of different evaluations apart, from 1 to 4.
+
+    >>> _decimals([1.52]), _decimals([1.49, 1.52]), _decimals([1.52, 1.523])
+    (1, 1, 3)
+    """
+    found = 1
+    while found < 4 and len({f"{epoch:.{found}f}" for epoch in epochs}) < len(epochs):
+        found += 1
+    return found
 
 
 class Speed:
