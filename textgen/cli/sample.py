@@ -76,7 +76,11 @@ class _Request:
     "--encoding", metavar="NAME", help="Encoding of the prompt file.  [default: utf-8]"
 )
 @click.option("--label", help="A label of the training text, for a model of labelled text.")
-@click.option("--seed", type=int, help="Random seed; the same seed repeats a text.")
+@click.option(
+    "--seed",
+    type=int,
+    help="Random seed; the same command with the same seed repeats its texts.",
+)
 @click.option(
     "-n",
     "--num-samples",

@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.helpers import untrained
 from tests.cli.interactive.helpers import Answer, Script
+from tests.generation.models import chain_weights
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.generation.generator import Generator
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -50,6 +52,28 @@ def test_an_empty_line_at_the_very_start_lets_the_model_begin(
 ) -> None:
     answer = script("\n", "--seed", "7", "--length", "9")
     assert answer == Answer(0, generator.generate(seed=7, length=9) + "\n", "")
+
+
+def test_an_empty_line_after_a_whole_line_writes_the_next(
+    tmp_path: Path, script: Script
+) -> None:
+    path = tmp_path / "lines"
+    config, weights = chain_weights(3, {0: 1, 1: 2, 2: 0})
+    save_checkpoint(path, Checkpoint(config, CharTokenizer("\nab"), weights))
+    answer = script("/until line\na\n\n\n", model=path)
+    assert answer == Answer(0, "ab\nab\nab\n", "/until line\n")
+
+
+@pytest.mark.filterwarnings("ignore::textgen.errors.UnknownCharacterWarning")
+def test_where_the_model_knows_no_line_feed_none_is_added(
+    tmp_path: Path, script: Script
+) -> None:
+    path = tmp_path / "letters"
+    config, weights = chain_weights(2, {0: 1, 1: 0})
+    save_checkpoint(path, Checkpoint(config, CharTokenizer("ab"), weights))
+    answer = script("a\n\n", "--stop", "b", "--until", "line", model=path)
+    assert answer.out == "a\n\n"
+    assert answer.err.count("Nothing was added") == 2
 
 
 def test_two_slashes_begin_a_prompt_with_one(tmp_path: Path, script: Script) -> None:

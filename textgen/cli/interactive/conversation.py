@@ -192,10 +192,22 @@ class _Conversation:
         seed = self._seed if self._values["seed"] is None else self._values["seed"]
         # The same random numbers would lead to the same words again.
         number = self._num_continued + 1
-        # Unknown characters were reported with the prompt.
-        pieces = self._stream(self._text, seed + number, "ignore")
+        pieces = self._rest(seed + number)
         self._seed, self._num_continued = seed, number
         self._show("", pieces)
+
+    def _rest(self, seed: int) -> Iterator[str]:
+        """What follows the text so far; the next line, say, where this one is whole."""
+        from textgen.generation.decoding.stopping import BREAKS
+
+        # Unknown characters were reported with the prompt.
+        pieces = self._stream(self._text, seed, "ignore")
+        first = next(pieces, "")
+        after = BREAKS.get(self._values["until"], "")
+        if first or not after or self._generator.tokenizer.unknown_characters(after):
+            return chain(filter(None, [first]), pieces)
+        self._text += after
+        return self._stream(self._text, seed, "ignore")
 
     def _stream(
         self, prompt: str, seed: int, warn: Literal["always", "ignore"]

@@ -20,6 +20,9 @@ UNITS = {
 }
 """Patterns that match up to the end of a unit; the group is the context after it."""
 
+BREAKS = {"line": "\n", "paragraph": "\n\n", "sentence": "\n\n"}
+"""What ends a unit without being part of it: from it on, the next one begins."""
+
 UNSPACED_ENDS = "。！？」』”’）"
 """Any character after one of these may show that a sentence is complete."""
 
