@@ -12,64 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textgen.config.sampling import SamplingConfig
+from tests.generation.patterns.helpers import (
+    BYTES,
+    ENGLISH,
+    EUROPEAN,
+    Tokenizer,
+    after,
+    automaton,
+    characters,
+    choices,
+    walk,
+)
 from textgen.errors import ConfigError
 from textgen.generation.patterns import automaton as automaton_module
 from textgen.generation.patterns import compile as compile_module
-from textgen.generation.patterns import horizon
-from textgen.generation.patterns.automaton import Automaton, Constraint
-from textgen.generation.patterns.characters import permitted_ids
-from textgen.generation.patterns.compile import make_automaton
+from textgen.generation.patterns.automaton import Constraint
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
-
-Tokenizer = CharTokenizer | ByteTokenizer
-
-PRINTABLE = "".join(map(chr, range(32, 127)))
-ENGLISH = CharTokenizer("\n" + PRINTABLE)
-EUROPEAN = CharTokenizer("\n" + PRINTABLE + "éàßабвя中文🙂", end_of_document=True)
-BYTES = ByteTokenizer()
-
-
-def automaton(tokenizer: Tokenizer, **options: Any) -> Automaton:
-    made = make_automaton(tokenizer, SamplingConfig(**options))
-    assert made is not None
-    return made
-
-
-def choices(constraint: Constraint) -> list[int]:
-    return np.flatnonzero(constraint.mask == 0).tolist()
-
-
-def characters(tokenizer: Tokenizer, constraint: Constraint) -> str:
-    return "".join(tokenizer.decode([each]) for each in choices(constraint))
-
-
-def after(tokenizer: Tokenizer, text: str, **options: Any) -> Constraint:
-    constraint = Constraint(automaton(tokenizer, **options))
-    for each in tokenizer.encode(text).tolist():
-        assert each in choices(constraint)
-        constraint.advance(each)
-    return constraint
-
-
-def walk(
-    made: Automaton, tokenizer: Tokenizer, rng: np.random.Generator, length: int
-) -> str:
-    """Draw evenly among what is left, to the end of document or of the possibilities."""
-    constraint, ids = Constraint(made), []
-    while left := choices(constraint):
-        drawn = int(rng.choice(left))
-        if drawn == tokenizer.eod_id:
-            break
-        constraint.advance(drawn)
-        ids.append(drawn)
-        text = tokenizer.decode(ids)
-        if len(text) == length and "\ufffd" not in text:
-            break
-    assert constraint.can_end
-    return tokenizer.decode(ids)
-
 
 # --- the text always matches ---
 
@@ -326,76 +285,6 @@ def test_bytes_that_are_no_utf8_are_banned(broken: str) -> None:
     assert last not in choices(constraint)
 
 
-# --- allow and forbid ---
-
-
-def test_allow_and_forbid_choose_characters_and_leave_special_ids() -> None:
-    tokenizer = CharTokenizer("abc", unknown=True, end_of_document=True, labels=("x",))
-    special = [True] * 3
-    allowed = permitted_ids(tokenizer, allow="abz", forbid=None)
-    assert allowed.tolist() == [*special, True, True, False]
-    not_forbidden = permitted_ids(tokenizer, allow=None, forbid="c?")
-    assert not_forbidden.tolist() == [*special, True, True, False]
-    both = permitted_ids(tokenizer, allow="bc", forbid="a")
-    assert both.tolist() == [*special, False, True, True]
-    assert permitted_ids(tokenizer, None, None).all()
-
-
-def test_a_character_model_needs_no_automaton_for_allow_and_forbid() -> None:
-    assert make_automaton(ENGLISH, SamplingConfig(allow="ab", forbid="c")) is None
-    assert make_automaton(ENGLISH, SamplingConfig()) is None
-    assert make_automaton(BYTES, SamplingConfig()) is None
-
-
-def test_a_byte_model_keeps_to_allowed_characters_by_an_automaton() -> None:
-    assert permitted_ids(BYTES, "é", None).all()
-    constraint = Constraint(automaton(BYTES, allow="aé"))
-    assert choices(constraint) == [ord("a"), 0xC3]
-    constraint.advance(0xC3)
-    assert choices(constraint) == [0xA9]
-
-
-def test_a_byte_model_never_writes_a_forbidden_character() -> None:
-    constraint = Constraint(automaton(BYTES, forbid="é\n"))
-    assert ord("\n") not in choices(constraint)
-    constraint.advance(0xC3)
-    assert choices(constraint) == [byte for byte in range(0x80, 0xC0) if byte != 0xA9]
-
-
-@pytest.mark.parametrize("tokenizer", [EUROPEAN, BYTES])
-def test_a_pattern_is_kept_within_allowed_characters(tokenizer: Tokenizer) -> None:
-    made = automaton(tokenizer, pattern=r"\w{3}é?", allow="aвéя", forbid="b", length=9)
-    texts = {walk(made, tokenizer, np.random.default_rng(seed), 9) for seed in range(20)}
-    assert len(texts) > 5
-    assert all(
-        set(text) <= set("aвéя") and re.fullmatch(r"\w{3}é?", text) for text in texts
-    )
-
-
-@pytest.mark.parametrize("tokenizer", [CharTokenizer("ab"), BYTES])
-def test_a_character_both_allowed_and_forbidden_is_refused(tokenizer: Tokenizer) -> None:
-    # Two spellings, which only their normal form shows to be the same.
-    with pytest.raises(ConfigError, match="'é' is in both allow and forbid"):
-        permitted_ids(tokenizer, "aé", "e\u0301")
-
-
-def test_allow_that_holds_nothing_the_model_knows_names_what_it_knows() -> None:
-    with pytest.raises(
-        ConfigError, match=r"allow='xyz' has no character that .* It knows 'a', 'b'\."
-    ):
-        permitted_ids(CharTokenizer("ab"), "xyz", None)
-
-
-def test_forbid_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="forbid='abx' leaves the model no character"):
-        permitted_ids(CharTokenizer("ab"), None, "abx")
-
-
-def test_to_forbid_a_ligature_does_not_forbid_its_letters() -> None:
-    tokenizer = CharTokenizer("fi.", normalize="nfkc")
-    assert permitted_ids(tokenizer, None, "ﬁ…").all()
-
-
 # --- normal forms ---
 
 
@@ -414,69 +303,6 @@ def test_without_a_normal_form_the_pattern_stays_as_it_is() -> None:
     tokenizer = CharTokenizer("e\u0301é", normalize="none")
     made = automaton(tokenizer, pattern="e\u0301", length=2)
     assert characters(tokenizer, Constraint(made)) == "e"
-
-
-# --- what cannot be ---
-
-
-def test_a_pattern_of_unknown_characters_says_which() -> None:
-    with pytest.raises(
-        ConfigError,
-        match=r"no text of characters the model knows matches pattern='a\[0-9]x' "
-        r"\(no character fits '\[0-9]', 'x'\)\. Change the pattern\.",
-    ):
-        automaton(CharTokenizer("ab"), pattern="a[0-9]x")
-
-
-def test_a_pattern_that_forbid_makes_impossible_says_so() -> None:
-    with pytest.raises(ConfigError, match=r"knows and may write matches .*'b'"):
-        automaton(BYTES, pattern="ab", forbid="b")
-
-
-def test_a_pattern_that_contradicts_itself_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"matches pattern='a\$b'. Change the pattern"):
-        automaton(ENGLISH, pattern="a$b")
-
-
-@pytest.mark.parametrize("tokenizer", [EUROPEAN, BYTES])
-def test_a_length_too_short_for_any_match_says_how_long_the_shortest_is(
-    tokenizer: Tokenizer,
-) -> None:
-    with pytest.raises(
-        ConfigError, match=r"shortest text that matches .* has 3 characters, but length=2\."
-    ):
-        automaton(tokenizer, pattern="é{3,}", length=2)
-
-
-@pytest.mark.parametrize("tokenizer", [EUROPEAN, BYTES])
-def test_a_min_length_beyond_the_longest_match_says_how_long_that_is(
-    tokenizer: Tokenizer,
-) -> None:
-    with pytest.raises(
-        ConfigError, match=r"longest text that .* has 6 characters, but min_length=7\."
-    ):
-        automaton(tokenizer, pattern="(?:яé|a){1,3}", min_length=7)
-
-
-def test_a_length_between_those_of_the_matches_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"has from 4 to 5 characters\. Change"):
-        automaton(ENGLISH, pattern="(?:abc)*", min_length=4, length=5)
-
-
-def test_an_empty_pattern_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"pattern=''"):
-        automaton(ENGLISH, pattern="")
-
-
-def test_a_pattern_too_large_for_its_length_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    options = {"pattern": "(?:a{9}|a{11})*b", "length": 300, "min_length": 300}
-    automaton(ENGLISH, **options)
-    compile_module._automaton.cache_clear()
-    monkeypatch.setattr(horizon, "MAX_HORIZON_BYTES", 20)
-    with pytest.raises(ConfigError, match=r"too large for length=300\. Lower"):
-        automaton(ENGLISH, **options)
 
 
 # --- several texts, and what is kept ---

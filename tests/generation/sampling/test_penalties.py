@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generation.sampling.penalised import costs, few_ids, remember
 from textgen.config.sampling import SamplingConfig, check_setting
 from textgen.errors import ConfigError
 from textgen.generation.sampling.penalties import (
-    LARGEST_PENALTY,
     CountPenalty,
     Dry,
     NoRepeatNgram,
     Penalty,
-    PenaltyState,
     RepetitionPenalty,
     make_penalties,
 )
@@ -34,24 +33,6 @@ ALL: list[Penalty] = [
     NoRepeatNgram(2),
 ]
 each_penalty = pytest.mark.parametrize("penalty", ALL, ids=lambda p: type(p).__name__)
-few_ids = st.lists(st.integers(0, 3), max_size=40)
-
-
-def remember(
-    penalty: Penalty, prompt: Sequence[int], text: Iterable[int] = (), vocab_size: int = 4
-) -> PenaltyState:
-    """The state of a text so far."""
-    state = penalty.start(vocab_size, prompt)
-    for each in text:
-        state.append(each)
-    return state
-
-
-def costs(
-    penalty: Penalty, prompt: Sequence[int], text: Iterable[int] = (), vocab_size: int = 4
-) -> list[float]:
-    """What is taken from each id's logit."""
-    return (-remember(penalty, prompt, text, vocab_size)(np.zeros(vocab_size))).tolist()
 
 
 # --- repetition_penalty ---
@@ -134,134 +115,6 @@ def test_a_size_of_one_allows_each_id_once_counting_the_prompt() -> None:
 
 def test_a_text_shorter_than_the_size_bans_nothing() -> None:
     assert costs(NoRepeatNgram(3), [0], [0]) == [0, 0, 0, 0]
-
-
-# --- DRY ---
-
-
-def repeated(ids: Sequence[int], place: int, breakers: frozenset[int]) -> int:
-    """How many ids that end before `place` are also those at the end, breakers apart."""
-    length = 0
-    while length < place and ids[place - 1 - length] == ids[-1 - length]:
-        if ids[-1 - length] in breakers:
-            break
-        length += 1
-    return length
-
-
-def dry_by_brute_force(penalty: Dry, ids: Sequence[int], vocab_size: int) -> list[float]:
-    """Costs by the definition: at each place of the text, how much of the end stood there.
-
-    The id at a place costs by the longest sequence before it that is also the end of
-    the text.
-    """
-    found = [0.0] * vocab_size
-    for place in range(1, len(ids)):
-        length = repeated(ids, place, penalty.breakers)
-        if length >= penalty.allowed_length and ids[place] not in penalty.breakers:
-            cost = penalty.multiplier * penalty.base ** (length - penalty.allowed_length)
-            found[ids[place]] = max(found[ids[place]], cost)
-    return found
-
-
-@given(
-    prompt=few_ids,
-    text=few_ids,
-    allowed=st.integers(1, 5),
-    base=st.sampled_from([1.0, 1.5, 2.0]),
-    breakers=st.frozensets(st.integers(0, 3), max_size=2),
-)
-def test_dry_costs_what_its_definition_says(
-    prompt: list[int], text: list[int], allowed: int, base: float, breakers: frozenset[int]
-) -> None:
-    penalty = Dry(0.75, base, allowed, breakers)
-    expected = dry_by_brute_force(penalty, prompt + text, 4)
-    assert costs(penalty, prompt, text) == pytest.approx(expected, rel=1e-12)
-
-
-def test_dry_follows_a_long_text_character_by_character() -> None:
-    rng = np.random.default_rng(3)
-    # A thousand ids with long repeated stretches, and a breaker now and then.
-    stretch = rng.integers(0, 3, 40).tolist()
-    ids = [i for _ in range(20) for i in (*stretch[rng.integers(0, 20) :], 4)]
-    ids += rng.integers(0, 5, 400).tolist() + stretch * 3
-    assert len(ids) > 1000
-    penalty = Dry(0.5, 1.01, allowed_length=3, breakers=frozenset([4]))
-    state = penalty.start(5, ids[:100])
-    for end in range(100, len(ids)):
-        state.append(ids[end])
-        if end % 50 == 0 or end > len(ids) - 30:
-            expected = dry_by_brute_force(penalty, ids[: end + 1], 5)
-            found = (-state(np.zeros(5))).tolist()
-            assert found == pytest.approx(expected, rel=1e-12)
-    # The last three stretches are two repetitions, one upon the other.
-    assert max(expected) == pytest.approx(penalty.cost(80))
-
-
-@pytest.mark.parametrize(
-    ("length", "expected"), [(2, 0.8), (3, 0.8 * 1.75), (7, 0.8 * 1.75**5)]
-)
-def test_dry_grows_with_each_id_from_the_allowed_length_on(
-    length: int, expected: float
-) -> None:
-    penalty = Dry(0.8, base=1.75, allowed_length=2)
-    assert penalty.cost(length) == pytest.approx(expected)
-    sequence = list(range(length))
-    found = costs(penalty, [*sequence, 9], sequence, vocab_size=10)
-    assert found == pytest.approx([0] * 9 + [expected])
-
-
-def test_a_sequence_shorter_than_allowed_costs_nothing() -> None:
-    assert costs(Dry(1.0, allowed_length=3), [0, 1, 2], [0, 1]) == [0, 0, 0, 0]
-
-
-def test_of_several_places_the_longest_counts_for_each_follower() -> None:
-    penalty = Dry(1.0, base=2.0, allowed_length=1)
-    # After 0 stood 2 and 3; after (1, 0) stood 2 only.
-    assert costs(penalty, [1, 0, 2, 3, 0, 3, 0, 2], [1, 0]) == [0, 0, 2, 1]
-
-
-def test_a_repetition_may_overlap_itself() -> None:
-    penalty = Dry(1.0, base=2.0, allowed_length=2)
-    assert costs(penalty, [], [1, 1, 1, 1]) == [0, 2, 0, 0]
-    assert costs(penalty, [], [0, 1, 0, 1, 0, 1]) == [4, 0, 0, 0]
-
-
-def test_no_repeated_sequence_crosses_a_breaker() -> None:
-    ids = [0, 1, 2, 3, 0, 1, 2]
-    plain = Dry(1.0, base=2.0, allowed_length=1)
-    broken = Dry(1.0, base=2.0, allowed_length=1, breakers=frozenset([1]))
-    assert costs(plain, ids) == [0, 0, 0, 4]
-    assert costs(broken, ids) == [0, 0, 0, 1]
-    assert costs(broken, ids[:-1]) == [0, 0, 0, 0]
-
-
-def test_a_breaker_itself_costs_nothing_as_in_llama_cpp() -> None:
-    # Else the newline after a repeated line would be avoided, and the line go on.
-    penalty = Dry(1.0, allowed_length=2, breakers=frozenset([3]))
-    assert costs(penalty, [0, 1, 3, 0, 1]) == [0, 0, 0, 0]
-
-
-def test_dry_counts_the_prompt() -> None:
-    penalty = Dry(1.0, allowed_length=1)
-    assert costs(penalty, [0, 1, 0]) == costs(penalty, [], [0, 1, 0]) == [0, 1, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("multiplier", "base"), [(1.0, 1.75), (1e300, 2.0), (1.0, 1e300), (1e308, 1e308)]
-)
-def test_dry_never_bans_however_long_the_repetition(multiplier: float, base: float) -> None:
-    penalty = Dry(multiplier, base, allowed_length=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = costs(penalty, [0] * 2000)
-    assert found[0] == pytest.approx(LARGEST_PENALTY, rel=1e-6)
-    assert math.isfinite(penalty.cost(10**9))
-
-
-@pytest.mark.parametrize("multiplier", [0, 0.0])
-def test_a_multiplier_of_zero_changes_nothing(multiplier: float) -> None:
-    assert costs(Dry(multiplier, 2.0, 1), [0] * 300) == [0, 0, 0, 0]
 
 
 # --- what all of them promise ---
@@ -452,10 +305,3 @@ def test_the_order_matters_and_is_the_documented_one() -> None:
     for penalty in make_penalties(config):
         logits = remember(penalty, [], [0], vocab_size=2)(logits)
     assert logits.tolist() == [1.0, 4.0]
-
-
-def test_dry_reads_a_long_prompt_of_one_character() -> None:
-    state = Dry(1.0, base=1.01, allowed_length=2).start(3, prompt=[1] * 50_000)
-    filtered = state(np.zeros(3))
-    assert filtered[1] < -1
-    assert filtered[[0, 2]].tolist() == [0, 0]

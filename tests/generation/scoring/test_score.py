@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,55 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generation.scoring.helpers import (
+    LABELLED,
+    bits,
+    network_for,
+    stepped_nats,
+    weights_for,
+)
 from textgen.config.model import ModelConfig
 from textgen.errors import CheckpointError, ConfigError, CorpusError
 from textgen.generation.generator import Generator
 from textgen.generation.network.mixture import Mixture
 from textgen.generation.network.network import Network
 from textgen.generation.scoring.protocols import nats_of
-from textgen.generation.scoring.score import (
-    Score,
-    ScoreAccumulator,
-    Surprise,
-    score,
-    surprises,
-)
-from textgen.generation.scoring.segments import SEGMENT_CHARS, segments
+from textgen.generation.scoring.score import Score, score
+from textgen.generation.scoring.segments import SEGMENT_CHARS
 from textgen.model.cells import CELLS
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
-
-
-def network_for(tokenizer: Tokenizer, scale: float = 0.0, **options: Any) -> Network:
-    config = ModelConfig(
-        vocab_size=tokenizer.vocab_size, units=4, embedding_dim=3, **options
-    )
-    return Network(config, weights_for(config, scale))
-
-
-def weights_for(config: ModelConfig, scale: float) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return {
-        name: (rng.standard_normal(shape) * scale).astype(np.float32)
-        for name, shape in config.weight_shapes().items()
-    }
-
-
-def bits(tokenizer: Tokenizer, documents: Any, scale: float = 0.0) -> Score:
-    return score(network_for(tokenizer, scale), tokenizer, documents)
-
-
-def stepped_nats(network: Network, ids: list[int]) -> float:
-    """The same sum, one character at a time, each softmax written out."""
-    state, total = network.initial_state(), 0.0
-    for before, after in pairwise(ids):
-        logits, state = network.step([before], state)
-        shares = np.exp(logits[0].astype(np.float64))
-        total -= math.log(shares[after] / shares.sum())
-    return total
-
 
 # --- nats ---
 
@@ -235,8 +203,6 @@ def test_a_window_that_makes_no_sense_is_refused(window: Any) -> None:
 
 # --- labels and mixtures ---
 
-LABELLED = CharTokenizer("ab", end_of_document=True, labels=("glad", "sad"))
-
 
 @pytest.mark.parametrize("window", [None, 1, 2, 50])
 def test_a_label_is_read_but_not_counted(window: int | None) -> None:
@@ -267,146 +233,6 @@ def test_a_mixture_is_scored_like_any_model(window: int | None) -> None:
     found = score(mixture, tokenizer, "abbaab" * 20, window=window)
     expected = score(network, tokenizer, "abbaab" * 20, window=window)
     assert found.nats == pytest.approx(expected.nats, rel=1e-5)
-
-
-# --- one character at a time ---
-
-
-@pytest.mark.parametrize("window", [None, 4])
-@pytest.mark.parametrize(
-    "tokenizer",
-    [
-        CharTokenizer("ab"),
-        CharTokenizer("ab", unknown=True, end_of_document=True),
-        ByteTokenizer(end_of_document=True),
-    ],
-    ids=repr,
-)
-def test_the_bits_of_all_characters_add_up_to_the_score(
-    tokenizer: Tokenizer, window: int | None
-) -> None:
-    network = network_for(tokenizer, 1.0)
-    documents = ["ab€", "baé\na"]
-    found = list(surprises(network, tokenizer, documents, window=window))
-    whole = score(network, tokenizer, documents, window=window)
-    known = [each.bits for each in found if each.bits is not None]
-    assert sum(known) * math.log(2) == pytest.approx(whole.nats)
-    assert len(known) == whole.num_chars
-    assert sum(each.is_unknown for each in found) == whole.num_unknown
-    ends = "\n" if tokenizer.eod_id is not None else ""
-    text = "".join(each.character for each in found)
-    assert text == "".join(document + ends for document in documents)
-
-
-def test_a_character_of_several_bytes_costs_their_sum() -> None:
-    tokenizer = ByteTokenizer()
-    found = list(surprises(network_for(tokenizer), tokenizer, "né"))
-    assert [(each.character, each.bits) for each in found] == [("n", 8.0), ("é", 16.0)]
-
-
-def test_what_cannot_be_predicted_has_no_bits_and_ends_are_marked() -> None:
-    tokenizer = CharTokenizer("abc", end_of_document=True)
-    found = list(surprises(network_for(tokenizer), tokenizer, ["a?"]))
-    assert found == [
-        Surprise("a", 2.0),
-        Surprise("?", None, is_unknown=True),
-        Surprise("\n", 2.0, ends_document=True),
-    ]
-
-
-def test_labels_are_not_among_the_characters() -> None:
-    found = surprises(network_for(LABELLED), LABELLED, ["a"], label="sad")
-    assert [each.character for each in found] == ["a", "\n"]
-
-
-def test_surprises_come_while_the_text_is_read() -> None:
-    tokenizer = CharTokenizer("ab")
-    read = []
-
-    def endless() -> Any:
-        while True:
-            read.append(1)
-            yield Piece("ab" * SEGMENT_CHARS)
-
-    found = surprises(network_for(tokenizer), tokenizer, endless())
-    assert next(found).character == "a"
-    assert len(read) == 1
-
-
-def test_surprises_of_nothing_are_an_error() -> None:
-    tokenizer = CharTokenizer("ab")
-    with pytest.raises(CorpusError, match="nothing to score: the text is empty"):
-        list(surprises(network_for(tokenizer), tokenizer, ""))
-
-
-# --- what is counted ---
-
-
-def test_a_tally_of_segments_predicted_elsewhere_gives_the_same_counts() -> None:
-    tokenizer = CharTokenizer("ab", end_of_document=True)
-    total = ScoreAccumulator()
-    for segment in segments(tokenizer, ["ab?", "b"], size=2):
-        total.add(segment, nats=float(segment.is_counted.sum()))
-    expected = score(network_for(tokenizer), tokenizer, ["ab?", "b"])
-    found = total.score("dynamic")
-    assert found == Score(5.0, expected.num_chars, expected.num_bytes, 1, "dynamic")
-
-
-@pytest.mark.parametrize(
-    ("text", "num_chars", "num_bytes"),
-    [("abc", 3, 3), ("né€", 3, 6), ("😀", 1, 4), ("e\u0301", 1, 2), ("红楼\n", 3, 7)],
-)
-def test_a_byte_model_counts_characters_and_bytes(
-    text: str, num_chars: int, num_bytes: int
-) -> None:
-    found = bits(ByteTokenizer(), text)
-    assert (found.num_chars, found.num_bytes, found.num_unknown) == (
-        num_chars,
-        num_bytes,
-        0,
-    )
-    assert found.bits_per_byte == pytest.approx(8)
-    assert found.bits_per_char == pytest.approx(8 * num_bytes / num_chars)
-
-
-def test_a_character_model_counts_bytes_too() -> None:
-    found = bits(CharTokenizer("é€"), "é€é")
-    assert (found.num_chars, found.num_bytes) == (3, 7)
-    assert found.bits_per_byte == pytest.approx(3 / 7)
-
-
-def test_unknown_characters_are_left_out_of_all_counts_but_their_own() -> None:
-    tokenizer = CharTokenizer("ab")
-    found = bits(tokenizer, "a?b€€", 1.0)
-    known = bits(tokenizer, "ab", 1.0)
-    assert found.nats == known.nats
-    assert (found.num_chars, found.num_bytes, found.num_unknown) == (2, 2, 3)
-
-
-def test_unknown_characters_are_predicted_where_there_is_a_token_for_them() -> None:
-    tokenizer = CharTokenizer("ab", unknown=True)
-    network = network_for(tokenizer, 1.0)
-    found = score(network, tokenizer, "a?b€€")
-    ids = [tokenizer.start_id, 1, 0, 2, 0, 0]
-    assert found.nats == pytest.approx(stepped_nats(network, ids))
-    assert (found.num_chars, found.num_bytes, found.num_unknown) == (5, 9, 3)
-
-
-def test_characters_that_would_combine_are_counted_one_by_one() -> None:
-    # Apart, both stay as they are; side by side, NFC would make one of them.
-    tokenizer = CharTokenizer("ex\u0301")
-    found = bits(tokenizer, "ex\u0301")
-    assert (found.num_chars, found.num_unknown) == (3, 0)
-
-
-def test_a_real_text_of_many_scripts_is_counted_exactly(
-    shared_corpus: Callable[[str], Path],
-) -> None:
-    text = shared_corpus("udhr_multiscript.txt").read_text("utf-8")[:20_000]
-    found = bits(ByteTokenizer(normalize="none"), text)
-    assert found.num_chars == len(text)
-    assert found.num_bytes == len(text.encode())
-    assert found.bits_per_byte == pytest.approx(8)
 
 
 # --- refusals ---
