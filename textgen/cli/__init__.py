@@ -14,10 +14,10 @@ from textgen.cli.demo import demo
 from textgen.cli.info import info
 from textgen.cli.inside.inspect import inspect
 from textgen.cli.inside.report import report
-from textgen.cli.novelty import novelty
+from textgen.cli.judging.novelty import novelty
+from textgen.cli.judging.score import score
 from textgen.cli.runs import runs
 from textgen.cli.sample import sample
-from textgen.cli.score import score
 from textgen.cli.train import train
 from textgen.cli.tune import tune
 from textgen.version import __version__

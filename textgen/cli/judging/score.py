@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from textgen.cli.common import find_with_text, fit_to_show, write_text
+from textgen.cli.judging.per_char import coloured, colours_wanted, json_lines, legend
 from textgen.cli.options import backend_option, memory_option
-from textgen.cli.per_char import coloured, colours_wanted, json_lines, legend
 from textgen.config.text import TextConfig
 from textgen.training.backend.choice import AUTO
 from textgen.wording import count_of, say

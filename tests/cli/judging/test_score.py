@@ -136,7 +136,7 @@ class Terminal(io.StringIO):
 def test_a_bar_shows_how_far_it_is_on_a_terminal_and_nowhere_else(
     place: type[io.StringIO], model: Path, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # By name, `textgen.cli.score` is the command, not its module.
+    # By name, `textgen.cli.judging.score` is the command, not its module.
     monkeypatch.setattr("textgen.text.reading.progress.BAR_SECONDS", 0)
     errors = place()
     monkeypatch.setattr("sys.stderr", errors)

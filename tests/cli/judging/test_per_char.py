@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.helpers import figures_of, score_on_terminal
 from textgen.__main__ import run
-from textgen.cli.per_char import coloured, json_lines, legend
+from textgen.cli.judging.per_char import coloured, json_lines, legend
 from textgen.generation.scoring.score import Surprise
 
 Output = pytest.CaptureFixture[str]

@@ -1,0 +1,1 @@
+"""Commands that judge a text by a model: how probable it is, how much is copied."""
