@@ -15,6 +15,9 @@ MANUAL = ("corpora", "inspecting", "sampling", "scoring", "training")
 REFERENCE = ("api", "architecture", "commands", *MANUAL)
 """Pages that are in English only; the Chinese site says so."""
 
+FIGURES = re.compile(r"<!-- figures -->\n(.*?)<!-- end -->", re.DOTALL)
+"""What `make examples` writes into both languages."""
+
 
 def chinese(page: Path) -> Path:
     return page.with_suffix(".zh.md")
@@ -50,6 +53,15 @@ def test_no_chinese_page_is_left_without_its_english_one() -> None:
 @every_english_page
 def test_the_chinese_page_has_the_same_code(page: Path) -> None:
     assert code_of(chinese(page)) == code_of(page)
+
+
+@every_english_page
+def test_the_chinese_page_has_the_same_figures(page: Path) -> None:
+    figures = [FIGURES.findall(text_of(each)) for each in (chinese(page), page)]
+    assert figures[0] == figures[1]
+    for tables in figures[1]:
+        headers = re.findall(r"^(\|.*\|)\n\| --- ", tables, re.MULTILINE)
+        assert len(headers) == len(set(headers))
 
 
 @every_english_page
