@@ -13,6 +13,7 @@ import pytest
 
 from textgen.checkpoint.describe import as_text, describe, describe_layers
 from textgen.checkpoint.format import Checkpoint
+from textgen.checkpoint.status import Status, write_status
 from textgen.config.model import ModelConfig
 from textgen.model.cells import CELLS
 from textgen.text.tokenizers.char import CharTokenizer
@@ -30,7 +31,10 @@ FACTS = {
 
 
 def describe_model(
-    facts: dict[str, Any], labels: tuple[str, ...] = (), **options: Any
+    facts: dict[str, Any],
+    labels: tuple[str, ...] = (),
+    path: Path = Path("checkpoints/x/best"),
+    **options: Any,
 ) -> dict[str, Any]:
     tokenizer = CharTokenizer("abc", end_of_document=bool(labels), labels=labels)
     config = ModelConfig(
@@ -38,7 +42,7 @@ def describe_model(
     )
     weights = {name: np.zeros(s, np.float32) for name, s in config.weight_shapes().items()}
     checkpoint = Checkpoint(config, tokenizer, weights, facts)
-    return describe(checkpoint, Path("checkpoints/x/best"))
+    return describe(checkpoint, path)
 
 
 def test_lstm_layers_are_shown_gate_by_gate() -> None:
@@ -125,6 +129,7 @@ def test_the_description_is_json_and_whole() -> None:
         "layers",
         "tokenizer",
         "memory",
+        "status",
         "text",
         "train",
         "score",
@@ -220,3 +225,12 @@ def test_folders_that_an_earlier_version_stored_are_not_shown() -> None:
     )
     # The facts themselves are as they were.
     assert facts["text"]["sources"] == sources
+
+
+def test_a_run_says_why_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "best"
+    assert describe_model(FACTS, path=path)["status"] is None
+    write_status(tmp_path / "status.json", Status(9, 2.0, 1.0, seconds=83, ended="time"))
+    shown = describe_model(FACTS, path=path)
+    assert shown["status"]["ended"] == "time"
+    assert "run     its time was used up, after 1:23 and 2.0 epochs" in as_text(shown)

@@ -42,6 +42,7 @@ def make_run(path: Path, age: int = 0) -> RunDirectory:
     run.history_csv.write_text("step\n")
     run.history_png.write_bytes(b"png")
     run.previews.write_text("{}\n")
+    run.status.write_text("{}\n")
     for directory in (run.best, run.last):
         os.utime(directory / CONFIG, (978_300_000 - age,) * 2)
     return run

@@ -289,3 +289,24 @@ def test_the_names_of_new_directories_are_flushed(
     assert make_directory(place) == [place, tmp_path / "a"]
     assert set(flushed) == {tmp_path, tmp_path / "a"}
     assert make_directory(place) == []
+
+
+def test_windows_lets_nobody_rename_over_a_file_that_is_being_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal cannot be had on other systems, so it is played here."""
+    replace, refusals = os.replace, [PermissionError(errno.EACCES, "in use")] * 2
+
+    def refuse(*paths: Path) -> None:
+        if refusals:
+            raise refusals.pop()
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    path = tmp_path / "status.json"
+    with pytest.raises(CheckpointError, match="in use"):
+        write_file(path, b"1")
+    monkeypatch.setattr("textgen.disk.atomic.ON_WINDOWS", True)
+    write_file(path, b"2")
+    assert path.read_bytes() == b"2"
+    assert os.listdir(tmp_path) == ["status.json"]

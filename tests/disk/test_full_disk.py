@@ -38,6 +38,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads(result.stdout)
 
 
+LISTED = ["best", "history.csv", "history.png", "last", "status.json"]
+
+
 def error_of(scene: dict[str, Any]) -> str:
     """Return the one line that a failed command ends with."""
     assert scene["code"] == 1
@@ -68,11 +71,11 @@ def test_a_full_disk_ends_a_training_and_keeps_what_was_saved(seen: dict[str, An
             r"--resume\.",
             error_of(scene),
         )
-        assert scene["listed"] == ["best", "history.csv", "history.png", "last"]
+        assert scene["listed"] == LISTED
 
 
 def test_a_training_goes_on_when_there_is_space_again(seen: dict[str, Any]) -> None:
     again = seen["again"]
     assert again["code"] == 0, again["said"]
     assert again["step"] > seen["full"][-1]["step"]
-    assert again["listed"] == ["best", "history.csv", "history.png", "last"]
+    assert again["listed"] == LISTED

@@ -16,6 +16,7 @@ import pytest
 from tests.inspecting.models import COUNTS, as_text, planted, varied_text
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.checkpoint.previews import Preview, add_preview
+from textgen.checkpoint.status import Status, write_status
 from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
 from textgen.inspecting.inspection import CONTEXT_CHARS, Inspection, inspect
@@ -90,6 +91,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config, tokenizer, weights = saved.model, saved.tokenizer, saved.weights
     save_checkpoint(place / "best", Checkpoint(config, tokenizer, weights, facts))
     (place / "history.csv").write_text(HISTORY)
+    write_status(place / "status.json", Status(20, 2.0, 1.0, seconds=10, ended="time"))
     add_preview(place / "previews.jsonl", Preview(10, "aab"))
     add_preview(place / "previews.jsonl", Preview(20, "</pre><b>ab"))
     return place
@@ -167,8 +169,7 @@ def test_the_values_of_a_unit_are_those_of_the_trace(page: str, found: Inspectio
 
 def test_training_is_told_from_the_run(page: str) -> None:
     assert "2.250 bits per character on held-out" in re.sub(r"\s+", " ", page)
-    assert "all epochs" not in page
-    assert "it was stopped, or is still going on, after 0:10 and 2.0 epochs" in page
+    assert "its time was used up, after 0:10 and 2.0 epochs" in page
     assert "about 128 characters a second" in page
     assert "step 20" in page
     assert "&lt;/pre&gt;&lt;b&gt;ab" in page

@@ -160,6 +160,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(
         "last",
         "history.csv",
         "history.png",
+        "status.json",
     }
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from textgen.checkpoint.format import Checkpoint
+from textgen.checkpoint.runs import run_of
+from textgen.checkpoint.status import Status, read_status
 from textgen.config.model import ModelConfig
 from textgen.disk.names import shareable_name, shareable_run
 from textgen.model.architecture import layers
@@ -26,11 +28,12 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
 
     Returns:
         `path`, `model` (the configuration), `num_parameters`, `layers`, `tokenizer`,
-        `memory` (None without one), `text`, `train`, `score`. Scores are in bits per
-        character.
+        `memory` (None without one), `status` (of its run; None if that is not there),
+        `text`, `train`, `score`. Scores are in bits per character.
     """
     tokenizer, facts = checkpoint.tokenizer, dict(checkpoint.facts)
     facts["text"] = shareable_text(facts.get("text", {}))
+    status = read_status(run_of(path).status)
     return {
         "path": str(path),
         "model": asdict(checkpoint.model),
@@ -44,6 +47,7 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
             "completes": tokenizer.separator,
         },
         "memory": _describe_memory(checkpoint.ngrams),
+        "status": None if status is None else asdict(status),
         **{name: facts.get(name, {}) for name in ("text", "train", "score")},
     }
 
@@ -101,6 +105,7 @@ def as_text(description: Mapping[str, Any]) -> str:
         _summary(description),
         "",
         *_score_lines(description["score"]),
+        *_ending_lines(description["status"]),
         *_text_lines(description["text"]),
         f"vocab   {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
         f"normalize {tokenizer['normalize']})",
@@ -151,6 +156,10 @@ def _score_lines(score: Mapping[str, Any]) -> list[str]:
     if lines and _is_number(step) and _is_number(epoch):
         lines[0] += f", step {step:,}, epoch {epoch:.1f}"
     return lines
+
+
+def _ending_lines(status: Mapping[str, Any] | None) -> list[str]:
+    return [] if status is None else [f"run     {Status(**status).ended_shown}"]
 
 
 def _memory_lines(memory: Mapping[str, Any] | None) -> list[str]:

@@ -6,6 +6,7 @@ checkpoints/my_book/
     history.csv     one row per evaluation
     history.png     the same as a plot (extra `plot`)
     previews.jsonl  a short text by the model after each evaluation
+    status.json     how far it is, and what ended it
     logs/           for TensorBoard (`--tensorboard`)
     .lock           exists during training; keeps a second process out
 """
@@ -45,6 +46,7 @@ class RunDirectory:
         self.history_csv = self.path / "history.csv"
         self.history_png = self.path / "history.png"
         self.previews = self.path / "previews.jsonl"
+        self.status = self.path / "status.json"
         self.logs = self.path / "logs"
 
     def holds_run(self) -> bool:
@@ -137,7 +139,7 @@ class RunDirectory:
         return [n for n in entries if n not in empty.union(INCOMPLETE, {LOCK})]
 
     def _remove_history(self) -> None:
-        for file in (self.history_csv, self.history_png, self.previews):
+        for file in (self.history_csv, self.history_png, self.previews, self.status):
             file.unlink(missing_ok=True)
             file.with_name(f".{file.name}.new").unlink(missing_ok=True)
         # TensorBoard would merge the curves of both runs.
@@ -146,6 +148,16 @@ class RunDirectory:
 
     def _errors_named(self) -> AbstractContextManager[None]:
         return writing_errors(self.path, "use this directory", "Choose another `out`.")
+
+
+def run_of(checkpoint: Path) -> RunDirectory:
+    """The run that a checkpoint belongs to; a run itself stays what it is.
+
+    >>> run_of(Path("checkpoints/my_book/best")).path.as_posix()
+    'checkpoints/my_book'
+    """
+    is_part = checkpoint.name in COMPLETE
+    return RunDirectory(checkpoint.parent if is_part else checkpoint)
 
 
 def default_out(paths: Paths) -> Path:

@@ -107,7 +107,11 @@ class TrainConfig:
         "lowers the bits per character, but holds most of the text.",
     )
     seed: int = option(0, "Random seed.")
-    preview: bool = option(True, "Print a short sample after each evaluation.")
+    preview: bool = option(
+        True,
+        "Write a short sample after each evaluation: it is printed, and kept for textgen "
+        "report and watch.",
+    )
     tensorboard: bool = option(
         False, "Write TensorBoard logs; to see them: tensorboard --logdir RUN/logs."
     )

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,30 +24,38 @@ Read = TypeVar("Read")
 
 # Reading takes milliseconds; training saves far less often than that.
 READ_ATTEMPTS = 20
+REPLACE_ATTEMPTS = 50
+ON_WINDOWS = os.name == "nt"
 ADVICE = "Free some space or choose another `out`."
 
 
-def write_file(path: Path, data: bytes, advice: str = ADVICE) -> None:
+def write_file(
+    path: Path, data: bytes, advice: str = ADVICE, *, flush: bool = True
+) -> None:
     """Replace the content of a file atomically.
 
     Args:
         advice: how to fix a failure; the end of the error message.
+        flush: whether the new content must survive a power cut.
 
     Raises:
         CheckpointError: the file cannot be written.
     """
-    with new_file(path, advice) as file:
+    with new_file(path, advice, flush=flush) as file:
         file.write(data)
 
 
 @contextmanager
-def new_file(path: Path, advice: str = ADVICE) -> Iterator[IO[bytes]]:
+def new_file(
+    path: Path, advice: str = ADVICE, *, flush: bool = True
+) -> Iterator[IO[bytes]]:
     """Yield an empty file, which becomes `path` when the body succeeds.
 
     If the body fails, `path` is as it was.
 
     Args:
         advice: as for `write_file`.
+        flush: as for `write_file`.
 
     Raises:
         CheckpointError: the file cannot be written.
@@ -56,13 +65,28 @@ def new_file(path: Path, advice: str = ADVICE) -> Iterator[IO[bytes]]:
         try:
             with open(fresh, "wb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, path)
+                if flush:
+                    file.flush()
+                    os.fsync(file.fileno())
+            _replace_file(path, fresh)
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
-        flush_directory(path.parent)
+        if flush:
+            flush_directory(path.parent)
+
+
+def _replace_file(path: Path, fresh: Path) -> None:
+    """Rename `fresh` to `path`; on Windows somebody may be reading that for a moment."""
+    for attempt in range(1, REPLACE_ATTEMPTS + 1):
+        try:
+            os.replace(fresh, path)
+        except PermissionError:
+            if not ON_WINDOWS or attempt == REPLACE_ATTEMPTS:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def write_flushed(path: Path, data: bytes) -> None:
@@ -90,7 +114,7 @@ def flush_file(path: Path) -> None:
 def flush_directory(path: Path) -> None:
     """Flush the names in a directory to the disk, as `rename` has changed them."""
     # Windows cannot open a directory; NTFS keeps a journal of renames.
-    if os.name == "nt":
+    if ON_WINDOWS:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

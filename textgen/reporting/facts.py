@@ -14,11 +14,11 @@ from textgen.checking.novelty import Novelty, novelty
 from textgen.checkpoint.format import Checkpoint
 from textgen.checkpoint.origin import shareable_reason
 from textgen.checkpoint.previews import Preview, read_previews
-from textgen.checkpoint.runs import COMPLETE, RunDirectory
+from textgen.checkpoint.runs import run_of
+from textgen.checkpoint.status import read_status
 from textgen.errors import TextgenError
 from textgen.generation.generator import Generator
 from textgen.inspecting.texts import corpus_of, written_text
-from textgen.wording import clock_time, count_of
 
 COLUMNS = (
     *("step", "epoch", "train_bits_per_char", "val_bits_per_char", "learning_rate"),
@@ -29,9 +29,6 @@ MAX_PREVIEWS = 8
 
 MAX_HISTORY_BYTES = 2**24
 
-NEARLY_ALL = 0.9
-"""Of the minutes given: the last evaluation may be somewhat before the end."""
-
 
 @dataclass(frozen=True)
 class Training:
@@ -40,7 +37,7 @@ class Training:
     Args:
         rows: of its history, as numbers.
         previews: some of them, in order.
-        ended: what ended it, in words, as far as can be told.
+        ended: what ended it, in words; empty if that is not known.
         speed: characters of training text per second; None if that is not known.
     """
 
@@ -57,14 +54,13 @@ class Training:
 
 def training_of(path: Path, saved: Checkpoint) -> Training:
     """The history of the run that a checkpoint belongs to; empty without one."""
-    run = RunDirectory(path.parent if path.name in COMPLETE else path)
-    rows = read_history(run.history_csv)
-    options = saved.facts.get("train", {})
+    run = run_of(path)
+    rows, status = read_history(run.history_csv), read_status(run.status)
     return Training(
         rows,
         chosen(read_previews(run.previews)),
-        _ended(rows, options),
-        _speed(rows, options),
+        "" if status is None else status.ended_shown,
+        _speed(rows, saved.facts.get("train", {})),
     )
 
 
@@ -97,25 +93,6 @@ def chosen(previews: Sequence[Preview], most: int = MAX_PREVIEWS) -> list[Previe
     last = len(previews) - 1
     places = {round(last * (n / (most - 1)) ** 2) for n in range(most)}
     return [previews[place] for place in sorted(places)]
-
-
-def _ended(rows: Sequence[Mapping[str, float]], options: Mapping[str, Any]) -> str:
-    """As the end itself is not stored, it is told from the options and the last row."""
-    if not rows:
-        return "nothing is known: the history of the run is not beside this checkpoint"
-    last = rows[-1]
-    best = min(range(len(rows)), key=lambda n: rows[n]["val_bits_per_char"])
-    since, patience = len(rows) - 1 - best, options.get("patience")
-    after = f"after {clock_time(last['seconds'])} and {last['epoch']:.1f} epochs"
-    if isinstance(patience, int) and since >= patience:
-        return f"{count_of(since, 'evaluation')} without a better score, {after}"
-    epochs, minutes = options.get("epochs"), options.get("max_minutes")
-    if isinstance(epochs, int | float) and epochs and last["epoch"] >= epochs - 0.01:
-        return f"all epochs were done, {after}"
-    most = 60 * minutes if isinstance(minutes, int | float) else 0
-    if most and last["seconds"] >= NEARLY_ALL * most:
-        return f"its time was used up, {after}"
-    return f"it was stopped, or is still going on, {after}"
 
 
 def _speed(rows: Sequence[Mapping[str, float]], options: Mapping[str, Any]) -> float | None:

@@ -48,6 +48,8 @@ def test_training_learns_and_leaves_best_last_and_history(
         "last",
         "history.csv",
         "history.png",
+        "previews.jsonl",
+        "status.json",
     }
     text = Generator.load(run).generate("Kit ", length=40, seed=1)
     assert len(text) == 40
@@ -143,7 +145,7 @@ def test_callbacks_are_in_the_order_that_the_code_explains(
         # NaN is never saved.
         *("StopOnNan", "PeriodicSave", "RecordEvaluation"),
         # Show the row that was recorded.
-        *("TensorBoard", "Report"),
+        *("TensorBoard", "KeepStatus", "KeepPreview", "Report"),
         # Raises, so that what came after it would be skipped.
         "StopOnRequest",
     ]

@@ -2,65 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from textgen.training.loop.progress import Budget, Progress
-from textgen.training.loop.report import Report, Speed
+from textgen.training.loop.report import Report
+from textgen.training.loop.status import KeepStatus
 
 
-def test_speed_counts_from_the_second_step_and_survives_a_pause() -> None:
-    speed = Speed(window_chars=100)
-    speed.add(now=10.0, step=1)
-    assert speed.chars_per_second == 0
-    speed.add(now=12.0, step=5)
-    assert speed.chars_per_second == 200
-    speed.restart()
-    speed.add(now=50.0, step=6)
-    assert speed.chars_per_second == 200
-    speed.add(now=51.0, step=7)
-    assert speed.chars_per_second == 100
-
-
-def report_once(
-    budget: Budget, preview: Callable[[], str] | None = None, before: float = 1.0
-) -> None:
+def report_once(folder: Path, budget: Budget, before: float = 1.0) -> None:
     """Report the evaluation after 30 steps and 60 seconds; the one before was earlier."""
     row = {"train_bits_per_char": 2.5, "val_bits_per_char": 2.25}
     rows = [{**row, "epoch": epoch} for epoch in (before, 1.5)]
     progress = Progress(step=30, seconds=60.0, best_step=30, rows=rows)
-    report = Report(
-        progress,
-        budget,
-        window_chars=100,
-        ids_per_char=1.0,
-        steps_per_pass=20,
-        preview=preview,
-    )
+    measures = {"window_chars": 100, "ids_per_char": 1.0, "steps_per_pass": 20}
+    status = KeepStatus(folder / "status.json", progress, budget, **measures)
+    report = Report(progress, budget, status, preview=None)
     report.on_train_begin()
     report.on_epoch_end(0)
     report.close()
 
 
 def test_without_a_terminal_each_evaluation_is_one_plain_line(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report_once(Budget(total_steps=40), preview=lambda: "two\nlines")
+    report_once(tmp_path, Budget(total_steps=40))
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == (
         "epoch 1.5/2  train 2.500  val 2.250 bits/char  0 chars/s  0:00 left  best so far\n"
-        "    | two\n"
-        "    | lines\n"
     )
 
 
 @pytest.mark.parametrize("total_steps", [None, 4_000])
 def test_epochs_that_the_time_does_not_allow_are_not_shown(
-    total_steps: int | None, capsys: pytest.CaptureFixture[str]
+    total_steps: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report_once(Budget(total_steps, max_seconds=70.0))
+    report_once(tmp_path, Budget(total_steps, max_seconds=70.0))
     assert capsys.readouterr().err.startswith("epoch 1.5  train 2.500")
 
 
@@ -68,7 +47,7 @@ def test_epochs_that_the_time_does_not_allow_are_not_shown(
     ("before", "shown"), [(1.46, "1.50/2"), (1.496, "1.500/2"), (1.5, "1.5000/2")]
 )
 def test_two_evaluations_are_not_shown_under_one_epoch(
-    before: float, shown: str, capsys: pytest.CaptureFixture[str]
+    before: float, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report_once(Budget(total_steps=40), before=before)
+    report_once(tmp_path, Budget(total_steps=40), before=before)
     assert capsys.readouterr().err.startswith(f"epoch {shown}  train 2.500")

@@ -14,7 +14,6 @@ import numpy as np
 
 from textgen.checkpoint.describe import label_accuracy_shown
 from textgen.checkpoint.format import load_checkpoint
-from textgen.generation.generator import Generator
 from textgen.generation.network.network import Network
 from textgen.generation.scoring.labels import label_accuracy
 from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
@@ -35,7 +34,14 @@ from textgen.training.loop.callbacks import (
     StopRequested,
 )
 from textgen.training.loop.datasets import endless, held_out
-from textgen.training.loop.messages import conclusion, introduction, nothing_left, stopped
+from textgen.training.loop.messages import (
+    conclusion,
+    introduction,
+    nothing_left,
+    stopped,
+    why_ended,
+)
+from textgen.training.loop.previews import KeepPreview
 from textgen.training.loop.progress import Budget
 from textgen.training.loop.remembering import (
     NOTHING_TO_FIT,
@@ -46,7 +52,8 @@ from textgen.training.loop.report import Report
 from textgen.training.loop.saving import Saver, stored_progress
 from textgen.training.loop.schedule import WarmupCosine
 from textgen.training.loop.signals import STOPPING, stop_requests
-from textgen.training.model.build import build_model, get_weights, set_weights
+from textgen.training.loop.status import KeepStatus
+from textgen.training.model.build import build_model, set_weights
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode
 from textgen.training.model.precision import check_dtype, choose_dtype
@@ -111,6 +118,14 @@ class _Session:
             train.max_minutes * 60 if train.max_minutes else None,
             foreseen_seconds(task),
         )
+        self.status = KeepStatus(
+            task.run.status,
+            self.progress,
+            self.budget,
+            window_chars=train.window_chars * task.num_chars[0] / len(self.windows.ids),
+            ids_per_char=task.ids_per_char[0],
+            steps_per_pass=len(self.windows),
+        )
         self.val_windows = self._held_out(
             task.val_ids,
             self.windows.ids,
@@ -136,8 +151,9 @@ class _Session:
         with stop_requests(note=None if self.quiet else STOPPING) as wants_stop:
             # Only now does Ctrl-C do what the introduction says.
             self._introduce()
-            with self._saved_on_request():
+            with self.status.kept(), self._saved_on_request():
                 self._fit(wants_stop)
+        self.status.end(why_ended(self.task, self.progress, self.budget, limits()))
         self.say(conclusion(self.task, self.progress, self.budget, limits()))
         self._finish()
         return run.path
@@ -182,8 +198,12 @@ class _Session:
 
     def _fit(self, wants_stop: Callable[[], bool]) -> None:
         """Train in rounds of `eval_every` steps; a resumed round is finished first."""
-        report = self._report()
-        callbacks = self._callbacks(report, wants_stop)
+        preview = report = None
+        if self.task.train.preview:
+            preview = KeepPreview(self.task, self.progress, self.saver.keep_preview)
+        if not self.quiet:
+            report = Report(self.progress, self.budget, self.status, preview)
+        callbacks = self._callbacks(preview, report, wants_stop)
         every = self.task.train.eval_every
         assert every is not None  # resolved by `build_task`
         rounds_done, steps_into_round = divmod(self.progress.step, every)
@@ -229,7 +249,10 @@ class _Session:
     # --- callbacks ---
 
     def _callbacks(
-        self, report: Report | None, wants_stop: Callable[[], bool]
+        self,
+        preview: KeepPreview | None,
+        report: Report | None,
+        wants_stop: Callable[[], bool],
     ) -> list[Any]:
         """The callbacks, in the order in which Keras calls them for each event.
 
@@ -240,7 +263,9 @@ class _Session:
         - `Clock` counts the step and may end the round; all below read both.
         - `StopOnNan` comes before all that save, so that NaN is never saved.
         - `PeriodicSave` comes before all that print, which may fail.
-        - `RecordEvaluation` adds the row that `TensorBoard` and `Report` show.
+        - `RecordEvaluation` adds the row that those after it show.
+        - `TensorBoard` is told of it.
+        - `KeepStatus` and `KeepPreview` find out what `Report` prints beside it.
         - Those of the caller find everything recorded and saved.
         - `StopOnRequest` raises, which skips all that come after it.
         """
@@ -268,41 +293,11 @@ class _Session:
                 save_last=saver.save_evaluation,
             ),
             *([_tensorboard(self.task.run.logs)] if train.tensorboard else []),
-            *([report] if report is not None else []),
+            self.status,
+            *(each for each in (preview, report) if each is not None),
             *self.callbacks,
             StopOnRequest(wants_stop),
         ]
-
-    def _report(self) -> Report | None:
-        if self.quiet:
-            return None
-        task, train = self.task, self.task.train
-        return Report(
-            self.progress,
-            self.budget,
-            window_chars=train.window_chars * task.num_chars[0] / len(self.windows.ids),
-            ids_per_char=task.ids_per_char[0],
-            steps_per_pass=len(self.windows),
-            preview=self._preview if train.preview else None,
-        )
-
-    def _preview(self) -> str:
-        """A short text by the current model, which the run keeps."""
-        task = self.task
-        weights, documents = get_weights(self.model, task.model), task.text.documents
-        generator = Generator(task.model, weights, task.tokenizer, documents=documents)
-        prompt, seed = self._preview_prompt(), self.progress.step
-        text = generator.generate(prompt, length=160, seed=seed, echo=True).strip()
-        self.saver.keep_preview(text)
-        return text
-
-    def _preview_prompt(self) -> str:
-        """A held-out prompt, another each time, if the model completes prompts."""
-        completions, ids = self.windows.completions, self.task.val_ids
-        if completions is None:
-            return ""
-        place = np.random.default_rng(self.progress.step).integers(len(ids))
-        return self.task.tokenizer.decode(completions.prompt_before(ids, int(place)))
 
     # --- after training ---
 

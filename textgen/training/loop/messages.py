@@ -101,27 +101,42 @@ def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:
     return "--epochs", train.epochs or 0
 
 
+def why_ended(
+    task: Task, progress: Progress, budget: Budget, limits: Mapping[str, int] = NO_LIMITS
+) -> str:
+    """What ended a run that nobody interrupted: one of `ENDINGS`.
+
+    Args:
+        limits: those of Keras itself, by environment variable.
+    """
+    if budget.share_used(progress) >= 1:
+        return "time" if budget.is_short_of_time(progress) else "epochs"
+    if progress.evals_since_best >= task.train.patience:
+        return "patience"
+    return "limit" if limits else "callback"
+
+
 def conclusion(
     task: Task, progress: Progress, budget: Budget, limits: Mapping[str, int] = NO_LIMITS
 ) -> str:
     """What ended a run, its best score and when that was, and how to go on.
 
     Args:
-        limits: those of Keras itself, by environment variable.
+        limits: as for `why_ended`.
     """
     patience, more = task.train.patience, []
+    why = why_ended(task, progress, budget, limits)
     when = f"{progress.step / len(task.windows):.1f}, after {clock_time(progress.seconds)}"
-    is_used_up = budget.share_used(progress) >= 1
-    if limits and not is_used_up and progress.evals_since_best < patience:
+    if why == "limit":
         return _cut_short(f"epoch {when}", progress, limits)
-    if not is_used_up and progress.evals_since_best < patience:
+    if why == "callback":
         best = progress.best_shown() or "there is no score yet"
         return f"Stopped by a callback at epoch {when}; {best}. Go on with --resume."
     ended = (
         f"Stopped early at epoch {when}: {progress.evals_since_best} evaluations in a row "
         f"brought no better score (--patience {patience})"
     )
-    if is_used_up:
+    if why != "patience":
         flag, value = _limit(task, progress, budget)
         ended = f"Reached {flag} {value:g} at epoch {when}"
         more.append(f"{flag} {2 * value:g}")
