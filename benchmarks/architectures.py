@@ -2,70 +2,76 @@
 
     python benchmarks/architectures.py --corpus tinyshakespeare.txt
 
-Trains every architecture on two texts, once on equal characters and once for equal time:
-a real one, and a made one that needs memory. In the made text a bracket closes 50 to 500
-characters after it was opened, with the closing bracket of its kind, and about halfway a
-word of four letters is repeated that was written at the beginning. Without memory a closing
-bracket costs 2 bits and a letter of the word 4.7; with it both cost nothing. Prints bits
-per character: the mean over the seeds, the lowest and the highest. For equal time, close
-other programs first.
+Trains every architecture on three texts, on equal characters and for equal time: a real
+one, and two made ones that need memory. In `brackets` a bracket or a quotation mark closes
+after 50 to 500 characters, and in `recall` a symbol is asked for after 10 to 400 characters
+of noise. Prints bits per character of the real text and bits per answer of the made ones,
+2.58 and 3 by chance: the mean over the seeds, the lowest and the highest.
+
+Every measurement is added to `--results` when it is done, and not repeated: the same
+command goes on where it was stopped, and the tables can be made row by row, for example
+with `--architecture gru`. For equal time, close other programs first.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import statistics
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-import numpy as np
+from kinds import KINDS
+from memory_texts import MEMORY_TEXTS, records
 
 import textgen
-from textgen.generation.network.network import Network
 
-ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "lstm": {},
-    "coupled": {"cell": "coupled"},
-    "gru": {"cell": "gru"},
-    "rnn": {"cell": "rnn"},
-    "lstm, layer norm": {"layer_norm": True},
-    "lstm, conv 4": {"conv": 4},
-    "lstm, attention 64": {"attention": 64},
-    "lstm, attention 512": {"attention": 512},
-}
-FILLER = "the sea was calm and they had rowed all night to find one more island"
-BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-PLAIN, CLOSING, RECALLED = range(3)
-MADE_TEST_CHARS = 50_000
+CORPUS = "corpus"
+TEXTS = {CORPUS: "bits per character", **dict.fromkeys(MEMORY_TEXTS, "bits per answer")}
+ANSWER_IDS = 2
+"""The answer, and the end of the document, which costs nothing once it is learned."""
+
+MEMORY_OPTIONS = {"documents": "records", "batch_size": 8, "seq_length": 256}
+"""Windows that hold most distances, and as many steps as with the defaults."""
 
 
-class Scores(NamedTuple):
-    """Bits per character: of each text, and of what needs memory in the made one."""
+class Run(NamedTuple):
+    """One training; all of it that the score depends on."""
 
-    corpus: float
-    made: float
-    closing: float
-    recalled: float
+    limit: str
+    architecture: str
+    text: str
+    seed: int
+    chars: int
+    units: int
+    num_layers: int
 
 
 @click.command()
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--results", type=click.Path(path_type=Path), default="architectures.jsonl")
 @click.option(
-    "--architecture", "names", type=click.Choice(list(ARCHITECTURES)), multiple=True
+    "--architecture", "names", type=click.Choice(list(KINDS)), multiple=True, default=KINDS
+)
+@click.option(
+    "--text", "texts", type=click.Choice(list(TEXTS)), multiple=True, default=TEXTS
 )
 @click.option("--chars", default=1_000_000, show_default=True, help="Of each text.")
 @click.option(
     "--epochs", default=3, show_default=True, help="Equal characters; 0: leave out."
 )
 @click.option("--minutes", default=2.0, show_default=True, help="Equal time; 0: leave out.")
-@click.option("--units", default=256, show_default=True)
+@click.option("--units", default=128, show_default=True)
 @click.option("--num-layers", default=1, show_default=True)
 @click.option("--seed", "seeds", default=(0, 1, 2), show_default=True, multiple=True)
 def main(
     corpus: Path,
+    results: Path,
     names: tuple[str, ...],
+    texts: tuple[str, ...],
     chars: int,
     epochs: int,
     minutes: float,
@@ -73,95 +79,91 @@ def main(
     num_layers: int,
     seeds: tuple[int, ...],
 ) -> None:
-    """Print a table for equal characters and one for equal time."""
-    text = corpus.read_text(encoding="utf-8")[:chars]
-    sizes = {"units": units, "num_layers": num_layers}
+    """Measure what is missing, and print a table for each limit."""
+    limits = {}
     if epochs:
-        print(f"\nEqual characters: {epochs} times {len(text):,}, {num_layers}x{units}\n")
-        table(text, names, seeds, {"epochs": epochs, **sizes})
+        limits[f"{epochs} epochs"] = {"epochs": epochs}
     if minutes:
-        print(f"\nEqual time: {minutes:g} minutes, {num_layers}x{units}\n")
-        table(text, names, seeds, {"max_minutes": minutes, **sizes})
+        limits[f"{minutes:g} minutes"] = {"max_minutes": minutes}
+    known = read(results)
+    for limit, name, text, seed in itertools.product(limits, names, texts, seeds):
+        run = Run(limit, name, text, seed, chars, units, num_layers)
+        if run not in known:
+            known[run] = score(run, corpus, limits[limit])
+            add(results, run, known[run])
+            click.echo(f"{limit}, {name}, {text}, seed {seed}: {known[run]:.3f}", err=True)
+    for limit in limits:
+        print(f"\n{limit} of {chars:,} characters, {num_layers}x{units}\n")
+        same = {
+            (run.architecture, run.text, run.seed): found
+            for run, found in known.items()
+            if (run.limit, *run[4:]) == (limit, chars, units, num_layers)
+        }
+        show(same)
 
 
-def table(
-    text: str, names: tuple[str, ...], seeds: tuple[int, ...], options: dict[str, Any]
-) -> None:
-    columns = ["architecture", "corpus", "made text", "closing bracket", "recalled letter"]
-    print(f"| {' | '.join(columns)} |")
-    print("|---" * len(columns) + "|")
-    for name in names or ARCHITECTURES:
-        own = {**options, **ARCHITECTURES[name]}
-        scores = [scored(text, {**own, "seed": seed}) for seed in seeds]
-        cells = [shown(values) for values in zip(*scores, strict=True)]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+def read(results: Path) -> dict[Run, float]:
+    """The measurements of earlier calls."""
+    lines = results.read_text("utf-8").splitlines() if results.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {Run(*row[:-1]): row[-1] for row in rows}
 
 
-def shown(values: tuple[float, ...]) -> str:
+def add(results: Path, run: Run, bits: float) -> None:
+    with results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps([*run, bits]) + "\n")
+
+
+def show(found: dict[tuple[str, str, int], float]) -> None:
+    """Print a row for each architecture that has been measured."""
+    columns = [f"{text}, {unit}" for text, unit in TEXTS.items()]
+    print(f"| architecture | {' | '.join(columns)} |")
+    print("|---" * (len(columns) + 1) + "|")
+    for name in KINDS:
+        cells = [
+            shown([bits for key, bits in found.items() if key[:2] == (name, text)])
+            for text in TEXTS
+        ]
+        if any(cells):
+            print(f"| {name} | {' | '.join(cells)} |")
+
+
+def shown(values: list[float]) -> str:
+    if not values:
+        return ""
     mean = f"{statistics.mean(values):.3f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.3f}–{max(values):.3f})"
 
 
-def scored(text: str, options: dict[str, Any]) -> Scores:
-    """Train on both texts; score the held-out part of one, and more of the made one."""
-    corpus = trained(text, options)
-    made = trained(made_text(len(text), options["seed"])[0], options)
-    val_bits = float(corpus.facts["score"]["val_bits_per_char"])
-    return Scores(val_bits, *memory_scores(made))
-
-
-def trained(text: str, options: dict[str, Any]) -> textgen.Checkpoint:
+def score(run: Run, corpus: Path, limit: dict[str, Any]) -> float:
+    """Train; bits per character or per answer of the held-out part of the text."""
+    is_corpus = run.text == CORPUS
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "text.txt")
-        path.write_text(text, encoding="utf-8")
-        run = textgen.train(path, Path(folder, "run"), memory=0, quiet=True, **options)
-        return textgen.load_checkpoint(run)
+        path = Path(folder, "text.txt" if is_corpus else "text.jsonl")
+        path.write_text("".join(lines(run, corpus)), encoding="utf-8")
+        done = textgen.train(
+            path,
+            Path(folder, "run"),
+            units=run.units,
+            num_layers=run.num_layers,
+            seed=run.seed,
+            memory=0,
+            compute_dtype="float32",
+            quiet=True,
+            **({} if is_corpus else MEMORY_OPTIONS),
+            **KINDS[run.architecture],
+            **limit,
+        )
+        bits = textgen.load_checkpoint(done).facts["score"]["val_bits_per_char"]
+    return float(bits) * (1 if is_corpus else ANSWER_IDS)
 
 
-def memory_scores(checkpoint: textgen.Checkpoint) -> tuple[float, float, float]:
-    """Bits per character of a new made text: all, closing brackets, recalled letters."""
-    text, kinds = made_text(MADE_TEST_CHARS, seed=2**20)
-    ids = checkpoint.tokenizer.encode(text)
-    network = Network(checkpoint.model, checkpoint.weights)
-    chunks = network.read_chunks(ids[:-1], network.initial_state())
-    logits = np.concatenate([logits for logits, _ in chunks]).astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    nats = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(logits)), ids[1:]]
-    bits, after = nats / np.log(2), kinds[1:]
-    return (
-        float(bits.mean()),
-        float(bits[after == CLOSING].mean()),
-        float(bits[after == RECALLED].mean()),
-    )
-
-
-def made_text(num_chars: int, seed: int) -> tuple[str, np.ndarray]:
-    """Brackets to close and words to recall; also the kind of each character."""
-    rng = np.random.default_rng(seed)
-    pieces: list[tuple[str, int]] = []
-    length = 0
-    while length < num_chars:
-        opening = str(rng.choice(list(BRACKETS)))
-        word = "".join(rng.choice(list(LETTERS), 4))
-        # The mark before it says where memory is asked for, so that only it can know what.
-        piece = [
-            (f"{opening}{word}: {filler(rng)}=", PLAIN),
-            (word, RECALLED),
-            (f" {filler(rng)}|", PLAIN),
-            (BRACKETS[opening], CLOSING),
-            ("\n", PLAIN),
-        ]
-        pieces += piece
-        length += sum(len(part) for part, _ in piece)
-    text = "".join(part for part, _ in pieces)
-    kinds = np.concatenate([np.full(len(part), kind) for part, kind in pieces])
-    return text[:num_chars], kinds[:num_chars]
-
-
-def filler(rng: np.random.Generator) -> str:
-    """Words of 25 to 250 characters together."""
-    length = int(rng.integers(25, 250))
-    return " ".join(rng.choice(FILLER.split(), length // 3))[:length]
+def lines(run: Run, corpus: Path) -> Iterator[str]:
+    """The text; a made one is another for each seed."""
+    if run.text == CORPUS:
+        yield corpus.read_text(encoding="utf-8")[: run.chars]
+    else:
+        yield from records(run.text, run.chars, run.seed)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """How fast does each architecture write, and does it slow down as its text grows?
 
-    python benchmarks/sample_kinds.py
+    OPENBLAS_NUM_THREADS=1 python benchmarks/sample_kinds.py
 
 Writes one text with each architecture, at batch size 1 and temperature 0.8, and measures
 characters per second when little has been written and when much has. Speed does not depend
 on the weights, so they are random. The architectures take turns, forward and backward, so
-that a slowdown of the machine affects all of them. Close other programs first.
+that a slowdown of the machine affects all of them. Seconds are those of the processor, so
+waiting for other programs does not count.
 """
 
 from __future__ import annotations
@@ -17,22 +18,13 @@ from typing import Any
 
 import click
 import numpy as np
+from kinds import KINDS
 
 from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
 from textgen.text.tokenizers.char import CharTokenizer
 
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
-KINDS: dict[str, dict[str, Any]] = {
-    "lstm": {},
-    "coupled": {"cell": "coupled"},
-    "gru": {"cell": "gru"},
-    "rnn": {"cell": "rnn"},
-    "lstm, layer norm": {"layer_norm": True},
-    "lstm, conv 4": {"conv": 4},
-    "lstm, attention 64": {"attention": 64},
-    "lstm, attention 512": {"attention": 512},
-}
 SHARE = 5  # a measurement is of one part in so many of all that is written
 
 
@@ -45,7 +37,7 @@ SHARE = 5  # a measurement is of one part in so many of all that is written
 def main(
     kinds: tuple[str, ...], num_layers: int, units: int, chars: int, rounds: int
 ) -> None:
-    """Print a table of characters per second."""
+    """Print a table of characters per second of processor time."""
     names = kinds or tuple(KINDS)
     generators = {name: untrained(num_layers, units, KINDS[name]) for name in names}
     speeds: dict[str, list[list[float]]] = {name: [] for name in names}
@@ -63,13 +55,13 @@ def main(
 
 
 def speeds_of(generator: Generator, chars: int) -> Iterator[float]:
-    """Characters per second in each part of one text."""
+    """Characters per second of processor time in each part of one text."""
     stream = generator.stream(length=chars, temperature=0.8, seed=0)
     next(stream)  # the first one includes the preparation
     for _ in range(SHARE):
-        begin = time.perf_counter()
+        begin = time.process_time()
         written = sum(1 for _, _ in zip(range(chars // SHARE - 1), stream, strict=False))
-        yield written / (time.perf_counter() - begin)
+        yield written / (time.process_time() - begin)
 
 
 def untrained(num_layers: int, units: int, options: dict[str, Any]) -> Generator:
