@@ -7,7 +7,7 @@ The equations of every layer are in `layers` and `cells`. Four things make them 
 * Each step works in place, in buffers that are allocated once; at batch size 1 they are
   plain vectors.
 * A layer's input and its last output are adjacent in memory, as are the matrices they are
-  multiplied by, so that one product replaces two (`joined`).
+  multiplied by, so that one product replaces two (`JoinedCell`).
 """
 
 from __future__ import annotations

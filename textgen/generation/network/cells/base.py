@@ -79,12 +79,3 @@ class Cell(Protocol):
 
     def step_from(self, x: Floats) -> Floats:
         """The same from an input as wide as the layer, before its projection."""
-
-
-def joined(memory: Floats) -> Floats:
-    """A layer's input and its h, concatenated: a view `(..., 2 * units)` of its memory.
-
-    One product with `CellWeights.both_kernels` then takes the place of two.
-    """
-    both: Floats = memory[..., :2, :].reshape(*memory.shape[:-2], -1)
-    return both

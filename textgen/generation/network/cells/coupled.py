@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from textgen.generation.network.cells.base import CellWeights, joined
+from textgen.generation.network.cells.lstm import LSTM
 from textgen.generation.network.layers.base import Floats
 
 
-class CoupledLSTM:
+class CoupledLSTM(LSTM):
     """An LSTM whose input gate is 1 - forget gate (Greff et al. 2017, "CIFG").
 
     f, o = sigmoid(x K + h R + b)         each with its own block of K, R and b
@@ -19,34 +19,10 @@ class CoupledLSTM:
 
     gate_scales: tuple[float, ...] = (0.5, 1.0, 0.5)
 
-    def __init__(self, weights: CellWeights, memory: Floats) -> None:
-        self.x, h, c = np.moveaxis(memory, -2, 0)
-        self.joined = joined(memory)
-        self.both_kernels, self.bias = weights.both_kernels, weights.bias
-        gates = np.empty((*h.shape[:-1], 3 * h.shape[-1]), np.float32)
-        f, g, o = np.split(gates, 3, axis=-1)
-        # Spread to full size: NumPy adds equal shapes fastest.
-        scale = np.broadcast_to(weights.scales, gates.shape).copy()
-        self.recurrent_kernel, self.h, self.gates = weights.recurrent_kernel, h, gates
-        self.buffers: tuple[Floats, ...] = (h, c, gates, f, g, o, scale, 1 - scale)
-
-    def step(self, projected: Floats) -> Floats:
-        """One time step, from the input's part of the gates."""
-        self.h.dot(self.recurrent_kernel, self.gates)
-        return self._finish(projected)
-
-    def step_from(self, x: Floats) -> Floats:
-        """One time step, from the input."""
-        self.x[...] = x
-        self.joined.dot(self.both_kernels, self.gates)
-        return self._finish(self.bias)
-
-    def _finish(self, rest: Floats) -> Floats:
-        h, c, gates, f, g, o, scale, shift = self.buffers
-        gates += rest
-        np.tanh(gates, gates)
-        gates *= scale
-        gates += shift
+    def update(self) -> Floats:
+        """The next c and h, from the gates."""
+        h, c = self.h, self.c
+        f, g, o = self.blocks
         # f * c + (1 - f) * g, with one product less.
         c -= g
         c *= f
