@@ -5,24 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from textgen.model import layers
-from textgen.training.backend.floats import DTYPE
 from textgen.training.backend.loaded import keras
-from textgen.training.model.carrying import LookingBack
 from textgen.training.model.layers.base import Building
+from textgen.training.model.layers.looking_back import LookingBack, looking_back
 
 ops = keras.ops
 
 
 def convolution(layer: layers.Convolution, x: Any, building: Building) -> Any:
     """Add to each embedding what the convolution finds in it and those before."""
-    return CausalConvolution(
-        layer.size,
-        stateful=building.stateful,
-        kernel_initializer=building.glorot(),
-        kernel_regularizer=building.penalty(),
-        name=layer.name,
-        dtype=DTYPE,
-    )(x)
+    return looking_back(CausalConvolution, layer, building)(x)
 
 
 @keras.saving.register_keras_serializable("textgen")
