@@ -53,6 +53,11 @@ def test_little_held_out_names_the_share_that_is_enough(write: Write) -> None:
     assert "little held out" not in topics(check(path, val_fraction=share))
 
 
+def test_little_held_out_of_little_text_asks_for_more_text(write: Write) -> None:
+    finding = found(check(write(STORY * 60)), "little held out")
+    assert finding.advice == "Add text, and judge by what the model writes."
+
+
 def test_a_model_far_larger_than_the_usual_one_is_a_warning(write: Write) -> None:
     report = examine(write(STORY * 400), TextConfig(), options={"units": 512})
     finding = found(report, "model too large")

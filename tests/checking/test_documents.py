@@ -78,3 +78,16 @@ def test_one_giant_document_and_a_long_line_are_told(write: Write) -> None:
     )
     finding = found(check(write("\n" + text)), "long lines")
     assert "24,000 characters (line 2)" in finding.what
+
+
+# --- labels ---
+
+
+def test_records_that_all_have_one_label_are_a_warning(write: Write) -> None:
+    rows = [f"Record {n} of them is good." for n in range(900)]
+    one = "text,label\n" + "".join(f"{row},good\n" for row in rows)
+    finding = found(check(write(one, "one.csv"), documents="records"), "one label")
+    assert finding.what.startswith("all 900 records have the label 'good'")
+    for other in (f"{one}Bad.,bad\n", one.replace(",label", ",mood")):
+        report = check(write(other, "other.csv"), documents="records")
+        assert "one label" not in topics(report)

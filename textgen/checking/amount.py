@@ -22,6 +22,8 @@ from textgen.wording import count_of
 
 LITTLE_HELD_OUT = 1_000
 """The score on fewer characters is mostly noise."""
+MOST_HELD_OUT = 0.3
+"""A larger share would be missing in the training text."""
 # A model this many times larger than the usual one for a text memorises it.
 _TOO_LARGE = 4
 
@@ -86,14 +88,20 @@ def size_findings(found: Survey, parts: Parts, train: TrainConfig) -> Iterator[F
             "If there is more text, add it.",
         )
     if parts.val < LITTLE_HELD_OUT:
-        fraction = LITTLE_HELD_OUT / found.stats.num_chars + 0.0005
         yield Finding(
             "warning",
             "little held out",
             f"{count_of(parts.val, 'character')} to validate on: so few that the score, "
             "which decides when training stops, is mostly noise.",
-            f"Use --val-fraction {fraction:.3f} or more.",
+            _more_held_out(found.stats.num_chars),
         )
+
+
+def _more_held_out(num_chars: int) -> str:
+    fraction = LITTLE_HELD_OUT / num_chars + 0.0005
+    if fraction > MOST_HELD_OUT:
+        return "Add text, and judge by what the model writes."
+    return f"Use --val-fraction {fraction:.3f} or more."
 
 
 def model_findings(

@@ -1,4 +1,4 @@
-"""Findings about documents and lines: repeated ones, and those of an unusual size."""
+"""Findings about documents and lines: repeated, of one label, of an unusual size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from textgen.checking.finding import Finding
 from textgen.checking.survey import Survey
-from textgen.wording import count_of, percent
+from textgen.wording import count_of, percent, shown
 
 _LONG_LINE = 20_000
 _MUCH = 0.01
@@ -36,6 +36,20 @@ def repeat_findings(found: Survey) -> Iterator[Finding]:
         f"Keep one of each{command}.",
         {"count": number},
     )
+
+
+def label_findings(found: Survey) -> Iterator[Finding]:
+    """A finding about records that all have the same label."""
+    labels = found.stats.labels
+    if labels is not None and len(labels) == 1:
+        ((label, count),) = labels.items()
+        yield Finding(
+            "warning",
+            "one label",
+            f"all {count_of(count, 'record')} have the label {shown(label)}, so there is "
+            "nothing to tell it from.",
+            "Add records with other labels, or leave the labels out.",
+        )
 
 
 def shape_findings(found: Survey) -> Iterator[Finding]:

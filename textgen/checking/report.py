@@ -29,7 +29,11 @@ from textgen.checking.characters import (
     surrogate_findings,
     total,
 )
-from textgen.checking.documents import repeat_findings, shape_findings
+from textgen.checking.documents import (
+    label_findings,
+    repeat_findings,
+    shape_findings,
+)
 from textgen.checking.files import file_findings, mojibake_findings
 from textgen.checking.finding import SEVERITIES, Finding
 from textgen.checking.survey import Survey, survey
@@ -152,6 +156,7 @@ def _about_text(found: Survey) -> Iterator[Finding]:
     yield from form_findings(text.raw, text.nfc, found.config.normalize)
     yield from rarity_findings(counts, found.config)
     yield from repeat_findings(found)
+    yield from label_findings(found)
 
 
 def _parts(found: Survey, seed: int) -> Parts | None:

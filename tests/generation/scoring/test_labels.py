@@ -48,12 +48,15 @@ def test_at_least_one_document_is_read() -> None:
     assert accuracy("ab", "xy", max_ids=1) == LabelAccuracy(1, 1)
 
 
-def test_there_is_no_accuracy_without_documents_or_labels() -> None:
+def test_there_is_no_accuracy_without_documents_or_two_labels() -> None:
     network = writes_a_for_x_and_b_for_y()
     nothing = np.array([TOKENIZER.eod_id])
     assert label_accuracy(network, TOKENIZER, nothing) is None
     for unlabelled in (CharTokenizer("abcde"), CharTokenizer("abcd", end_of_document=True)):
         assert label_accuracy(network, unlabelled, np.arange(5)) is None
+    one = CharTokenizer("abc", end_of_document=True, labels=("x",))
+    ids = one.encode_documents(["a", "b"], labels=["x", "x"])
+    assert label_accuracy(network, one, ids) is None
 
 
 def test_the_share_is_that_of_all_documents() -> None:

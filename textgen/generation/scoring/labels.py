@@ -48,9 +48,9 @@ def label_accuracy(
         max_ids: if more would have to be read, documents from all over the text are.
 
     Returns:
-        None if there are no documents or no labels.
+        None if there are no documents, or no labels to tell apart.
     """
-    if tokenizer.eod_id is None or not tokenizer.label_ids:
+    if tokenizer.eod_id is None or len(tokenizer.label_ids) < 2:
         return None
     ends = np.flatnonzero(ids == tokenizer.eod_id)
     found = [ids[start + 1 : end + 1] for start, end in pairwise(ends)]
