@@ -1,4 +1,4 @@
-"""What the site adds to the pages: links into the repository, help, fields, doctests."""
+"""What the site makes of the pages: links into the repository, help, fields, doctests."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ LINK = re.compile(r"(?<=\]\()(?P<path>(\.\./)+[^)#\s]+)")
 # A line break in a Chinese sentence would be shown as a space.
 CHINESE = r"[\u3000-\u9fff\uff00-\uffef]"
 BETWEEN_CHINESE = re.compile(rf"(?<={CHINESE})\n(?={CHINESE})")
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+CODE = re.compile(r"`[^`\n]+`")
 COMMANDS = "<!-- the help of every command -->"
 DOCTEST = re.compile(r"^>>> (?:.+\n?)+", re.MULTILINE)
 
@@ -36,7 +38,13 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         return match["path"] if path.startswith("docs/") else REPOSITORY + path
 
     markdown = BETWEEN_CHINESE.sub("", LINK.sub(outside, markdown))
+    markdown = ROW.sub(_unescaped, markdown)
     return markdown.replace(COMMANDS, "\n".join(_all_help()))
+
+
+def _unescaped(row: re.Match[str]) -> str:
+    """A row of a table whose code holds bars: code hosts need escapes there, this not."""
+    return CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0])
 
 
 def _all_help() -> Iterator[str]:

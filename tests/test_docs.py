@@ -54,9 +54,24 @@ def test_the_readme_fits_on_a_few_screens() -> None:
 
 
 @every_page
-def test_code_inside_a_list_is_indented_so_far_that_the_list_goes_on(page: Path) -> None:
-    # Otherwise the site begins to count anew after it.
-    assert re.findall(r"^ {1,3}```.*", text_of(page), re.MULTILINE) == []
+def test_no_block_of_code_is_inside_a_list_where_no_test_sees_it(page: Path) -> None:
+    assert re.findall(r"^ *~~~.*|^ +```.*", text_of(page), re.MULTILINE) == []
+
+
+KINDS = ("sh", "python", "pycon", "pycon {.keras}", "text")
+"""Kinds of code blocks: tests run all but `text`, what a program reads or prints."""
+
+
+@every_page
+def test_every_block_of_code_is_of_a_kind_that_tests_run(page: Path) -> None:
+    kinds = [match["kind"] for match in BLOCK.finditer(text_of(page))]
+    others = [kind for kind in kinds if kind not in KINDS]
+    if page.name == "CONTRIBUTING.md":
+        # What is quoted from a file is compared with it.
+        others = [kind for kind in others if not kind.startswith("python textgen/")]
+    # The first command needs a GPU.
+    by_hand = ["sh {.by-hand}"] if page.name.startswith("gpu.") else []
+    assert others == by_hand
 
 
 @every_page

@@ -57,6 +57,11 @@ def test_the_reference_shows_docstrings_fields_examples_and_help(site: Path) -> 
     assert "Usage: textgen corpus check [OPTIONS] PATHS..." in commands
 
 
+def test_code_in_a_table_shows_its_bars_without_escapes(site: Path) -> None:
+    assert "--documents [whole|lines]" in shown(site / "terms" / "index.html")
+    assert "--optimizer adam|adamw|" in shown(site / "training" / "index.html")
+
+
 def test_a_link_out_of_the_documentation_leads_into_the_repository(site: Path) -> None:
     page = (site / "training" / "index.html").read_text(encoding="utf-8")
     assert 'href="https://github.com/textgen/textgen/blob/main/SECURITY.md"' in page

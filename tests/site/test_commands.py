@@ -6,6 +6,7 @@ in a moment. The pages in other languages have the same code (`test_languages.py
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import shutil
@@ -32,8 +33,11 @@ pytestmark = [
 
 PAGES = [
     page
-    for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-    if "." not in page.stem and page.name not in ("api.md", "architecture.md")
+    for page in [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
+        *sorted(DOCS.rglob("*.md")),
+    ]
+    if "." not in page.stem
 ]
 
 
@@ -68,7 +72,10 @@ def run_textgen(line: str, output: pytest.CaptureFixture[str]) -> None:
     target = words[words.index(">") + 1] if ">" in words else None
     arguments = words[: words.index(">")] if target else words
     output.readouterr()
-    code = run(quick(arguments))
+    typed = io.TextIOWrapper(io.BytesIO(b"It was \n\n/quit\n"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", typed)
+        code = run(quick(arguments))
     said = output.readouterr()
     assert code == 0, f"{line}: {said.err}"
     if target:
@@ -107,6 +114,13 @@ def check_example(line: str) -> None:
     assert (ROOT / line.split()[1]).exists()
 
 
+def check_benchmark(line: str) -> None:
+    # They take from minutes to hours.
+    words = shlex.split(line.partition("python ")[2])
+    script = text_of(ROOT / words[0])
+    assert [word for word in words if word[:2] == "--" and f'"{word}"' not in script] == []
+
+
 def check_activation(line: str) -> None:
     # What the Makefile creates; this process has its environment already.
     assert line == "source .venv/bin/activate"
@@ -116,6 +130,9 @@ def check_activation(line: str) -> None:
 NOT_RUN: dict[str, Callable[[str], None]] = {
     "make ": check_make,
     "pip install": check_pip,
+    ".venv/bin/pip install": check_pip,
+    "python benchmarks/": check_benchmark,
+    ".venv/bin/python benchmarks/": check_benchmark,
     "python examples/": check_example,
     "source ": check_activation,
     # Needs the network.

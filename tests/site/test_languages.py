@@ -78,7 +78,11 @@ def test_a_page_in_chinese_links_to_pages_in_chinese(page: Path) -> None:
     assert led & translated == set()
 
 
-@pytest.mark.parametrize("page", [p for p in ENGLISH if blocks(p, "pycon")], ids=name_of)
+# Those of the Python reference are run by `test_docs.py`.
+EXAMPLES = [p for p in DOCS.rglob("*.md") if "." not in p.stem and p.name != "api.md"]
+
+
+@pytest.mark.parametrize("page", [p for p in EXAMPLES if blocks(p, "pycon")], ids=name_of)
 def test_the_examples_of_an_explanation_print_what_they_say(
     page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
