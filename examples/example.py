@@ -18,6 +18,12 @@ PAGES = ROOT / "docs" / "examples"
 SCRATCH = ROOT / "checkpoints" / "examples"
 FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)
 
+MINUTES = {
+    ".md": "The whole run took {:.1f} minutes on one core.",
+    ".zh.md": "完整运行在一个核上用时 {:.1f} 分钟。",
+}
+"""What the pages of an example say about its time."""
+
 
 class Example:
     """One run of an example: where its files go and how its figures are shown.
@@ -66,18 +72,21 @@ class Example:
         """Print parts of Markdown, such as tables, and put them on the page."""
         text = "\n\n".join(parts)
         print(text)
-        if self._with_minutes:
-            minutes = (time.monotonic() - self._began) / 60
-            text += f"\n\nThe whole run took {minutes:.1f} minutes."
-        page = self.picture(".md")
         if not self._for_page:
-            page.write_text(text + "\n", encoding="utf-8")
+            self.picture(".md").write_text(text + "\n", encoding="utf-8")
             return
-        for path in (page, page.with_suffix(".zh.md")):
-            if path.exists():
-                written = path.read_text(encoding="utf-8")
-                block = FIGURES.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", written)
-                path.write_text(block, encoding="utf-8")
+        minutes = (time.monotonic() - self._began) / 60
+        for suffix, sentence in MINUTES.items():
+            took = [sentence.format(minutes)] * self._with_minutes
+            _put_figures(self.picture(suffix), "\n\n".join([*parts, *took]))
+
+
+def _put_figures(page: Path, figures: str) -> None:
+    """Put them between the marks of a page, if there is one."""
+    if page.exists():
+        text = page.read_text(encoding="utf-8")
+        text = FIGURES.sub(lambda mark: f"{mark[1]}\n{figures}\n\n{mark[2]}", text)
+        page.write_text(text, encoding="utf-8")
 
 
 def run(main: Callable[[], None]) -> None:
