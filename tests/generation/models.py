@@ -11,6 +11,10 @@ import numpy as np
 from textgen.config.model import ModelConfig
 from textgen.generation.generator import Generator
 from textgen.generation.network.network import Network
+from textgen.generation.network.remembering import RememberingNetwork
+from textgen.generation.sampling.filters import log_softmax
+from textgen.ngrams.counting import count_ngrams
+from textgen.ngrams.model import NgramModel
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -64,3 +68,27 @@ def read_whole(network: Network, ids: Any, state: np.ndarray) -> tuple[Any, np.n
     """The logits `(time, vocab_size)` of a text, and the state after it."""
     logits, states = zip(*network.read_chunks(ids, state), strict=True)
     return np.concatenate(logits), states[-1]
+
+
+def remembering(
+    generator: Generator, text: str, weight: float, *, learns: bool = False
+) -> Generator:
+    """A model, whose network gets a memory of a text."""
+    network, tokenizer = generator._network, generator.tokenizer
+    assert isinstance(network, Network)
+    ids = tokenizer.encode_documents([text])
+    tables = count_ngrams(ids, tokenizer.vocab_size, 5, boundary=tokenizer.eod_id)
+    ngrams = NgramModel(tables, weight)
+    generator._network = RememberingNetwork(network, ngrams, learns=learns)
+    return generator
+
+
+def log_probability(generator: Generator, prompt: str, ids: list[int]) -> float:
+    """Of `ids` after a prompt, in nats, from reading all at once."""
+    network: Any = generator._network
+    tokenizer = generator.tokenizer
+    begin = [0] if tokenizer.eod_id == 0 else []
+    start = [*begin, *tokenizer.encode(prompt).tolist()]
+    rows, _ = read_whole(network, [*start, *ids], network.initial_state())
+    expected = log_softmax(rows[len(start) - 1 : -1].astype(np.float64))
+    return float(expected[np.arange(len(ids)), ids].sum())

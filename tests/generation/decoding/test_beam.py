@@ -8,24 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.generation.models import ABC, LETTERS, random_model, read_whole
+from tests.generation.models import ABC, LETTERS, log_probability, random_model
 from textgen.errors import ConfigError
 from textgen.generation.generator import Generator
-from textgen.generation.sampling.filters import log_softmax
 from textgen.text.tokenizers.char import CharTokenizer
 
 DOCUMENTS = CharTokenizer("ab", end_of_document=True)
-
-
-def log_probability(generator: Generator, prompt: str, ids: list[int]) -> float:
-    """Of `ids` after a prompt, in nats."""
-    network, tokenizer = generator._network, generator.tokenizer
-    begin = [0] if tokenizer.eod_id == 0 else []
-    start = [*begin, *tokenizer.encode(prompt).tolist()]
-    logits, state = read_whole(network, start, network.initial_state())
-    rows, _ = read_whole(network, ids, state)
-    expected = log_softmax(np.vstack([logits[-1:], rows[:-1]]).astype(np.float64))
-    return float(expected[np.arange(len(ids)), ids].sum())
 
 
 def best_texts(generator: Generator, prompt: str, length: int) -> list[str]:

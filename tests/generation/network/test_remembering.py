@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.generation import models
 from tests.generation.models import ABC, random_model, read_whole
 from textgen.errors import ConfigError
 from textgen.generation.generator import Generator
 from textgen.generation.network.mixture import Mixture
-from textgen.generation.network.network import Network
 from textgen.generation.network.remembering import RememberingNetwork
 from textgen.generation.sampling.filters import log_softmax
 from textgen.generation.scoring.score import score_parts
-from textgen.ngrams.counting import count_ngrams
 from textgen.ngrams.model import NgramModel
 from textgen.ngrams.tables import NOTHING, contexts_of
 from textgen.text.tokenizers.char import CharTokenizer
@@ -23,14 +22,7 @@ TEXT = "abc\ncab\nabcab\nbca\n" * 30
 
 def remembering(weight: float = 0.5, tokenizer: CharTokenizer = ABC) -> Generator:
     """A random model with a memory of the text."""
-    plain = random_model(tokenizer)
-    network = plain._network
-    assert isinstance(network, Network)
-    generator = random_model(tokenizer)
-    ids = tokenizer.encode_documents([TEXT])
-    tables = count_ngrams(ids, tokenizer.vocab_size, 5, boundary=tokenizer.eod_id)
-    generator._network = RememberingNetwork(network, NgramModel(tables, weight))
-    return generator
+    return models.remembering(random_model(tokenizer), TEXT, weight)
 
 
 def learning() -> RememberingNetwork:
