@@ -37,11 +37,12 @@ def varied_names(given: Collection[str]) -> list[str]:
     Raises:
         ConfigError: nothing is left to vary.
     """
-    names = [name for name in (*CHOICES, *RANGES) if name not in given]
+    every = (*CHOICES, *RANGES)
+    names = [name for name in every if name not in given]
     if not names:
         raise ConfigError(
             "there is nothing to vary, since every option that tuning varies is given. "
-            f"Leave out at least one of {', '.join((*CHOICES, *RANGES))}."
+            f"Leave out at least one of {', '.join(f'`{name}`' for name in every)}."
         )
     return names
 
