@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -123,25 +124,28 @@ def history_png(study: Study) -> bytes:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    complete = study.optuna.get_trials(states=(TrialState.COMPLETE,))
+    trials = study.trials()
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     numbers = [trial.number for trial in complete]
     scores = [score_of(trial) for trial in complete]
-    best = [min(scores[: n + 1]) for n in range(len(scores))]
+    best = list(itertools.accumulate(scores, min))
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(numbers, scores, "o", label="trial")
-    axes.step(numbers, best, where="post", label="best so far")
+    # Up to the last trial, even if it was pruned.
+    ends = [*numbers, trials[-1].number], [*best, best[-1]]
+    axes.step(*ends, where="post", label="best so far")
     default = study.default()
     if default is not None:
         axes.axhline(score_of(default), color="gray", linestyle="--", label="defaults")
-    pruned = [t for t in study.trials() if t.state is TrialState.PRUNED]
+    pruned = [t for t in trials if t.state is TrialState.PRUNED]
     shown = [(t.number, v) for t in pruned if (v := _last_value(t)) is not None]
     if shown:
         axes.plot(*zip(*shown, strict=True), "x", color="gray", label="pruned")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel="bits per character")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)
     return _png(figure)
 
 
@@ -157,11 +161,15 @@ def importance_png(shares: Mapping[str, float]) -> bytes:
         a PNG image of 840 x 480 pixels.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     names = sorted(shares, key=lambda name: shares[name])
-    axes.barh(names, [shares[name] for name in names])
+    bars = axes.barh(names, [shares[name] for name in names])
+    axes.bar_label(bars, fmt="{:.0%}", padding=3)
+    axes.margins(x=0.1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set(xlabel="share of the differences in bits per character")
     axes.set_axisbelow(True)
     axes.grid(axis="x", alpha=0.3)
