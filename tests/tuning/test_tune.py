@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import textgen
 from tests.training.conftest import write_book
 from textgen.__main__ import run
-from textgen.checkpoint.format import load_checkpoint
+from textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from textgen.config.fields import pick
 from textgen.config.flags import as_flags
 from textgen.config.model import ModelConfig
@@ -113,6 +114,15 @@ def test_the_same_call_goes_on_with_the_same_study(tuned: Any, place: Path) -> N
     longer = textgen.tune(place / "book.txt", more, out=place / "study", **QUICK)
     assert len(study_of(place).trials()) > before
     assert longer.bits_per_char <= tuned.bits_per_char
+
+
+def test_the_same_call_publishes_the_best_that_a_killed_process_did_not(
+    tuned: Any, place: Path
+) -> None:
+    best = load_checkpoint(tuned.run)
+    save_checkpoint(tuned.run / "best", replace(best, facts={}))
+    textgen.tune(place / "book.txt", MINUTES, out=place / "study", **QUICK)
+    assert load_checkpoint(tuned.run).facts["score"] == best.facts["score"]
 
 
 def test_another_text_is_refused(tuned: Any, place: Path) -> None:

@@ -142,8 +142,10 @@ class Study:
                 # The lock of a process ends with it.
                 if _lock(self._lock_of(trial.number), stack):
                     fixed = trial.system_attrs.get("fixed_params")
-                    self.optuna.tell(trial.number, state=TrialState.FAIL)
+                    # A kill between the two repeats a trial; the other way round, it
+                    # would lose one.
                     self.optuna.enqueue_trial(fixed or trial.params)
+                    self.optuna.tell(trial.number, state=TrialState.FAIL)
 
     def minutes_used(self) -> float:
         """Minutes of all trials; one that runs counts in full, one that died not at all."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from textgen.config.flags import as_flags as in_flags
@@ -111,12 +111,16 @@ class Trials:
             with signals_as_ctrl_c(), ExitStack() as stack:
                 trial = self.study.next(minutes, stack)
                 if trial is None:
-                    return
+                    break
                 result = self._trained(trial, settings)
                 with storage_errors(self.study.storage):
                     self._tell(trial, result)
                 if not quiet:
                     say(self._line(trial, result))
+        with self.study.locked():
+            # A process may have been killed before it did.
+            if (best := self.study.best()) is not None:
+                self._publish(best)
 
     def _load_keras(self, backend: str, *, quiet: bool, tune: bool) -> None:
         """Load it as `textgen.train` would: the callback of the trials needs it before."""
@@ -168,8 +172,11 @@ class Trials:
             study.optuna.tell(trial, result.score)
             best = study.best()
             if best is not None and best.number == trial.number:
-                found = load_checkpoint(study.run_of(trial.number))
-                save_checkpoint(study.folder / "best", found)
+                self._publish(best)
+
+    def _publish(self, best: FrozenTrial) -> None:
+        found = load_checkpoint(self.study.run_of(best.number))
+        save_checkpoint(self.study.folder / "best", found)
 
     def _line(self, trial: optuna.Trial, result: Result) -> str:
         varied = as_flags(as_options(trial.params))
