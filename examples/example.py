@@ -20,7 +20,7 @@ FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)
 
 MINUTES = {
     ".md": "The whole run took {:.1f} minutes on one core.",
-    ".zh.md": "完整运行在一个核上用时 {:.1f} 分钟。",
+    ".zh.md": "完整运行一次，单个核心用时 {:.1f} 分钟。",
 }
 """What the pages of an example say about its time."""
 
