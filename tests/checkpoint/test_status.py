@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from textgen.checkpoint.previews import read_previews
 from textgen.checkpoint.status import ENDINGS, Status, read_status, write_status
 
 STATUS = Status(30, 1.5, 0.5, seconds=83.0, bits_per_char=2.5, ended="patience")
@@ -55,6 +57,17 @@ def test_a_damaged_status_is_none(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "status.json"
     path.write_bytes(data)
     assert read_status(path) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_no_pipe_and_no_link_of_a_stranger_is_read(tmp_path: Path) -> None:
+    """A pipe would block for ever, and a link may lead out of the run."""
+    write_status(tmp_path / "other.json", STATUS)
+    (tmp_path / "link").symlink_to(tmp_path / "other.json")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        assert read_status(tmp_path / name) is None
+        assert read_previews(tmp_path / name) == []
 
 
 def test_a_status_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:

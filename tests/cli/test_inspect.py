@@ -151,7 +151,7 @@ def test_a_report_without_its_packages_says_how_to_get_them(
     assert run(["report", str(model), str(story), "-o", "-"]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "a report needs jinja2 and matplotlib" in shown.err
+    assert "a page needs jinja2 and matplotlib" in shown.err
     assert "report]" in shown.err
 
 

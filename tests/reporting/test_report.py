@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.inspecting.models import COUNTS, as_text, planted, varied_text
+from tests.reporting.helpers import HISTORY, HOSTILE, parsed, width_at
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.checkpoint.previews import Preview, add_preview
 from textgen.checkpoint.status import Status, write_status
@@ -27,40 +26,6 @@ from textgen.reporting.report import SECTIONS, report_html
 from textgen.text.reading.documents import Piece
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
-
-HISTORY = (
-    "step,epoch,train_bits_per_char,val_bits_per_char,learning_rate,seconds\r\n"
-    "10,1.0,3.5,3.4,0.01,5\r\n20,2.0,2.5,2.25,0.005,10\r\nbroken\r\n"
-)
-HOSTILE = (
-    "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>\n"
-    "<!-- ]]> {{ 7*7 }} {% raw %} \x00\x07\x1b[31m \u202eabc\u202c \u2028\ufeff & &amp;\n"
-    "שלום עולם مرحبا بالعالم 你好，世界。 नमस्ते 👩‍👩‍👧 \U000e0001 “q” 'a'\n"
-)
-
-
-class Elements(HTMLParser):
-    """The elements of a page, with the text of scripts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.lasttag == "script" and self.scripts:
-            self.scripts[-1] += data
-
-
-def parsed(page: str) -> Elements:
-    elements = Elements()
-    elements.feed(page)
-    return elements
 
 
 def data_of(page: str) -> dict[str, Any]:
@@ -262,26 +227,6 @@ def test_a_damaged_history_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
 # --- in a browser ---
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium without a window; skipped where it is not installed."""
-    import shutil
-
-    webdriver = pytest.importorskip("selenium.webdriver")
-    driver = shutil.which("chromedriver")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if driver is None or chromium is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--window-size=1000,900"):
-        options.add_argument(argument)
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
-
-
 def shown_in(browser: Any, page: str, place: Path) -> None:
     place.write_text(page, encoding="utf-8")
     browser.get(place.as_uri())
@@ -328,11 +273,7 @@ def test_both_themes_and_narrow_windows(browser: Any, page: str, tmp_path: Path)
     before = browser.execute_script(colour)
     browser.find_element("id", "theme").click()
     assert browser.execute_script(colour) != before
-    metrics = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    width = browser.execute_script("return document.documentElement.scrollWidth")
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert width <= 400
+    assert width_at(browser, 400) <= 400
     assert browser.get_log("browser") == []
 
 

@@ -21,6 +21,7 @@ import pytest
 from tests.site.pages import DOCS, ROOT, blocks, name_of, text_of
 from tests.site.workplace import quick, train_runs, write_texts
 from textgen.__main__ import run
+from textgen.checkpoint.runs import find_run
 from textgen.corpora.public import PUBLIC_CORPORA
 
 # `slow` as a whole: the first training of a process loads Keras.
@@ -127,6 +128,11 @@ def check_activation(line: str) -> None:
     assert "-m venv .venv\n" in text_of(ROOT / "Makefile")
 
 
+def check_watch(line: str) -> None:
+    # It serves the page until Ctrl-C; tests/cli/test_watch.py runs it.
+    assert find_run(line.split()[2]).holds_run()
+
+
 NOT_RUN: dict[str, Callable[[str], None]] = {
     "make ": check_make,
     "pip install": check_pip,
@@ -137,6 +143,7 @@ NOT_RUN: dict[str, Callable[[str], None]] = {
     "source ": check_activation,
     # Needs the network.
     "textgen corpus fetch": check_fetch,
+    "textgen watch": check_watch,
 }
 
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from textgen.disk.atomic import ADVICE, write_file
+from textgen.disk.strict_files import opened
+from textgen.errors import CheckpointError
 from textgen.wording import is_whole_number
 
 MAX_BYTES = 4 * 2**20
@@ -27,9 +29,9 @@ def read_previews(path: Path) -> list[Preview]:
     A damaged line is left out: nothing depends on these texts.
     """
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            lines = file.read(MAX_BYTES).splitlines()
-    except OSError:
+        with opened(path) as (file, _):
+            lines = file.read(MAX_BYTES).decode("utf-8", "replace").splitlines()
+    except CheckpointError:
         return []
     return [preview for line in lines if (preview := _parsed(line)) is not None]
 

@@ -55,6 +55,10 @@ class RunDirectory:
             os.path.exists(self.path / name / file) for name in COMPLETE for file in FILES
         )
 
+    def is_run(self) -> bool:
+        """Whether something is trained there, or has been."""
+        return self.holds_run() or os.path.exists(self.path / LOCK)
+
     def saved_at(self) -> int | None:
         """When `last` was written, in nanoseconds since 1970; None if it does not exist."""
         try:
@@ -201,12 +205,42 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         # The directory `poems` may contain the text that the run `poems` was trained on.
         if os.path.exists(RUNS / path):
             return checkpoint_directory(RUNS / path)
-        # A text that was trained on has often given the run its name.
-        is_text = os.path.isfile(path)
-        name = default_out(path).name if is_text else str(path)
-        otherwise = f"Train on it first: textgen train {path}" if is_text else _what_runs()
-        hint = did_you_mean(name, _run_names(RUNS), otherwise=otherwise)
-        raise CheckpointError(str(error).replace(TRAIN_FIRST, hint)) from error
+        raise CheckpointError(str(error).replace(TRAIN_FIRST, _which_run(path))) from error
+
+
+def find_run(path: str | Path | None = None) -> RunDirectory:
+    """Find a run, which need not have saved anything yet, by path, by name, or by age.
+
+    Args:
+        path: a run, one of its checkpoints, or its name under `checkpoints/`; None takes
+            the run under `checkpoints/` that was written last.
+
+    Raises:
+        CheckpointError: there is none; the message suggests a similar name, or how to
+            train one.
+    """
+    if path is None:
+        found = [
+            run for name in _run_names(RUNS) if (run := RunDirectory(RUNS / name)).is_run()
+        ]
+        if not found:
+            raise CheckpointError(f"no run under {RUNS}/. {TRAIN_FIRST}")
+        return max(found, key=lambda run: _written_at(run.path))
+    for place in (Path(path), RUNS / path):
+        run = run_of(place)
+        if run.is_run():
+            return run
+    why = "nothing is trained there" if os.path.isdir(path) else "no such run"
+    raise CheckpointError(f"{path}: {why}. {_which_run(path)}")
+
+
+def _which_run(path: str | Path) -> str:
+    """Which run may be meant by a path that leads to none."""
+    # A text that was trained on has often given the run its name.
+    is_text = os.path.isfile(path)
+    name = default_out(path).name if is_text else str(path)
+    otherwise = f"Train on it first: textgen train {path}" if is_text else _what_runs()
+    return did_you_mean(name, _run_names(RUNS), otherwise=otherwise)
 
 
 def newest_checkpoint(runs: str | Path = RUNS) -> Path:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from textgen.disk.atomic import write_file
+from textgen.disk.strict_json import read_json
 from textgen.errors import CheckpointError
 from textgen.wording import clock_time
 
@@ -76,9 +77,8 @@ class Status:
 def read_status(path: Path) -> Status | None:
     """The status of a run; None if it has none, or a damaged one."""
     try:
-        with path.open(encoding="utf-8") as file:
-            found = json.loads(file.read(MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
+        found = read_json(path, MAX_BYTES)
+    except CheckpointError:
         return None
     return Status(**found) if _is_status(found) else None
 
@@ -90,8 +90,8 @@ def write_status(path: Path, status: Status) -> None:
         write_file(path, data, flush=False)
 
 
-def _is_status(found: Any) -> bool:
-    if not isinstance(found, dict) or found.keys() != {f.name for f in fields(Status)}:
+def _is_status(found: dict[str, Any]) -> bool:
+    if found.keys() != {f.name for f in fields(Status)}:
         return False
     numbers = {name: found[name] for name in found if name != "ended"}
     if numbers["bits_per_char"] is None:

@@ -14,6 +14,7 @@ from textgen.cli.demo import demo
 from textgen.cli.info import info
 from textgen.cli.inside.inspect import inspect
 from textgen.cli.inside.report import report
+from textgen.cli.inside.watch import watch
 from textgen.cli.judging.novelty import novelty
 from textgen.cli.judging.score import score
 from textgen.cli.runs import runs
@@ -34,6 +35,7 @@ def cli() -> None:
     \b
     Examples:
       textgen train my_book.txt              train; writes checkpoints/my_book/
+      textgen watch my_book                  follow its training in the browser
       textgen tune my_book.txt --minutes 30  search for better options of training
       textgen sample --prompt "It was "      generate text with the newest checkpoint
       textgen score other_book.txt           measure how well the model predicts a text
@@ -47,6 +49,7 @@ def cli() -> None:
 
 for command in (
     train,
+    watch,
     tune,
     sample,
     score,

@@ -22,7 +22,7 @@ _NAMES = sorted(
     {spec.name for kind in CONFIGS for spec in dataclasses.fields(kind)}
     | {"unknown", "num_samples", "logprobs", "label", "size", "window", "until"}
     | {"out", "resume", "overwrite", "init_from", "backend", "cache_dir"}
-    | {"minutes", "trial_minutes", "storage"}
+    | {"minutes", "trial_minutes", "storage", "port"}
 )
 _MARKED = re.compile(rf"`(?P<name>{'|'.join(_NAMES)})(?:=(?P<value>[^`]*))?`")
 _QUOTED = r"""(?<!\w)'(?:[^'\\]|\\.)*'|(?<!\w)"(?:[^"\\]|\\.)*\""""

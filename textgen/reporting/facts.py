@@ -16,7 +16,8 @@ from textgen.checkpoint.origin import shareable_reason
 from textgen.checkpoint.previews import Preview, read_previews
 from textgen.checkpoint.runs import run_of
 from textgen.checkpoint.status import read_status
-from textgen.errors import TextgenError
+from textgen.disk.strict_files import opened
+from textgen.errors import CheckpointError, TextgenError
 from textgen.generation.generator import Generator
 from textgen.inspecting.texts import corpus_of, written_text
 
@@ -49,7 +50,7 @@ class Training:
     @property
     def best(self) -> Mapping[str, float] | None:
         """The row with the best score."""
-        return min(self.rows, key=lambda row: row["val_bits_per_char"], default=None)
+        return best_of(self.rows)
 
 
 def training_of(path: Path, saved: Checkpoint) -> Training:
@@ -67,9 +68,9 @@ def training_of(path: Path, saved: Checkpoint) -> Training:
 def read_history(path: Path) -> list[dict[str, float]]:
     """The rows of a history that are complete; nothing if there is no such file."""
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            lines = file.read(MAX_HISTORY_BYTES).splitlines()
-    except OSError:
+        with opened(path) as (file, _):
+            lines = file.read(MAX_HISTORY_BYTES).decode("utf-8", "replace").splitlines()
+    except CheckpointError:
         return []
     found: list[dict[str, float]] = []
     # The reader ends at a field of more than 131,072 characters.
@@ -80,6 +81,11 @@ def read_history(path: Path) -> list[dict[str, float]]:
                 if all(map(math.isfinite, numbers.values())):
                     found.append(numbers)
     return found
+
+
+def best_of(rows: Sequence[Mapping[str, float]]) -> Mapping[str, float] | None:
+    """The row of a history with the best score; None without any."""
+    return min(rows, key=lambda row: row["val_bits_per_char"], default=None)
 
 
 def chosen(previews: Sequence[Preview], most: int = MAX_PREVIEWS) -> list[Preview]:

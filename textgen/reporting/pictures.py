@@ -1,4 +1,4 @@
-"""The charts of a report: SVG by matplotlib in the colours of the page."""
+"""Charts by matplotlib: SVG in the colours of a page, and PNG in its light colours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,34 +17,70 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-# Colours that matplotlib writes and that `_themed` replaces by those of the page.
+
+@dataclass(frozen=True)
+class Colours:
+    """The colours of a chart: text, lines of the grid, curves, and the ground."""
+
+    ink: str
+    grid: str
+    series: tuple[str, str, str, str]
+    ground: str
+
+
+# What matplotlib writes and `_themed` replaces by the colours of the page.
 INK, GRID, SERIES = "#0a0b0c", "#0a0b0d", ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04")
+OF_PAGE = Colours(INK, GRID, SERIES, ground="none")
+LIGHT = Colours(
+    "#1b1d22", "#d5d8de", ("#1b62c4", "#c2410c", "#15803d", "#8b2fb3"), ground="#ffffff"
+)
+"""The light colours of `page.css`."""
+
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "textgen",
     "font.family": "sans-serif",
     "font.size": 10,
-    "text.color": INK,
     "text.parse_math": False,
-    "axes.edgecolor": GRID,
-    "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": GRID,
     "grid.linewidth": 0.6,
-    "xtick.color": INK,
-    "ytick.color": INK,
     "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
 }
+SIZE = (8.5, 3.2)
+"""Of a chart in inches, and of `history.png`, which has 1,275 x 480 pixels."""
+
+CURVES: dict[str, Any] = {"columns": 2, "ratios": (2, 1)}
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def curves(rows: Sequence[Mapping[str, float]]) -> str:
     """Bits per character by epoch, with the best point, and the learning rate."""
+    return picture(_curves(rows, OF_PAGE), **CURVES)
 
+
+def history_png(rows: Sequence[Mapping[str, float]]) -> bytes:
+    """The same as a PNG image.
+
+    Args:
+        rows: one mapping per evaluation, as in `history.csv`.
+    """
+    file = io.BytesIO()
+    with _figure(_curves(rows, LIGHT), LIGHT, SIZE, **CURVES) as figure:
+        figure.savefig(file, format="png", dpi=150)
+    return file.getvalue()
+
+
+def _curves(
+    rows: Sequence[Mapping[str, float]], colours: Colours
+) -> Callable[[Axes, Axes], None]:
     def draw(bits: Axes, rate: Axes) -> None:
         epochs = [row["epoch"] for row in rows]
         best = min(rows, key=lambda row: row["val_bits_per_char"])
@@ -51,18 +89,17 @@ def curves(rows: Sequence[Mapping[str, float]]) -> str:
         ):
             values = [row[f"{name}_bits_per_char"] for row in rows]
             line = ".--" if name == "train" else ".-"
-            bits.plot(epochs, values, line, color=SERIES[column], label=label)
+            bits.plot(epochs, values, line, color=colours.series[column], label=label)
         place = best["epoch"], best["val_bits_per_char"]
-        bits.plot(*place, "o", color=INK, fillstyle="none", markersize=9)
-        bits.annotate(
-            f"best: {place[1]:.3f}", place, (0, 12), textcoords="offset points", ha="right"
-        )
+        ring: dict[str, Any] = {"fillstyle": "none", "markersize": 9, "color": colours.ink}
+        bits.plot(*place, "o", label=f"best: {place[1]:.3f}", **ring)
         bits.set(xlabel="epoch", ylabel="bits per character")
         bits.legend()
-        rate.plot(epochs, [row["learning_rate"] for row in rows], ".-", color=SERIES[2])
+        rates = [row["learning_rate"] for row in rows]
+        rate.plot(epochs, rates, ".-", color=colours.series[2])
         rate.set(xlabel="epoch", ylabel="learning rate", ylim=(0, None))
 
-    return picture(draw, columns=2, ratios=(2, 1))
+    return draw
 
 
 def use_of_gates(
@@ -154,30 +191,48 @@ def picture(
     draw: Callable[..., None],
     columns: int = 1,
     ratios: Sequence[float] | None = None,
-    height: float = 3.2,
+    height: float = SIZE[1],
 ) -> str:
     """An SVG element by a function that draws on axes."""
-    with _style():
-        # A Figure without pyplot touches no global state and needs no display.
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8.5, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False, width_ratios=ratios)[0]
-        draw(*axes)
-        file = io.StringIO()
+    file = io.StringIO()
+    with _figure(draw, OF_PAGE, (SIZE[0], height), columns, ratios) as figure:
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", metadata=nothing, transparent=True)
     return _themed(file.getvalue())
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def _figure(
+    draw: Callable[..., None],
+    colours: Colours,
+    size: tuple[float, float],
+    columns: int = 1,
+    ratios: Sequence[float] | None = None,
+) -> Iterator[Figure]:
+    """Yield a figure that has been drawn, to be saved in its style."""
     import matplotlib
 
+    # A Figure without pyplot touches no global state and needs no display.
+    from matplotlib.figure import Figure
+
+    style: Any = {**STYLE, **_coloured(colours)}
     # Text is text in the file: the reader's fonts have what those here may lack.
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+    with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        yield
+        figure = Figure(figsize=size, layout="constrained")
+        draw(*figure.subplots(1, columns, squeeze=False, width_ratios=ratios)[0])
+        yield figure
+
+
+def _coloured(colours: Colours) -> dict[str, str]:
+    """Settings of matplotlib."""
+    ink = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
+    ground = ("figure.facecolor", "axes.facecolor")
+    return {
+        **dict.fromkeys(ink, colours.ink),
+        **dict.fromkeys(("axes.edgecolor", "grid.color"), colours.grid),
+        **dict.fromkeys(ground, colours.ground),
+    }
 
 
 def _themed(svg: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import unicodedata
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from textgen.checkpoint.format import Checkpoint
-from textgen.errors import ConfigError
 from textgen.generation.scoring.trace import are_labels
 from textgen.inspecting.by_hand import ByHand
 from textgen.inspecting.gates import KEEPS
@@ -25,8 +22,9 @@ from textgen.model.cells import CELLS
 from textgen.reporting import pictures
 from textgen.reporting.arrays import LEVELS, PAGE_CHARS, gate_data, text_data, unit_data
 from textgen.reporting.facts import training_of, written_by
+from textgen.reporting.page import rendered, shown
 from textgen.version import __version__
-from textgen.wording import count_of, install_command
+from textgen.wording import count_of
 
 SECTIONS = (
     ("training", "Training"),
@@ -51,22 +49,6 @@ LETTERS = {
 """Names of gates as in the papers."""
 
 
-def check_installed() -> None:
-    """Refuse to begin without the packages that a report needs.
-
-    Raises:
-        ConfigError: one is missing; the message says how to install it.
-    """
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            f"a report needs jinja2 and matplotlib ({error}). Install them: "
-            f"{install_command('report')}"
-        ) from error
-
-
 def report_html(found: Inspection, path: Path, *, seed: int = 0) -> str:
     """The page.
 
@@ -75,19 +57,12 @@ def report_html(found: Inspection, path: Path, *, seed: int = 0) -> str:
         path: the checkpoint, whose run holds history and previews.
         seed: of the text that the model writes.
     """
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["shown"] = shown
-    environment.tests["chance"] = is_chance
-    folder = files("textgen.reporting") / "templates"
-    template, css, js = (
-        (folder / f"report.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
-    )
     saved, training = found.saved, training_of(path, found.saved)
     data = {"text": text_data(found), "units": unit_data(found), "gates": gate_data(found)}
-    return environment.from_string(template).render(
+    return rendered(
+        "report.html",
         name=_name(path),
         summary=_summary(saved),
         found=found,
@@ -98,6 +73,7 @@ def report_html(found: Inspection, path: Path, *, seed: int = 0) -> str:
         pictures={k: Markup(v) for k, v in _pictures(found, training.rows).items()},
         sections=SECTIONS,
         levels=[f"under {LEVELS[0]}", *(f"from {bits}" for bits in LEVELS)],
+        is_chance=is_chance,
         total_bits=found.reading.bits.sum() or 1.0,
         first_page=Markup(_first_page(found)),
         keeper=KEEPS.get(saved.model.cell, ""),
@@ -106,27 +82,7 @@ def report_html(found: Inspection, path: Path, *, seed: int = 0) -> str:
         **_hand(found),
         version=__version__,
         data=Markup(_json(data)),
-        css=Markup(css),
-        js=Markup(js),
     )
-
-
-def shown(text: str) -> str:
-    r"""A text without characters that a page would obey or cannot show.
-
-    >>> shown("a\x00\u202eb\n")
-    'a␀�b\n'
-    """
-    return "".join(map(_shown, text))
-
-
-def _shown(character: str) -> str:
-    if character in "\n\t":
-        return character
-    if ord(character) < 32:
-        return chr(0x2400 + ord(character))
-    category = unicodedata.category(character)
-    return "\ufffd" if category[0] == "C" or category in ("Zl", "Zp") else character
 
 
 def is_chance(ranking: Ranking) -> bool:

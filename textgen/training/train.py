@@ -13,10 +13,10 @@ from typing import Any
 from textgen.checkpoint.runs import RunDirectory, default_out
 from textgen.config.arguments import flag, one_path, several, several_paths
 from textgen.errors import ConfigError
+from textgen.reporting.pictures import can_draw
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, choose_backend, named_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
-from textgen.training.loop.plot import can_plot
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.encoding import ReadSettings
 from textgen.training.task.memory import training_memory_errors
@@ -177,7 +177,7 @@ def _notes_on_extras(task: Task) -> Iterator[str]:
     if task.train.tensorboard:
         yield f"Watch:  tensorboard --logdir {shlex.quote(str(task.run.logs))}"
     # Once per run: a resumed one has said it before.
-    if task.resumed is None and not can_plot():
+    if task.resumed is None and not can_draw():
         yield (
             "The run gets no history.png, since matplotlib is not installed. To install "
             f"it: {install_command('plot')}"

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from textgen.disk.atomic import write_file
-from textgen.training.loop.plot import can_plot
+from textgen.reporting.pictures import can_draw
 from textgen.tuning.space import as_options
 from textgen.tuning.study import STATES, Study, minutes_of, score_of
 
@@ -77,7 +77,7 @@ def write_report(study: Study) -> None:
     """Write `trials.csv`, and the pictures if matplotlib is installed."""
     folder = study.folder
     write_file(folder / "trials.csv", trials_csv(study))
-    if can_plot():
+    if can_draw():
         write_file(folder / "history.png", history_png(study))
         if shares := importances(study):
             write_file(folder / "importance.png", importance_png(shares))

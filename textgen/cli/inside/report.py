@@ -37,7 +37,8 @@ def report(output: str, overwrite: bool, **options: Any) -> None:
       textgen report my_book chapter.txt --feature "\\bnot\\b" -o inside.html
     """
     check_output(output, overwrite=overwrite)
-    from textgen.reporting.report import check_installed, report_html
+    from textgen.reporting.page import check_installed
+    from textgen.reporting.report import report_html
 
     check_installed()
     request = Request(**options)

@@ -1,5 +1,5 @@
-"use strict";
 (() => {
+  "use strict";
   const data = JSON.parse(document.getElementById("data").textContent);
   const by = id => document.getElementById(id);
   const raw = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
@@ -160,10 +160,4 @@
     by("gate-unit").addEventListener("input", draw);
     draw();
   }
-
-  by("theme").addEventListener("click", () => {
-    const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const now = root.dataset.theme || (dark ? "dark" : "light");
-    root.dataset.theme = now === "dark" ? "light" : "dark";
-  });
 })();

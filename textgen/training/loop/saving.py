@@ -22,9 +22,9 @@ from textgen.checkpoint.format import (
 from textgen.checkpoint.previews import Preview, add_preview
 from textgen.disk.atomic import ADVICE, locate, write_file
 from textgen.errors import CheckpointError, TrainingError
+from textgen.reporting.pictures import can_draw, history_png
 from textgen.training.backend.keras import sync
 from textgen.training.backend.loaded import keras
-from textgen.training.loop.plot import can_plot, history_png
 from textgen.training.loop.progress import Progress
 from textgen.training.model.build import get_weights, set_weights
 from textgen.training.model.carrying import to_numpy
@@ -104,7 +104,7 @@ class Saver:
         if os.path.isfile(run.history_csv) and run.history_csv.read_bytes() == table:
             return
         # The plot first: an up-to-date table then means that both are up to date.
-        if can_plot():
+        if can_draw():
             write_file(run.history_png, history_png(rows), self._advice())
         write_file(run.history_csv, table, self._advice())
 
