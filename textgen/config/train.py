@@ -115,6 +115,11 @@ class TrainConfig:
     tensorboard: bool = option(
         False, "Write TensorBoard logs; to see them: tensorboard --logdir RUN/logs."
     )
+    log_to: str = option(
+        "none",
+        "Also log to Weights & Biases or MLflow, where their own settings say.",
+        ("none", "wandb", "mlflow"),
+    )
 
     def __post_init__(self) -> None:
         check_types_and_choices(self)

@@ -65,7 +65,8 @@ def train(
             one that `KERAS_BACKEND` or `keras.json` names, else that of a resumed run, else
             the fastest that is installed. A process keeps the backend it has loaded.
         callbacks: of `keras.Model.fit`, called after those of this package. An epoch is to
-            them what lies between two evaluations; `stop_training` ends the run.
+            them what lies between two evaluations, whose scores are `bits_per_char` and
+            `val_bits_per_char` in `logs`; `stop_training` ends the run.
         **options: fields of `TextConfig`, `ModelConfig` and `TrainConfig`.
 
     Returns:
@@ -130,8 +131,7 @@ def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> N
 
 def _fit(task: Task, quiet: bool, tune: bool, backend: str, callbacks: list[Any]) -> Path:
     """Load Keras and train."""
-    if task.train.tensorboard:
-        _check_tensorboard()
+    _check_extras(task)
     faster = choose_backend(backend, task.model, task.trained_on)
     task = replace(task, notes=(*task.notes, *faster))
     for note in () if quiet else (*task.notes, *_notes_on_extras(task)):
@@ -165,12 +165,16 @@ def _tune(task: Task) -> None:
     tune_process(share_lanes=task.model.has_kernel and shares > 1)
 
 
-def _check_tensorboard() -> None:
-    if find_spec("tensorboard") is None:
-        raise ConfigError(
-            "tensorboard is not installed. Leave out `tensorboard`, or install it: "
-            f"{install_command('tensorboard')}"
-        )
+def _check_extras(task: Task) -> None:
+    wanted = {"tensorboard": "`tensorboard`"} if task.train.tensorboard else {}
+    if task.train.log_to != "none":
+        wanted[task.train.log_to] = f"`log_to={task.train.log_to!r}`"
+    for name, option in wanted.items():
+        if find_spec(name) is None:
+            raise ConfigError(
+                f"{name} is not installed. Leave out {option}, or install it: "
+                f"{install_command(name)}"
+            )
 
 
 def _notes_on_extras(task: Task) -> Iterator[str]:

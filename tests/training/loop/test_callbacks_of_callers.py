@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,28 @@ def test_a_callback_sees_the_scores_and_may_end_the_run(
     (row,) = rows_of(run)
     assert callback.scores == [pytest.approx(float(row["val_bits_per_char"]))]
     assert "Stopped by a callback at epoch 2.0" in capsys.readouterr().err
+
+
+def test_the_callbacks_of_keras_know_bits_per_character(tmp_path: Path) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text("Привет мир. 你好世界。\n" * 60, encoding="utf-8")
+    table = tmp_path / "log.csv"
+    callbacks = [
+        keras.callbacks.CSVLogger(str(table)),
+        keras.callbacks.EarlyStopping("val_bits_per_char", 100, patience=1, mode="min"),
+    ]
+    # Several bytes make a character.
+    options = {**SMALL, "epochs": 9, "eval_every": 5, "tokenizer": "byte"}
+    run = textgen.train(book, tmp_path / "run", callbacks=callbacks, **options)
+    with table.open(newline="") as file:
+        logged = list(csv.DictReader(file))
+    rows = rows_of(run)
+    assert len(logged) == len(rows) == 2
+    for ours, theirs in zip(rows, logged, strict=True):
+        for name, key in (("train", "bits_per_char"), ("val", "val_bits_per_char")):
+            expected = float(ours[f"{name}_bits_per_char"])
+            assert float(theirs[key]) == pytest.approx(expected)
+            assert float(theirs[key]) > float(theirs[key.replace("char", "id")])
 
 
 def test_callbacks_are_several(book: Path, tmp_path: Path) -> None:

@@ -323,11 +323,13 @@ class RecordEvaluation(keras.callbacks.Callback):
         self.save_best = save_best
         self.save_last = save_last
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         """Add a row to the history, save, and count evaluations without a better score."""
-        progress, row = self.progress, self._row(logs or {})
+        progress, row = self.progress, self._row(logs)
         progress.rows.append(row)
         score = row["val_bits_per_char"]
+        # Keras hands these logs on to the callbacks after this one.
+        logs.update(bits_per_char=row["train_bits_per_char"], val_bits_per_char=score)
         if progress.best_score is None or score < progress.best_score:
             progress.best_score, progress.best_step = score, progress.step
             progress.evals_since_best = 0

@@ -20,8 +20,6 @@ from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.backend.devices import data_parallel, is_on_cpu
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.keras import limits
-from textgen.training.backend.loaded import keras
-from textgen.training.backend.noise import filtered_stderr
 from textgen.training.loop.callbacks import (
     Clock,
     LearningRate,
@@ -34,6 +32,7 @@ from textgen.training.loop.callbacks import (
     StopRequested,
 )
 from textgen.training.loop.datasets import endless, held_out
+from textgen.training.loop.loggers import loggers
 from textgen.training.loop.messages import (
     conclusion,
     introduction,
@@ -143,20 +142,25 @@ class _Session:
             self.saver.save_options()
             self._finish()
             return run.path
+        with loggers(self.task) as logging:
+            self._begin()
+            with stop_requests(note=None if self.quiet else STOPPING) as wants_stop:
+                # Only now does Ctrl-C do what the introduction says.
+                self._introduce()
+                with self.status.kept(), self._saved_on_request():
+                    self._fit(logging, wants_stop)
+        self.status.end(why_ended(self.task, self.progress, self.budget, limits()))
+        self.say(conclusion(self.task, self.progress, self.budget, limits()))
+        self._finish()
+        return run.path
+
+    def _begin(self) -> None:
+        run = self.task.run
         if self.task.resumed is not None:
             run.remove_leftovers()
         else:
             # Fails at once if the directory cannot be written.
             run.begin(self.saver.save_last, overwrite=self.task.overwrite)
-        with stop_requests(note=None if self.quiet else STOPPING) as wants_stop:
-            # Only now does Ctrl-C do what the introduction says.
-            self._introduce()
-            with self.status.kept(), self._saved_on_request():
-                self._fit(wants_stop)
-        self.status.end(why_ended(self.task, self.progress, self.budget, limits()))
-        self.say(conclusion(self.task, self.progress, self.budget, limits()))
-        self._finish()
-        return run.path
 
     def _introduce(self) -> None:
         if self.quiet:
@@ -196,14 +200,14 @@ class _Session:
 
     # --- the rounds of fit ---
 
-    def _fit(self, wants_stop: Callable[[], bool]) -> None:
+    def _fit(self, logging: list[Any], wants_stop: Callable[[], bool]) -> None:
         """Train in rounds of `eval_every` steps; a resumed round is finished first."""
         preview = report = None
         if self.task.train.preview:
             preview = KeepPreview(self.task, self.progress, self.saver.keep_preview)
         if not self.quiet:
             report = Report(self.progress, self.budget, self.status, preview)
-        callbacks = self._callbacks(preview, report, wants_stop)
+        callbacks = self._callbacks(logging, preview, report, wants_stop)
         every = self.task.train.eval_every
         assert every is not None  # resolved by `build_task`
         rounds_done, steps_into_round = divmod(self.progress.step, every)
@@ -250,6 +254,7 @@ class _Session:
 
     def _callbacks(
         self,
+        logging: list[Any],
         preview: KeepPreview | None,
         report: Report | None,
         wants_stop: Callable[[], bool],
@@ -264,7 +269,7 @@ class _Session:
         - `StopOnNan` comes before all that save, so that NaN is never saved.
         - `PeriodicSave` comes before all that print, which may fail.
         - `RecordEvaluation` adds the row that those after it show.
-        - `TensorBoard` is told of it.
+        - `TensorBoard`, and what else logs elsewhere, is told of it.
         - `KeepStatus` and `KeepPreview` find out what `Report` prints beside it.
         - Those of the caller find everything recorded and saved.
         - `StopOnRequest` raises, which skips all that come after it.
@@ -292,7 +297,7 @@ class _Session:
                 save_best=saver.save_best,
                 save_last=saver.save_evaluation,
             ),
-            *([_tensorboard(self.task.run.logs)] if train.tensorboard else []),
+            *logging,
             self.status,
             *(each for each in (preview, report) if each is not None),
             *self.callbacks,
@@ -357,12 +362,3 @@ class _Session:
             return
         self.saver.add_scores(replace(best, ngrams=found.ngrams), found.scores)
         self.say(found.shown())
-
-
-def _tensorboard(logs: Path) -> Any:
-    with filtered_stderr():
-        # Keras writes these logs with TensorFlow, even when it trains on JAX.
-        import tensorflow as tf
-
-        tf.constant(0)
-    return keras.callbacks.TensorBoard(str(logs), write_graph=False)

@@ -26,7 +26,8 @@ LIMITS = {"epochs", "max_minutes"}
 
 MAY_CHANGE = {
     *LIMITS,
-    *("patience", "save_every", "save_minutes", "preview", "tensorboard", "memory"),
+    *("patience", "save_every", "save_minutes", "preview", "tensorboard", "log_to"),
+    "memory",
 }
 """Options that may change on resumption: when to end, how often to save, what to show, and
 what is added to the best weights in the end."""
