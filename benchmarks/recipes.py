@@ -29,7 +29,7 @@ class Recipe:
     beta_1: float = 0.9
     beta_2: float = 0.999
     clip_norm: float = 1.0
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # with Muon, of the cells' matrices alone
     dropout: float = 0.0
     cell: str = "lstm"
     sum_layers: bool = False
@@ -235,7 +235,7 @@ class Optimizer:
             rest,
             betas=(recipe.beta_1, recipe.beta_2),
             eps=1e-7,
-            weight_decay=recipe.weight_decay,
+            weight_decay=0.0 if is_muon else recipe.weight_decay,
             fused=True,
         )
 
@@ -263,6 +263,7 @@ class Optimizer:
         # As large as the usual update of Adam (Liu et al. 2025).
         scale = 0.2 * max(blocks.shape[2:]) ** 0.5
         update = orthogonal(blocks, self.recipe.muon_iterations).transpose(1, 2)
+        weight.mul_(1 - rate * self.recipe.weight_decay)
         weight.sub_(update.flatten(2, 3).flatten(0, 1), alpha=rate * scale)
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import (
-    FEW_PASSES,
     LEAST_READ,
     LITTLE_CHARS,
     LITTLE_TEXT,
+    MUON_CHARS,
     SIZES,
     choose_size,
     size_options,
@@ -48,21 +48,33 @@ def test_a_text_that_is_read_few_times_gets_no_dropout(
     assert options["dropout"] == dropout
 
 
-def test_few_passes_get_an_optimizer_of_their_own_unless_one_is_given() -> None:
-    options, line = size_options("medium", 1_000_000, epochs=2)
-    assert options == {**SIZES["medium"], **FEW_PASSES}
-    assert "--optimizer muon" in line
-    options, _ = size_options("medium", 1_000_000, ["optimizer"], epochs=2)
-    assert options == {**SIZES["medium"], "dropout": 0.0}
+@pytest.mark.parametrize(
+    ("num_chars", "epochs", "is_muon"),
+    [
+        (MUON_CHARS, None, True),
+        (MUON_CHARS - 1, None, False),
+        (MUON_CHARS - 1, 5, False),
+        (MUON_CHARS - 1, 4, True),
+    ],
+)
+def test_much_text_and_few_passes_get_muon_unless_an_optimizer_is_given(
+    num_chars: int, epochs: int | None, is_muon: bool
+) -> None:
+    options, line = size_options("auto", num_chars, epochs=epochs)
+    assert (options.get("optimizer") == "muon") == is_muon
+    assert ("--optimizer muon" in line) == is_muon
+    assert (
+        "optimizer" not in size_options("auto", num_chars, ["optimizer"], epochs=epochs)[0]
+    )
 
 
 def test_a_network_that_is_given_keeps_its_form_whatever_the_minutes() -> None:
     given = ["num_layers", "units", "max_minutes"]
     options, line = size_options("auto", 500_000, given, dict.fromkeys(SIZES, 2e6))
-    assert options == FEW_PASSES
+    assert options == {"dropout": 0.0, "optimizer": "muon"}
     assert line == (
         "Size medium, for 500,000 characters of training text, enough time to read 4.0 "
-        "times that much: --dropout 0.0 --optimizer muon."
+        "times that much: --dropout 0 --optimizer muon."
     )
 
 

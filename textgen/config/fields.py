@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -223,3 +224,20 @@ def check_fraction(config: Any, *names: str) -> None:
         value = getattr(config, name)
         if not 0 <= value < 1:
             raise ConfigError(f"{name}={value} must be at least 0 and below 1.")
+
+
+def command_line(options: Mapping[str, Any]) -> str:
+    """Options as flags of the command line.
+
+    >>> command_line({"units": 128, "sum_layers": False, "glob": "*.md"})
+    "--units 128 --no-sum-layers --glob '*.md'"
+    """
+    return " ".join(_flag(name, value) for name, value in options.items())
+
+
+def _flag(name: str, value: Any) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    shown_value = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"--{flag} {shlex.quote(shown_value)}"

@@ -13,6 +13,7 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
+from textgen.config.sizes import MOST_DECAY
 from textgen.errors import ConfigError
 from textgen.model.cells import CELLS
 
@@ -91,7 +92,11 @@ class ModelConfig:
         "Characters that attention after the first layer sees, with one head; 0 leaves it "
         "out.",
     )
-    weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), matrices only.")
+    weight_decay: float = option(
+        0.0,
+        "Decoupled weight decay of the matrices; with muon, of the hidden ones.",
+        flag_default=f"0; up to {MOST_DECAY} for muon, the more the shorter the text",
+    )
     l1: float = option(
         0.0, "L1 penalty on the matrices, in nats per unit of absolute weight."
     )

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from textgen.config.arguments import one_of
+from textgen.config.fields import command_line
 
 # A short text is read many times, so its model needs dropout to avoid memorising it.
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"num_layers": 1, "units": 128, "dropout": 0.3},
     "small": {"num_layers": 1, "units": 256, "dropout": 0.3},
-    "medium": {"num_layers": 2, "units": 256, "dropout": 0.1, "sum_layers": True},
-    "large": {"num_layers": 2, "units": 512, "dropout": 0.1, "sum_layers": True},
+    "medium": {"num_layers": 2, "units": 256, "dropout": 0.2, "sum_layers": True},
+    "large": {"num_layers": 2, "units": 512, "dropout": 0.2, "sum_layers": True},
 }
 
 LITTLE_CHARS = 40_000
@@ -38,10 +39,10 @@ LEAST_READ = {
 """Measured by benchmarks/quality.py."""
 
 FEW = 5
-"""In fewer passes over a text little is memorised, and each step has to teach more."""
+"""In fewer passes over a text little is memorised, so that there is no dropout."""
 
-FEW_PASSES: dict[str, Any] = {"dropout": 0.0, "optimizer": "muon"}
-"""Options for fewer than `FEW` passes, measured by benchmarks/quality.py."""
+MUON_CHARS = 100_000
+"""From so much training text, or in few passes, Muon learns more than AdamW."""
 
 LITTLE_TEXT: dict[str, Any] = {
     # Few characters per step: otherwise a pass has too few steps to learn from, and the
@@ -55,21 +56,35 @@ LITTLE_TEXT: dict[str, Any] = {
 
 
 MUON_RATES = 0.006, 0.03
-"""The lowest and the highest rate that `muon_rate` returns."""
+"""The lowest and the highest peak rate in `muon_options`."""
+
+MOST_DECAY = 0.6
+"""The highest weight decay in `muon_options`."""
 
 
-def muon_rate(chars_read: float) -> float:
-    """The peak learning rate of Muon for a run that reads so many characters.
+def muon_options(num_chars: int, chars_read: float) -> dict[str, float]:
+    """The peak learning rate and the weight decay that suit Muon.
 
-    The longer a run, the lower its best rate, as measured by benchmarks/quality.py between
-    0.7 and 4 million characters.
+    The longer a run, the lower its best rate; the shorter a text, the more its weights have
+    to be held back from memorising it. Measured by benchmarks/quality.py with texts of 0.13
+    to 1 million characters, and runs that read 0.7 to 8 million.
 
-    >>> [muon_rate(chars) for chars in (1e4, 1e6, 4e6, 1e9)]
-    [0.03, 0.02, 0.01, 0.006]
+    Args:
+        num_chars: characters of training text.
+        chars_read: how many the run reads, every pass counted.
+
+    >>> muon_options(1_000_000, 4e6)
+    {'learning_rate': 0.016, 'weight_decay': 0.15}
+    >>> muon_options(10_000, 1e5)
+    {'learning_rate': 0.03, 'weight_decay': 0.6}
     """
     lowest, highest = MUON_RATES
-    best = 0.02 * (1e6 / max(1.0, chars_read)) ** 0.5
-    return round(min(highest, max(lowest, best)), 3)
+    rate = 0.025 * (1e6 / max(1.0, chars_read)) ** (1 / 3)
+    decay = 0.15 * (1e6 / max(1, num_chars)) ** 0.7
+    return {
+        "learning_rate": round(min(highest, max(lowest, rate)), 3),
+        "weight_decay": round(min(MOST_DECAY, decay), 3),
+    }
 
 
 def check_size(size: str) -> None:
@@ -143,17 +158,13 @@ def size_options(
     passes = math.inf if readable is None else readable[name] / num_chars
     passes = min(passes, epochs or math.inf)
     if passes < FEW:
-        usual |= FEW_PASSES
+        usual["dropout"] = 0.0
+    if passes < FEW or num_chars >= MUON_CHARS:
+        usual["optimizer"] = "muon"
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     details = ", which is little" if is_little else ""
     if readable is not None:
         details += f", enough time to read {readable[name] / num_chars:.1f} times that much"
-    flags = " ".join(_flag(key, value) for key, value in options.items())
-    line = f"Size {name}, {why} of training text{details}: {flags}."
+    line = f"Size {name}, {why} of training text{details}: {command_line(options)}."
     return options, line if options else ""
-
-
-def _flag(name: str, value: object) -> str:
-    flag = f"--{name.replace('_', '-')}"
-    return flag if value is True else f"{flag} {value}"

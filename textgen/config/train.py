@@ -14,7 +14,7 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
-from textgen.config.sizes import FEW, FEW_PASSES, LITTLE_TEXT, MUON_RATES
+from textgen.config.sizes import FEW, LITTLE_TEXT, MUON_CHARS, MUON_RATES
 from textgen.errors import ConfigError
 
 # Enough for a reasonable first model; early stopping may end training sooner.
@@ -58,7 +58,8 @@ class TrainConfig:
         "adamw",
         "Optimizer; lamb and lars are for many lanes.",
         ("adam", "adamw", "rmsprop", "lion", "muon", "lamb", "lars"),
-        flag_default=f"adamw; {FEW_PASSES['optimizer']} for fewer than {FEW} passes",
+        flag_default=f"muon; adamw for fewer than {MUON_CHARS:,} characters of training "
+        f"text in {FEW} passes or more",
     )
     learning_rate: float = option(
         DEFAULT_RATE,

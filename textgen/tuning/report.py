@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from textgen.config.fields import command_line
 from textgen.disk.atomic import write_file
 from textgen.reporting.pictures import can_draw
 from textgen.tuning.space import as_options
@@ -27,26 +28,9 @@ def best_options(study: Study, best: FrozenTrial) -> dict[str, Any]:
     return {**about["options"], **about["recipe"], **as_options(best.params), **limit}
 
 
-def as_flags(options: Mapping[str, Any]) -> str:
-    """Options as flags of `textgen train`.
-
-    >>> as_flags({"units": 128, "sum_layers": False, "glob": "*.md"})
-    "--units 128 --no-sum-layers --glob '*.md'"
-    """
-    return " ".join(_flag(name, value) for name, value in options.items())
-
-
-def _flag(name: str, value: Any) -> str:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{flag}" if value else f"--no-{flag}"
-    shown = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"--{flag} {shlex.quote(shown)}"
-
-
 def train_command(paths: list[str], options: Mapping[str, Any]) -> str:
     """The command that trains with these options."""
-    return f"textgen train {shlex.join(paths)} {as_flags(options)}"
+    return f"textgen train {shlex.join(paths)} {command_line(options)}"
 
 
 def table(study: Study) -> str:
@@ -59,7 +43,7 @@ def table(study: Study) -> str:
         score = f"{score_of(trial):.3f}" if is_complete else STATES[trial.state]
         test = trial.user_attrs.get(TEST)
         tested = f"  {'' if test is None else f'{test:.3f}':>5}"[: 7 * has_test]
-        options = as_flags(as_options(trial.params))
+        options = command_line(as_options(trial.params))
         is_default = trial.params == study.about["default"]
         lines.append(
             f"{trial.number:5}  {score:>10}{tested}  {minutes_of(trial):7.1f}  "

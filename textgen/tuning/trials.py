@@ -12,14 +12,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from textgen.checkpoint.format import load_checkpoint, save_checkpoint
-from textgen.config.flags import as_flags as in_flags
+from textgen.config.fields import command_line
+from textgen.config.flags import as_flags
 from textgen.errors import ConfigError, CorpusError, OutOfMemoryError, TrainingError
 from textgen.training.backend.choice import choose_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.task import Task
 from textgen.training.train import train
-from textgen.tuning.report import as_flags
 from textgen.tuning.space import as_options, defaults, recipe
 from textgen.tuning.study import Study, storage_errors
 from textgen.wording import say
@@ -153,7 +153,7 @@ class Trials:
             if trial.params == self.study.about["default"]:
                 self.study.optuna.tell(trial, state=TrialState.FAIL)
                 raise
-            return Result(None, {}, in_flags(str(error)))
+            return Result(None, {}, as_flags(str(error)))
         scores = load_checkpoint(run).facts["score"]
         facts = {name: scores[name] for name in TEST if name in scores}
         if pruning.is_pruned:
@@ -179,7 +179,7 @@ class Trials:
         save_checkpoint(self.study.folder / "best", found)
 
     def _line(self, trial: optuna.Trial, result: Result) -> str:
-        varied = as_flags(as_options(trial.params))
+        varied = command_line(as_options(trial.params))
         what = "all defaults" if trial.params == self.study.about["default"] else varied
         if result.score is None:
             return f"Trial {trial.number}: ended, {result.reason}; {what}"

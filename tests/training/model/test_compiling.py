@@ -65,6 +65,12 @@ def test_weight_decay_leaves_biases_alone() -> None:
     assert not any(path.endswith("bias") for path in decayed)
 
 
+def test_weight_decay_of_muon_is_that_of_its_own_matrices() -> None:
+    config = ModelConfig(vocab_size=5, units=4, embedding_dim=3, weight_decay=0.1)
+    optimizer = make_optimizer(config, TrainConfig(optimizer="muon"))
+    assert (optimizer.weight_decay, optimizer.adam_weight_decay) == (0.1, None)
+
+
 def test_beta_2_is_that_of_adam() -> None:
     for name in ("adam", "adamw"):
         train = TrainConfig(optimizer=name, beta_2=0.9)

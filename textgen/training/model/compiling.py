@@ -29,12 +29,12 @@ def make_optimizer(model: ModelConfig, train: TrainConfig) -> Any:
     if train.optimizer in ("adam", "adamw"):
         common["beta_2"] = train.beta_2
     if train.optimizer == "muon":
-        # Muon is for hidden matrices. Its inner AdamW updates the output layer, and the
-        # biases of a GRU, which have two rows.
+        # Muon is for hidden matrices. Its inner AdamW updates the output layer, where decay
+        # costs more than it gains, and the biases of a GRU, which have two rows.
         common |= {
             "block_width": block_width(model.units),
             "adam_beta_2": train.beta_2,
-            "adam_weight_decay": model.weight_decay,
+            "adam_weight_decay": None,
             "exclude_layers": ["output", "bias"],
         }
     optimizer = OPTIMIZERS[train.optimizer](**common)

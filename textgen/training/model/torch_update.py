@@ -44,12 +44,14 @@ class Update:
         self.betas = [getattr(optimizer, f"{prefix}beta_{number}") for number in (1, 2)]
         self.values = self._arranged(variables)
         self.first, self.second = map(self._arranged, self._moments(variables))
-        self.decays = [
-            (optimizer.weight_decay or 0.0) * optimizer._use_weight_decay(variable)
-            for variable in variables
-        ]
         by_adam = [number for number, x in enumerate(self.second) if x is not None]
         by_muon = [number for number, x in enumerate(self.second) if x is None]
+        decays = dict.fromkeys(by_muon, optimizer.weight_decay)
+        decays |= dict.fromkeys(by_adam, getattr(optimizer, f"{prefix}weight_decay"))
+        self.decays = [
+            (decays[number] or 0.0) * optimizer._use_weight_decay(variable)
+            for number, variable in enumerate(variables)
+        ]
         self.adam_groups = _alike((self.decays[number], number) for number in by_adam)
         self.muon_groups = _alike(
             (self._blocks(number, self.values[number]).shape[1:], number)

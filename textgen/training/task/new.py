@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.runs import RunDirectory
-from textgen.config.fields import check_names, pick
+from textgen.config.fields import check_names, command_line, pick
 from textgen.config.model import ModelConfig
-from textgen.config.sizes import check_size, muon_rate, size_options
+from textgen.config.sizes import check_size, muon_options, size_options
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
@@ -90,10 +90,14 @@ def new_task(
     else:
         model = replace(base.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
         notes, facts = [base.note(tokenizer)], {INIT_FROM: base.name}
-    if train.optimizer == "muon" and "learning_rate" not in set_by_user:
-        rate = muon_rate(_chars_to_read(num_chars, model, train, backend))
-        train = replace(train, learning_rate=rate)
-        notes.append(f"Learning rate of muon for a run of this length: {rate}.")
+    if train.optimizer == "muon":
+        chars_read = _chars_to_read(num_chars, model, train, backend)
+        suited = muon_options(num_chars, chars_read)
+        suited = {name: value for name, value in suited.items() if name not in set_by_user}
+        model = replace(model, **pick(ModelConfig, suited))
+        train = replace(train, **pick(TrainConfig, suited))
+        if suited:
+            notes.append(f"For muon on this text: {command_line(suited)}.")
     task = build_task(run, text, model, train, prepared)
     return replace(
         task,

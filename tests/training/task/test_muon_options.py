@@ -1,4 +1,4 @@
-"""The learning rate of a new run: one that is given, or that of Muon for its length."""
+"""Rate and decay of a new run: those that are given, or those that suit Muon."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from textgen.checkpoint.runs import RunDirectory
-from textgen.config.sizes import muon_rate
+from textgen.config.sizes import muon_options
 from textgen.training.task.new import new_task
 from textgen.training.task.task import Task
 
@@ -27,11 +27,14 @@ def task_of(folder: Path, num_chars: int, **options: Any) -> Task:
 
 
 @pytest.mark.parametrize("passes", [2, 12])
-def test_muon_has_the_rate_for_the_length_of_its_run(tmp_path: Path, passes: int) -> None:
+def test_muon_has_rate_and_decay_for_its_text_and_run(tmp_path: Path, passes: int) -> None:
     task = task_of(tmp_path, 200_000, optimizer="muon", epochs=passes)
-    rate = muon_rate(passes * task.num_chars[0])
-    assert task.train.learning_rate == rate
-    assert f"Learning rate of muon for a run of this length: {rate}." in task.notes
+    num_chars = task.num_chars[0]
+    options = muon_options(num_chars, passes * num_chars)
+    rate, decay = task.train.learning_rate, task.model.weight_decay
+    assert options == {"learning_rate": rate, "weight_decay": decay}
+    note = f"For muon on this text: --learning-rate {rate} --weight-decay {decay}."
+    assert note in task.notes
 
 
 def test_it_is_the_same_by_default_and_by_hand(tmp_path: Path) -> None:
@@ -56,7 +59,8 @@ def test_a_run_without_limits_has_the_rate_for_its_usual_length(
     tmp_path: Path, num_chars: int, options: dict[str, Any], chars_read: float
 ) -> None:
     task = task_of(tmp_path, num_chars, optimizer="muon", **options)
-    assert task.train.learning_rate == pytest.approx(muon_rate(chars_read), rel=0.1)
+    rate = muon_options(num_chars, chars_read)["learning_rate"]
+    assert task.train.learning_rate == pytest.approx(rate, rel=0.1)
 
 
 def test_a_run_that_is_short_of_time_has_a_higher_rate(tmp_path: Path) -> None:
@@ -67,8 +71,8 @@ def test_a_run_that_is_short_of_time_has_a_higher_rate(tmp_path: Path) -> None:
     assert (short.train.learning_rate, long.train.learning_rate) == (0.03, 0.006)
 
 
-def test_a_rate_that_is_given_stays(tmp_path: Path) -> None:
-    options = {"optimizer": "muon", "epochs": 2, "learning_rate": 0.01}
+def test_a_rate_and_a_decay_that_are_given_stay(tmp_path: Path) -> None:
+    options = {"optimizer": "muon", "epochs": 2, "learning_rate": 0.01, "weight_decay": 0.0}
     task = task_of(tmp_path, 200_000, **options)
-    assert task.train.learning_rate == 0.01
-    assert not any("Learning rate" in note for note in task.notes)
+    assert (task.train.learning_rate, task.model.weight_decay) == (0.01, 0.0)
+    assert not any("For muon" in note for note in task.notes)
