@@ -91,6 +91,6 @@ def test_training_needs_no_home_and_leaves_nothing_behind(tmp_path: Path) -> Non
     lines = done.stderr.splitlines()
     assert "encoded text is kept for this run only" in lines[0]
     assert lines[1].startswith("Text: ")
-    assert lines[3].startswith("Training ")
+    assert any(line.startswith("Training ") for line in lines)
     assert sorted(os.listdir(tmp_path)) == ["book.txt", "run", "tmp"]
     assert not os.listdir(tmp_path / "tmp")

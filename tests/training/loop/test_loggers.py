@@ -21,7 +21,7 @@ MISSING = "{} is not installed: pip install '.[{}]'"
 
 
 def importable(name: str) -> None:
-    pytest.importorskip(name, reason=MISSING.format(name, name))
+    pytest.importorskip(name, reason=MISSING.format(name, name.split(".")[0]))
 
 
 def test_every_choice_has_its_service() -> None:
