@@ -15,8 +15,7 @@ from tests.generation.models import ABC, LETTERS, chain_model, random_model, wri
 from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
-from textgen.errors import ConfigError, TokenizerError
-from textgen.generation.decoding.prompts import UnknownCharacterWarning
+from textgen.errors import ConfigError, TokenizerError, UnknownCharacterWarning
 from textgen.generation.generator import Generator
 from textgen.model.cells import CELLS
 from textgen.text.tokenizers.byte import ByteTokenizer

@@ -24,6 +24,7 @@ from textgen.generation.decoding.completing import shown_prompt
 from textgen.generation.decoding.plan import make_plan
 from textgen.generation.decoding.prompts import encode_prompts
 from textgen.generation.decoding.sample import Sample
+from textgen.generation.decoding.unknown import warn_of_unknown
 from textgen.generation.network.layers.base import Floats
 from textgen.generation.network.mixture import Mixture, check_same_tokenizer
 from textgen.generation.network.network import Network
@@ -176,9 +177,8 @@ class Generator:
             check_instance("each of generators", generator, Generator)
             check_same_tokenizer(each[0].tokenizer, generator.tokenizer)
         networks = [generator._network for generator in each]
-        mixture = Mixture(networks, several("shares", shares, "numbers"))
         mixed = copy.copy(each[0])
-        mixed._network = mixture
+        mixed._network = Mixture(networks, several("shares", shares, "numbers"))
         return mixed
 
     def __repr__(self) -> str:
@@ -390,11 +390,10 @@ class Generator:
         unknown: str,
         label: str | None,
         num_logprobs: int | None = None,
-        num_samples: int = 1,
-        batch_size: int = 1,
+        *many: int,
     ) -> Iterator[Batch]:
         """Check everything now; the model reads the prompts batch by batch."""
         plan = make_plan(self._tokenizer, config, num_logprobs)
-        encoded = encode_prompts(self._tokenizer, prompts, unknown, label)
-        seed = resolve_seed(seed)
-        return batches(self._network, plan, encoded, seed, num_samples, batch_size)
+        encoded, left_out = encode_prompts(self._tokenizer, prompts, unknown, label)
+        warn_of_unknown(self._tokenizer, config, left_out)
+        return batches(self._network, plan, encoded, resolve_seed(seed), *many)

@@ -68,8 +68,8 @@ def batches(
     plan: Plan,
     prompts: Sequence[Prompt],
     seed: int,
-    num_samples: int,
-    batch_size: int,
+    num_samples: int = 1,
+    batch_size: int = 1,
 ) -> Iterator[Batch]:
     """Read the prompts of one batch after the other.
 

@@ -1,4 +1,4 @@
-"""The sampling loop: a batch of texts, each with its own random stream.
+"""The sampling loop: a batch of texts, each with its own settings and random stream.
 
 One step predicts the next character of every text with one matrix product. A text depends
 on its seed and its number alone, not on the rest of the batch, except for rounding:
@@ -9,46 +9,155 @@ between two almost equally likely characters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from textgen.generation.decoding.plan import Model
 from textgen.generation.decoding.text import Text
 from textgen.generation.network.layers.base import Floats, State
+from textgen.generation.sampling.fast import Sampler
 from textgen.generation.sampling.filters import Logits, log_softmax
 
 
-@dataclass
-class _Unfinished:
-    """The unfinished texts and the model's prediction for each; row i is text i."""
+class Running:
+    """Texts that are decoded together; they join and leave between two characters.
 
-    texts: list[Text]
-    logits: Floats
-    state: State
+    Each text has a row of the model's state, so that joining and leaving is stacking rows.
+    `read` and `write` take turns; in between, after `read`, rows may change.
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drop the other texts."""
+    Attributes:
+        texts: the unfinished ones, in the order of their rows. They may have different
+            plans, and begin at different times.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.texts: list[Text] = []
+        self._logits: Floats
+        self._state: State
+        self._ids: list[int] = []
+
+    def join(self, texts: Sequence[Text], logits: Floats, state: State) -> None:
+        """Add texts; those that are finished already are left out.
+
+        Args:
+            logits: `(batch, vocab)`, row i predicts the next id of text i.
+            state: `(batch, state_size)` after all ids of the texts.
+        """
+        if self.texts:
+            logits = np.concatenate([self._logits, logits])
+            state = np.concatenate([self._state, state])
+        self._logits, self._state = logits, state
+        self.texts = [*self.texts, *texts]
+        self._arrange()
+        self._keep_unfinished()
+
+    def leave(self, text: Text) -> tuple[Floats, State]:
+        """Take out a text. Returns what `join` takes it back with."""
+        row = next(row for row, each in enumerate(self.texts) if each is text)
+        taken = self._logits[[row]], self._state[[row]]
+        self._keep([other for other in range(len(self.texts)) if other != row])
+        return taken
+
+    def write(self) -> list[tuple[Text, str]]:
+        """Sample the next id of each text.
+
+        Returns:
+            The texts with their characters that may be shown now, perhaps none. Those that
+            are now finished have left.
+
+        Raises:
+            CheckpointError: the logits are not finite.
+        """
+        scores = self._filtered()
+        ended = [(text, text.end_here()) for text in self._without_choice(scores)]
+        if ended:
+            scores = scores[self._keep_unfinished()]
+        ids = self._sampled(scores) if self.texts else []
+        self._record(ids)
+        pairs = zip(self.texts, ids, strict=True)
+        written = [(text, text.append(drawn)) for text, drawn in pairs]
+        self._ids = [ids[row] for row in self._keep_unfinished()]
+        return ended + written
+
+    def read(self) -> None:
+        """The model reads the id that was written last in each text."""
+        if self._ids:
+            self._logits, self._state = self._model.step(self._ids, self._state)
+            self._ids = []
+
+    def _keep_unfinished(self) -> list[int]:
+        """Drop the texts that are finished. Returns the rows of the others."""
+        texts = enumerate(self.texts)
+        rows = [row for row, text in texts if text.finish_reason is None]
+        self._keep(rows)
+        return rows
+
+    def _keep(self, rows: Sequence[int]) -> None:
         if len(rows) < len(self.texts):
             self.texts = [self.texts[row] for row in rows]
-            self.logits, self.state = self.logits[rows], self.state[rows]
+            self._logits, self._state = self._logits[rows], self._state[rows]
+            self._arrange()
 
-    def keep_unfinished(self) -> None:
-        """Drop the texts that are finished."""
-        texts = enumerate(self.texts)
-        self.keep([row for row, text in texts if text.finish_reason is None])
+    def _arrange(self) -> None:
+        """Find out once, not at each character, what the plans of the texts ask for."""
+        plans = [text.plan for text in self.texts]
+        self._depends_on_text = any(plan.depends_on_text for plan in plans)
+        self._is_recorded = any(plan.num_logprobs is not None for plan in plans)
+        is_shared = all(plan.mask is plans[0].mask for plan in plans)
+        masks = [plan.mask for plan in plans]
+        self._mask = masks[0] if is_shared and masks else np.array(masks)
+
+    def _filtered(self) -> Logits:
+        """Logits after masks and penalties: `(batch, vocab)` float64."""
+        scores = self._logits + self._mask
+        if self._depends_on_text:
+            for row, text in enumerate(self.texts):
+                scores[row] = text.filter(scores[row])
+        return scores
+
+    def _without_choice(self, scores: Logits) -> list[Text]:
+        """The texts that no id may follow."""
+        if not self._depends_on_text:
+            return []
+        # `argmax` takes a fraction of the time of `max`.
+        best = [row[row.argmax()] for row in scores]
+        pairs = zip(self.texts, best, strict=True)
+        return [text for text, logit in pairs if logit == -math.inf]
+
+    def _sampled(self, scores: Logits) -> list[int]:
+        """Sample the next id of each text; at once for those with the same settings."""
+        if len(self.texts) == 1:
+            (text,) = self.texts
+            return [text.sampler(scores[0], text.next_uniform())]
+        groups: dict[Sampler, list[int]] = {}
+        for row, text in enumerate(self.texts):
+            groups.setdefault(text.sampler, []).append(row)
+        uniforms = np.array([text.next_uniform() for text in self.texts])
+        if len(groups) == 1:
+            return next(iter(groups)).sample_rows(scores, uniforms)
+        ids = np.empty(len(self.texts), int)
+        for sampler, rows in groups.items():
+            ids[rows] = sampler.sample_rows(scores[rows], uniforms[rows])
+        return ids.tolist()
+
+    def _record(self, ids: Sequence[int]) -> None:
+        if not self._is_recorded:
+            return
+        own = log_softmax(self._logits.astype(np.float64))
+        for text, drawn, log_probs in zip(self.texts, ids, own, strict=True):
+            if text.plan.num_logprobs is not None:
+                text.record(drawn, log_probs)
 
 
 def decode(
-    model: Model, texts: Iterable[Text], logits: Floats, state: State
+    model: Model, texts: Sequence[Text], logits: Floats, state: State
 ) -> Iterator[tuple[Text, str]]:
     """Sample texts to their ends, one id of each per step.
 
     Args:
-        texts: just begun, all with the same plan.
-        logits: `(batch, vocab)`, row i predicts the first id of text i.
-        state: `(batch, state_size)` after the prompts.
+        texts, logits, state: as for `Running.join`.
 
     Yields:
         A text and the characters of it that may be shown now, at least one. Nothing
@@ -57,59 +166,8 @@ def decode(
     Raises:
         CheckpointError: the logits are not finite.
     """
-    batch = _Unfinished(list(texts), logits, state)
-    batch.keep_unfinished()
-    while batch.texts:
-        scores = _filtered(batch)
-        for text in _without_choice(batch.texts, scores):
-            if piece := text.end_here():
-                yield text, piece
-            batch.keep_unfinished()
-        if len(batch.texts) < len(scores):
-            continue
-        ids = _sampled(batch.texts, scores)
-        _record(batch, ids)
-        for text, drawn in zip(batch.texts, ids, strict=True):
-            if piece := text.append(drawn):
-                yield text, piece
-        going = [row for row, text in enumerate(batch.texts) if text.finish_reason is None]
-        batch.keep(going)
-        if going:
-            read = ids if len(going) == len(ids) else [ids[row] for row in going]
-            batch.logits, batch.state = model.step(read, batch.state)
-
-
-def _filtered(batch: _Unfinished) -> Logits:
-    """Logits after masks and penalties: `(batch, vocab)` float64."""
-    scores = batch.logits + batch.texts[0].plan.mask
-    if batch.texts[0].plan.depends_on_text:
-        for row, text in enumerate(batch.texts):
-            scores[row] = text.filter(scores[row])
-    return scores
-
-
-def _without_choice(texts: Sequence[Text], scores: Logits) -> list[Text]:
-    """The texts that no id may follow."""
-    if not texts[0].plan.depends_on_text:
-        return []
-    # `argmax` takes a fraction of the time of `max`.
-    best = [row[row.argmax()] for row in scores]
-    return [text for text, logit in zip(texts, best, strict=True) if logit == -math.inf]
-
-
-def _sampled(texts: Sequence[Text], scores: Logits) -> list[int]:
-    """Sample the next id of each text."""
-    samplers = texts[0].plan.samplers
-    # Texts of a batch begin together, so temperatures alternate in step.
-    sample = samplers[texts[0].num_ids % len(samplers)]
-    if len(texts) == 1:
-        return [sample(scores[0], texts[0].next_uniform())]
-    return sample.sample_rows(scores, np.array([text.next_uniform() for text in texts]))
-
-
-def _record(batch: _Unfinished, ids: Sequence[int]) -> None:
-    if batch.texts[0].plan.num_logprobs is None:
-        return
-    own = log_softmax(batch.logits.astype(np.float64))
-    for text, drawn, log_probs in zip(batch.texts, ids, own, strict=True):
-        text.record(drawn, log_probs)
+    running = Running(model)
+    running.join(texts, logits, state)
+    while running.texts:
+        yield from ((text, piece) for text, piece in running.write() if piece)
+        running.read()

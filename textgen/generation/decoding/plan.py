@@ -10,7 +10,6 @@ import numpy as np
 
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import ConfigError
-from textgen.generation.decoding.unknown import warn_of_unknown
 from textgen.generation.network.layers.base import Floats, Ids, State
 from textgen.generation.patterns.automaton import Automaton
 from textgen.generation.patterns.characters import permitted_ids
@@ -84,7 +83,6 @@ def make_plan(
     automaton = make_automaton(tokenizer, config)
     # Settings that cannot be used at all have been refused.
     mask = _mask(tokenizer, config)
-    warn_of_unknown(tokenizer, config)
     breakers = frozenset(tokenizer.encode(config.dry_breakers, "skip").tolist())
     return Plan(
         config,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from textgen.config.arguments import one_of
-from textgen.errors import TokenizerError, UnknownCharacterWarning
+from textgen.errors import TokenizerError
 from textgen.generation.decoding.completing import to_complete
 from textgen.generation.decoding.plan import Model, Plan
 from textgen.generation.decoding.text import Text
@@ -34,11 +33,14 @@ class Prompt:
 
 def encode_prompts(
     tokenizer: Tokenizer, texts: Sequence[str], unknown: str, label: str | None
-) -> list[Prompt]:
-    """Encode prompts, and warn of characters that are left out.
+) -> tuple[list[Prompt], list[str]]:
+    """Encode prompts.
 
     Args:
         unknown: "skip" or "error", see `Generator.stream`.
+
+    Returns:
+        The prompts, and a warning if characters are left out.
 
     Raises:
         ConfigError: another value of `unknown`, or no prompt for a model that needs one.
@@ -46,7 +48,7 @@ def encode_prompts(
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
     >>> encode_prompts(CharTokenizer("ab"), ["ba"], unknown="error", label=None)
-    [Prompt(text='ba', ids=(1, 0), label=())]
+    ([Prompt(text='ba', ids=(1, 0), label=())], [])
     """
     one_of("unknown", unknown, ("skip", "error"))
     missing: dict[str, None] = {}
@@ -55,15 +57,16 @@ def encode_prompts(
         text: _encoded(tokenizer, to_complete(tokenizer, text), unknown, missing)
         for text in dict.fromkeys(texts)
     }
-    if missing:
-        message = (
-            f"left out of the prompt, unknown to the model: {few_characters(list(missing))}"
-            f"{escape_hint(missing, texts)}"
-        )
-        # The line that called a method of `Generator`.
-        warnings.warn(message, UnknownCharacterWarning, stacklevel=4)
     label_ids = () if label is None else (tokenizer.label_id(label),)
-    return [Prompt(text, ids[text], label_ids) for text in texts]
+    prompts = [Prompt(text, ids[text], label_ids) for text in texts]
+    return prompts, [_left_out(missing, texts)] if missing else []
+
+
+def _left_out(missing: Collection[str], texts: Sequence[str]) -> str:
+    return (
+        f"left out of the prompt, unknown to the model: {few_characters(list(missing))}"
+        f"{escape_hint(missing, texts)}"
+    )
 
 
 def _encoded(

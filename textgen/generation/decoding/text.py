@@ -15,6 +15,7 @@ from textgen.generation.decoding.plan import Plan
 from textgen.generation.decoding.sample import Sample
 from textgen.generation.decoding.stopping import StoppingCriteria
 from textgen.generation.patterns.automaton import Constraint
+from textgen.generation.sampling.fast import Sampler
 from textgen.generation.sampling.filters import Logits
 
 NUM_UNIFORMS = 256
@@ -80,6 +81,12 @@ class Text:
     def ends_unwritten(self) -> bool:
         """Whether the text ends without an id of its own, the end of a document."""
         return self._eod_id is None
+
+    @property
+    def sampler(self) -> Sampler:
+        """What samples the next id; several temperatures take turns."""
+        samplers = self.plan.samplers
+        return samplers[self.num_ids % len(samplers)]
 
     def next_uniform(self) -> float:
         """The next random number of this text, uniform in [0, 1)."""

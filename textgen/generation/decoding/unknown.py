@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from textgen.config.sampling import SamplingConfig
 from textgen.errors import UnknownCharacterWarning
@@ -17,13 +17,21 @@ ESCAPES = ("\\n", "\\t", "\\r")
 """What a shell passes on as two characters, a backslash and a letter."""
 
 
-def warn_of_unknown(tokenizer: Tokenizer, config: SamplingConfig) -> None:
-    r"""Warn of each setting that has no effect for want of its characters.
+def warn_of_unknown(
+    tokenizer: Tokenizer, config: SamplingConfig, left_out: Iterable[str]
+) -> None:
+    """Warn of settings without effect, and of what is left out of the prompts."""
+    for warning in (*without_effect(tokenizer, config), *left_out):
+        # The line that called a method of `Generator`.
+        warnings.warn(warning, UnknownCharacterWarning, stacklevel=4)
+
+
+def without_effect(tokenizer: Tokenizer, config: SamplingConfig) -> Iterator[str]:
+    r"""A warning of each setting that has no effect for want of its characters.
 
     >>> from textgen.text.tokenizers.char import CharTokenizer
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warn_of_unknown(CharTokenizer("abn"), SamplingConfig(stop=("ab", r"\n")))
-    >>> print(*(each.message for each in caught))
+    >>> settings = SamplingConfig(stop=("ab", r"\n"))
+    >>> print(*without_effect(CharTokenizer("abn"), settings))
     stop='\\n' never ends a text: the model does not know \ (U+005C). For a line feed, ...
     """
     settings = [("stop", text, "never ends a text") for text in config.stop]
@@ -31,13 +39,13 @@ def warn_of_unknown(tokenizer: Tokenizer, config: SamplingConfig) -> None:
     settings.append(("forbid", config.forbid or "", "forbids what is never written"))
     for name, text, effect in settings:
         if missing := tokenizer.unknown_characters(text):
-            _warn(f"{name}={text!r} {effect}", missing, [text])
+            yield _warning(f"{name}={text!r} {effect}", missing, [text])
     ends = UNIT_ENDS.get(config.until or "", "")
     # The end of a document also ends its last unit.
     if ends and tokenizer.eod_id is None:
         missing = tokenizer.unknown_characters(ends)
         if len(missing) == len(ends):
-            _warn(f"until={config.until!r} never ends a text", missing, [])
+            yield _warning(f"until={config.until!r} never ends a text", missing, [])
 
 
 def escape_hint(missing: Collection[str], texts: Iterable[str]) -> str:
@@ -47,8 +55,6 @@ def escape_hint(missing: Collection[str], texts: Iterable[str]) -> str:
     return ". For a line feed, write $'\\n' in the shell"
 
 
-def _warn(what: str, missing: list[str], texts: list[str]) -> None:
+def _warning(what: str, missing: list[str], texts: list[str]) -> str:
     message = f"{what}: the model does not know {few_characters(missing)}"
-    hint = escape_hint(missing, texts)
-    # The line that called a method of `Generator`.
-    warnings.warn(f"{message}{hint}.", UnknownCharacterWarning, stacklevel=6)
+    return f"{message}{escape_hint(missing, texts)}."

@@ -9,6 +9,7 @@ of that tail moves. A test holds the two equal.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from textgen.generation.sampling.filters import (
     draw,
     make_filters,
 )
+
+SETTINGS = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+"""The fields of `SamplingConfig` that a sampler depends on."""
 
 
 class Sampler:
@@ -122,9 +126,16 @@ class Sampler:
 def make_samplers(config: SamplingConfig) -> tuple[Sampler, ...]:
     """One sampler for each temperature; they alternate, one character each.
 
+    Equal settings get the same samplers, by which texts are sampled at once.
+
     >>> len(make_samplers(SamplingConfig(temperature=(1.0, 0.5))))
     2
     """
+    return _samplers(SamplingConfig(**{name: getattr(config, name) for name in SETTINGS}))
+
+
+@lru_cache(maxsize=64)
+def _samplers(config: SamplingConfig) -> tuple[Sampler, ...]:
     wanted = config.temperature
     temperatures = wanted if isinstance(wanted, tuple) else (wanted,)
     return tuple(Sampler(config, temperature) for temperature in temperatures)
