@@ -42,6 +42,7 @@ FLOORS = (
     ("training.loop",),
     ("training",),
     ("tuning",),
+    ("exporting",),
     ("cli",),
     ("__main__",),
 )

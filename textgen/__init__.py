@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textgen.config.text import TextConfig as TextConfig
     from textgen.config.train import TrainConfig as TrainConfig
     from textgen.errors import TextgenError as TextgenError
+    from textgen.exporting.export import export as export
     from textgen.generation.decoding.sample import Sample as Sample
     from textgen.generation.generator import Generator as Generator
     from textgen.generation.scoring.score import Score as Score
@@ -56,6 +57,7 @@ _HOMES = {
     "TrainConfig": "textgen.config.train",
     "build_model": "textgen.training.model.build",
     "compile_model": "textgen.training.model.compiling",
+    "export": "textgen.exporting.export",
     "load_checkpoint": "textgen.checkpoint.format",
     "load_model": "textgen.training.model.build",
     "read_corpus": "textgen.text.reading.corpus",

@@ -19,7 +19,7 @@ from textgen.corpora.public import PUBLIC_CORPORA
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "sample", "score", "info", "runs", "corpus", "demo", "corpus fetch"],
+    ["train", "sample", "score", "info", "export", "runs", "corpus", "corpus fetch"],
 )
 def test_every_command_explains_itself(
     command: str, capsys: pytest.CaptureFixture[str]
@@ -28,7 +28,7 @@ def test_every_command_explains_itself(
     assert "Usage: textgen" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "score", "info", "corpus"])
+@pytest.mark.parametrize("command", ["train", "sample", "score", "info", "export", "corpus"])
 def test_help_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     run([command, "--help"])
     assert "Examples:" in capsys.readouterr().out

@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "score": ["model", "few.txt"],
     "novelty": ["model", "few.txt", "--corpus", "few.txt"],
     "info": ["model"],
+    "export": ["model", "--overwrite"],
     "check": ["few.txt"],
 }
 

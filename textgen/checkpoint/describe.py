@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from textgen.checkpoint.format import Checkpoint
 from textgen.checkpoint.runs import run_of
@@ -18,6 +18,9 @@ from textgen.model.cells import CELLS
 from textgen.model.layers import Shape
 from textgen.ngrams.model import NgramModel
 from textgen.wording import count_of, few, one_line, percent, shown
+
+Facts: TypeAlias = list[tuple[str, str]]
+"""Names, and what is known of each as a line without control characters."""
 
 # How many labels the page names; the JSON data name them all.
 MOST_LABELS = 20
@@ -98,22 +101,15 @@ def describe_layers(config: ModelConfig) -> list[dict[str, Any]]:
 
 def as_text(description: Mapping[str, Any]) -> str:
     """The description as a page for a person."""
-    tokenizer, model = description["tokenizer"], description["model"]
+    model = description["model"]
     options = ", ".join(f"{k}={v}" for k, v in model.items() if k != "vocab_size")
+    rows = [*known_facts(description), ("model", options)]
+    rows += _memory_facts(description["memory"])
     lines = [
         one_line(str(description["path"])),
-        _summary(description),
+        summary(description),
         "",
-        *_score_lines(description["score"]),
-        *_ending_lines(description["status"]),
-        *_text_lines(description["text"]),
-        f"vocab   {tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
-        f"normalize {tokenizer['normalize']})",
-        *["task    completes prompts"] * tokenizer["completes"],
-        *_label_lines(tokenizer["labels"], description["text"]),
-        *_label_accuracy_lines(description["score"], len(tokenizer["labels"])),
-        f"model   {options}",
-        *_memory_lines(description["memory"]),
+        *(f"{name:<8}{fact}" for name, fact in rows),
         "",
     ]
     for layer in description["layers"]:
@@ -126,11 +122,11 @@ def as_text(description: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _summary(description: Mapping[str, Any]) -> str:
+def summary(description: Mapping[str, Any]) -> str:
     """The model in a line.
 
     >>> model = {"cell": "lstm", "num_layers": 2, "units": 64}
-    >>> _summary({"model": model, "num_parameters": 54321, "score": {}})
+    >>> summary({"model": model, "num_parameters": 54321, "score": {}})
     'LSTM, 2 layers of 64 units, 54,321 parameters; not evaluated yet'
     """
     model, bits = description["model"], description["score"].get("val_bits_per_char")
@@ -142,52 +138,75 @@ def _summary(description: Mapping[str, Any]) -> str:
     )
 
 
+def known_facts(description: Mapping[str, Any]) -> Facts:
+    """What is known of the training and the text.
+
+    A line that continues the one before it has an empty name.
+    """
+    tokenizer, text = description["tokenizer"], description["text"]
+    score, labels = description["score"], tokenizer["labels"]
+    vocabulary = (
+        f"{tokenizer['vocab_size']:,} ({tokenizer['kind']}, "
+        f"normalize {tokenizer['normalize']})"
+    )
+    return [
+        *_score_facts(score),
+        *_ending_facts(description["status"]),
+        *_text_facts(text),
+        ("vocab", vocabulary),
+        *[("task", "completes prompts")] * tokenizer["completes"],
+        *_label_facts(labels, text),
+        *_label_accuracy_facts(score, len(labels)),
+    ]
+
+
 # Facts come from the file and are not trusted: any may be missing or nonsense, or contain
 # terminal control sequences.
 
 
-def _score_lines(score: Mapping[str, Any]) -> list[str]:
-    lines = []
+def _score_facts(score: Mapping[str, Any]) -> Facts:
+    facts = []
     for name, where in (("val", "held-out"), ("test", "test")):
         bits = score.get(f"{name}_bits_per_char")
         if _is_number(bits):
-            lines.append(f"score   {bits:.4f} bits per character on {where} text")
+            facts.append(f"{bits:.4f} bits per character on {where} text")
     step, epoch = score.get("step"), score.get("epoch")
-    if lines and _is_number(step) and _is_number(epoch):
-        lines[0] += f", step {step:,}, epoch {epoch:.1f}"
-    return lines
+    if facts and _is_number(step) and _is_number(epoch):
+        facts[0] += f", step {step:,}, epoch {epoch:.1f}"
+    return [("score", fact) for fact in facts]
 
 
-def _ending_lines(status: Mapping[str, Any] | None) -> list[str]:
-    return [] if status is None else [f"run     {Status(**status).ended_shown}"]
+def _ending_facts(status: Mapping[str, Any] | None) -> Facts:
+    return [] if status is None else [("run", Status(**status).ended_shown)]
 
 
-def _memory_lines(memory: Mapping[str, Any] | None) -> list[str]:
+def _memory_facts(memory: Mapping[str, Any] | None) -> Facts:
     if memory is None:
         return []
-    return [
-        f"memory  {memory['num_ngrams']:,} n-grams of order {memory['order']}, "
+    fact = (
+        f"{memory['num_ngrams']:,} n-grams of order {memory['order']}, "
         f"{memory['num_bytes'] / 1e6:.1f} MB, weight {memory['weight']:.2f}"
-    ]
+    )
+    return [("memory", fact)]
 
 
-def _text_lines(text: Mapping[str, Any]) -> list[str]:
+def _text_facts(text: Mapping[str, Any]) -> Facts:
     num_chars, num_documents = text.get("num_chars"), text.get("num_documents")
     if not (_is_number(num_chars) and _is_number(num_documents)):
         return []
     sources = text.get("sources")
     names = ", ".join(map(str, sources)) if isinstance(sources, list) else "unknown"
     counted = f"{count_of(num_chars, 'character')} in {count_of(num_documents, 'document')}"
-    return [f"text    {counted}: {one_line(names)}"]
+    return [("text", f"{counted}: {one_line(names)}")]
 
 
-def _label_lines(labels: Sequence[str], text: Mapping[str, Any]) -> list[str]:
+def _label_facts(labels: Sequence[str], text: Mapping[str, Any]) -> Facts:
     if not labels:
         return []
     counts = text.get("labels")
     counts = counts if isinstance(counts, Mapping) else {}
     listed = few([_with_count(label, counts.get(label)) for label in labels], MOST_LABELS)
-    return [f"labels  {len(labels):,}, with their documents: {listed}"]
+    return [("labels", f"{len(labels):,}, with their documents: {listed}")]
 
 
 def label_accuracy_shown(share: float, num_documents: float, num_labels: int) -> str:
@@ -203,11 +222,11 @@ def label_accuracy_shown(share: float, num_documents: float, num_labels: int) ->
     )
 
 
-def _label_accuracy_lines(score: Mapping[str, Any], num_labels: int) -> list[str]:
+def _label_accuracy_facts(score: Mapping[str, Any], num_labels: int) -> Facts:
     share, count = score.get("label_accuracy"), score.get("label_records")
     if not (_is_number(share) and _is_number(count) and num_labels):
         return []
-    return [f"        {label_accuracy_shown(share, count, num_labels)}"]
+    return [("", label_accuracy_shown(share, count, num_labels))]
 
 
 def _with_count(label: str, count: object) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.describe import shareable_text
-from textgen.checkpoint.format import CONFIG, load_config
+from textgen.checkpoint.format import load_config
+from textgen.checkpoint.parts import CONFIG
 from textgen.checkpoint.runs import COMPLETE
 from textgen.errors import CheckpointError
 

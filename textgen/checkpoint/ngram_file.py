@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from textgen.config.arguments import flag
 from textgen.config.train import MOST_MEMORY
 from textgen.disk.strict_files import opened
-from textgen.disk.strict_safetensors import fill, read_layout
+from textgen.disk.strict_safetensors import Stored, fill, read_layout
 from textgen.errors import ConfigError
 from textgen.ngrams.model import NgramModel
 from textgen.ngrams.storing import LEVEL_ARRAYS, dtypes, from_arrays
@@ -33,23 +35,35 @@ def read_ngrams(path: Path, tokenizer: Tokenizer) -> NgramModel | None:
     if not os.path.lexists(path):
         return None
     with opened(path, MAX_BYTES) as (file, size):
-        layout = read_layout(file, size)
-        order, rest = divmod(len(layout) - 2, len(LEVEL_ARRAYS))
-        if rest or not 2 <= order <= MOST_MEMORY:
-            raise ValueError(f"{len(layout)} arrays")
-        expected = dtypes(order, tokenizer.vocab_size)
-        for name, stored in layout.items():
-            kind = TYPES.get(stored.dtype)
-            if name not in expected or kind is None or np.dtype(kind) != expected[name]:
-                raise ValueError(f"{name} of the type {stored.dtype} is not expected")
-        # The file holds every byte, so this is as much memory as it has.
-        arrays = {
-            name: np.empty(stored.shape, TYPES[stored.dtype])
-            for name, stored in layout.items()
-        }
-        for name, array in arrays.items():
-            fill(file, layout[name], array.data)
-        return from_arrays(arrays, tokenizer.vocab_size, tokenizer.eod_id)
+        return ngrams_from(file, read_layout(file, size), tokenizer)
+
+
+def ngrams_from(
+    file: BinaryIO, layout: Mapping[str, Stored], tokenizer: Tokenizer
+) -> NgramModel:
+    """The n-gram memory in a file of arrays.
+
+    Args:
+        layout: of the arrays of the memory alone.
+
+    Raises:
+        ValueError: they are not those of a memory for this vocabulary.
+    """
+    order, rest = divmod(len(layout) - 2, len(LEVEL_ARRAYS))
+    if rest or not 2 <= order <= MOST_MEMORY:
+        raise ValueError(f"{len(layout)} arrays")
+    expected = dtypes(order, tokenizer.vocab_size)
+    for name, stored in layout.items():
+        kind = TYPES.get(stored.dtype)
+        if name not in expected or kind is None or np.dtype(kind) != expected[name]:
+            raise ValueError(f"{name} of the type {stored.dtype} is not expected")
+    # The file holds every byte, so this is as much memory as it has.
+    arrays = {
+        name: np.empty(stored.shape, TYPES[stored.dtype]) for name, stored in layout.items()
+    }
+    for name, array in arrays.items():
+        fill(file, layout[name], array.data)
+    return from_arrays(arrays, tokenizer.vocab_size, tokenizer.eod_id)
 
 
 def ngrams_to_use(ngrams: NgramModel | None, memory: bool | None) -> NgramModel | None:

@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from textgen.checkpoint.format import CONFIG, FILES, TRAIN_FIRST, checkpoint_directory
+from textgen.checkpoint.format import FILES, TRAIN_FIRST, checkpoint_directory
+from textgen.checkpoint.parts import CONFIG
+from textgen.checkpoint.single_file import SUFFIX
 from textgen.config.arguments import several_paths
 from textgen.disk.atomic import make_directory, remove_files, writing_errors
 from textgen.disk.lock import LOCK, locked
@@ -162,6 +164,15 @@ def run_of(checkpoint: Path) -> RunDirectory:
     """
     is_part = checkpoint.name in COMPLETE
     return RunDirectory(checkpoint.parent if is_part else checkpoint)
+
+
+def run_name(checkpoint: Path) -> str:
+    """The name of the run that a checkpoint belongs to, or of a single file.
+
+    >>> run_name(Path("checkpoints/my_book/best")), run_name(Path("my_book.safetensors"))
+    ('my_book', 'my_book')
+    """
+    return run_of(real_path(checkpoint)).path.name.removesuffix(SUFFIX)
 
 
 def default_out(paths: Paths) -> Path:

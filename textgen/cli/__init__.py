@@ -11,6 +11,7 @@ import click
 from textgen.cli.cache import cache
 from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
+from textgen.cli.export import export
 from textgen.cli.info import info
 from textgen.cli.inside.inspect import inspect
 from textgen.cli.inside.report import report
@@ -42,6 +43,7 @@ def cli() -> None:
       textgen novelty page.txt               measure how much of a text is copied
       textgen inspect my_book                look inside: gates, units, memory
       textgen report my_book                 the same as a page with pictures
+      textgen export my_book                 one file that others can use
       textgen runs                           list the trained models, newest first
       textgen demo                           train and generate in two minutes
     """
@@ -57,6 +59,7 @@ for command in (
     inspect,
     report,
     info,
+    export,
     runs,
     corpus,
     cache,

@@ -114,9 +114,9 @@ def find_with_text(arguments: Sequence[str]) -> tuple[Path, str]:
         click.UsageError: the two are in the wrong order, or the text is a checkpoint.
     """
     *named, text = arguments
-    if text != "-" and not os.path.isfile(text) and is_checkpoint(text):
+    if not is_text(text) and is_checkpoint(text):
         command = click.get_current_context().command_path
-        if named and (named[0] == "-" or os.path.isfile(named[0])):
+        if named and is_text(named[0]):
             line = f"{command} {shlex.join([text, named[0]])}"
             raise click.UsageError(
                 f"{named[0]} is a text and {text} a checkpoint; the checkpoint comes "
@@ -147,6 +147,13 @@ def note_ranges(name: str, characters: str | None, prefix: str = "--") -> None:
         f"Note: {prefix}{name} has no ranges: these are the characters {one_line(named)}. "
         f"For a range: {prefix}pattern '[{negated}{one_line(characters or '')}]*'"
     )
+
+
+def is_text(name: str) -> bool:
+    """Whether a name leads to a text: stdin, or a file that is no checkpoint."""
+    from textgen.checkpoint.single_file import is_single_file
+
+    return name == "-" or (os.path.isfile(name) and not is_single_file(name))
 
 
 def is_checkpoint(name: str) -> bool:

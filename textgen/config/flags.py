@@ -23,6 +23,7 @@ _NAMES = sorted(
     | {"unknown", "num_samples", "logprobs", "label", "size", "window", "until"}
     | {"out", "resume", "overwrite", "init_from", "backend", "cache_dir"}
     | {"minutes", "trial_minutes", "storage", "port"}
+    | {"format", "output", "weights"}
 )
 _MARKED = re.compile(rf"`(?P<name>{'|'.join(_NAMES)})(?:=(?P<value>[^`]*))?`")
 _QUOTED = r"""(?<!\w)'(?:[^'\\]|\\.)*'|(?<!\w)"(?:[^"\\]|\\.)*\""""

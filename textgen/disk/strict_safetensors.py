@@ -51,19 +51,33 @@ def read_layout(file: BinaryIO, size: int) -> dict[str, Stored]:
     >>> read_layout(io.BytesIO(data), len(data))
     {'a': Stored(dtype='U8', shape=(2,), begin=61, end=63)}
     """
+    return read_header(file, size)[1]
+
+
+def read_header(
+    file: BinaryIO, size: int, max_bytes: int = MAX_HEADER_BYTES
+) -> tuple[dict[str, str], dict[str, Stored]]:
+    """The metadata of a safetensors file, and what `read_layout` returns.
+
+    Args:
+        max_bytes: a longer header is refused before it is read.
+
+    Raises:
+        ValueError: as `read_layout`.
+    """
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > size - 8:
         raise ValueError(f"{size:,} bytes are too few for its header")
-    if length > MAX_HEADER_BYTES:
+    if length > max_bytes:
         raise ValueError(f"a header of {length:,} bytes")
     header = file.read(length)
     if not header.startswith(b"{"):
         raise ValueError("its header is not a JSON object")
     entries = parse_json(header)
-    _check_metadata(entries.pop("__metadata__", {}))
+    metadata = _checked_metadata(entries.pop("__metadata__", {}))
     layout = {name: _stored(name, entry, 8 + length) for name, entry in entries.items()}
     _check_cover(layout, 8 + length, size)
-    return layout
+    return metadata, layout
 
 
 def fill(file: BinaryIO, stored: Stored, buffer: Any) -> None:
@@ -78,11 +92,12 @@ def fill(file: BinaryIO, stored: Stored, buffer: Any) -> None:
         raise ValueError("it ends before its header says")
 
 
-def _check_metadata(metadata: object) -> None:
+def _checked_metadata(metadata: object) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(
         isinstance(value, str) for value in metadata.values()
     ):
         raise ValueError("its __metadata__ must consist of strings")
+    return metadata
 
 
 def _stored(name: str, entry: object, data_begin: int) -> Stored:

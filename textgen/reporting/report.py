@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from textgen.checkpoint.format import Checkpoint
+from textgen.checkpoint.runs import run_name
 from textgen.generation.scoring.trace import are_labels
 from textgen.inspecting.by_hand import ByHand
 from textgen.inspecting.gates import KEEPS
@@ -63,7 +64,7 @@ def report_html(found: Inspection, path: Path, *, seed: int = 0) -> str:
     data = {"text": text_data(found), "units": unit_data(found), "gates": gate_data(found)}
     return rendered(
         "report.html",
-        name=_name(path),
+        name=run_name(path),
         summary=_summary(saved),
         found=found,
         saved=saved,
@@ -90,11 +91,6 @@ def is_chance(ranking: Ranking) -> bool:
     best = ranking.best[0]
     weaker = min(abs(best.correlation), abs(best.second_half))
     return weaker < ABOVE_CHANCE * max(ranking.control, ranking.control_second_half)
-
-
-def _name(path: Path) -> str:
-    place = path.resolve()
-    return place.parent.name if place.name in ("best", "last") else place.name
 
 
 def _summary(saved: Checkpoint) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textgen.cli.common import find, find_with_text, is_checkpoint
+from textgen.cli.common import find, find_with_text, is_checkpoint, is_text
 from textgen.cli.options import memory_option
 from textgen.config.text import TextConfig
 from textgen.memory import memory_errors
@@ -129,7 +128,6 @@ class Request:
         if not self.arguments:
             return find(), None
         last = self.arguments[-1]
-        is_text = last == "-" or os.path.isfile(last)
-        if len(self.arguments) == 1 and not (is_text and not is_checkpoint(last)):
+        if len(self.arguments) == 1 and (not is_text(last) or is_checkpoint(last)):
             return find(last), None
         return find_with_text(self.arguments)

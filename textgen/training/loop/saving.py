@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from textgen.checkpoint.format import (
-    CONFIG,
     TRAINING,
     Checkpoint,
     TrainingState,
     load_checkpoint,
     save_checkpoint,
 )
+from textgen.checkpoint.parts import CONFIG
 from textgen.checkpoint.previews import Preview, add_preview
 from textgen.disk.atomic import ADVICE, locate, write_file
 from textgen.errors import CheckpointError, TrainingError

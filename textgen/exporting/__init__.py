@@ -1,0 +1,1 @@
+"""A trained model as one file that others can use, and its description for them."""
