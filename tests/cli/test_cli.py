@@ -28,7 +28,7 @@ def test_every_command_explains_itself(
     assert "Usage: textgen" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "score", "info", "export", "corpus"])
+@pytest.mark.parametrize("command", ["train", "sample", "score", "export", "corpus"])
 def test_help_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     run([command, "--help"])
     assert "Examples:" in capsys.readouterr().out
