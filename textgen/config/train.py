@@ -40,6 +40,11 @@ class TrainConfig:
         "Lanes of text read in parallel (batch size).",
         flag_default=f"32; {LITTLE_TEXT['batch_size']} for little text",
     )
+    accumulate: int = option(
+        1,
+        "Groups of lanes that a step reads one after the other, before it updates the "
+        "weights once: less memory, and the losses of all lanes at once.",
+    )
     seq_length: int = option(
         64, "Characters per window; backpropagation is truncated there."
     )
@@ -125,9 +130,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_types_and_choices(self)
         positive = ("batch_size", "seq_length", "epochs", "patience", "eval_every")
-        check_at_least(self, 1, *positive, "eval_chars", "save_every")
+        check_at_least(self, 1, *positive, "eval_chars", "save_every", "accumulate")
         check_at_least(self, 0, "warmup_steps", "clip_norm", "save_minutes", "seed")
         check_at_most(self, {"memory": MOST_MEMORY})
+        if self.batch_size % self.accumulate:
+            raise ConfigError(
+                f"batch_size={self.batch_size} lanes cannot be divided into "
+                f"accumulate={self.accumulate} equal groups. Choose an `accumulate` that "
+                "divides `batch_size`."
+            )
         if self.memory != 0 and self.memory < 2:
             raise ConfigError(f"memory={self.memory} must be 0 (off) or at least 2.")
         check_above_zero(self, "learning_rate", "max_minutes")

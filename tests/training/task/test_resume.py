@@ -72,6 +72,22 @@ def test_a_run_with_lars_is_resumed_bit_for_bit(
         np.testing.assert_array_equal(last[name], array)
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_with_its_lanes_in_groups(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**INTERRUPTED, "dropout": 0.0}
+    whole = textgen.train(book, tmp_path / "whole", **options)
+    stop_after(monkeypatch, 31)
+    with pytest.raises(KeyboardInterrupt):
+        textgen.train(book, tmp_path / "halves", **options)
+    monkeypatch.undo()
+    halves = textgen.train(book, tmp_path / "halves", resume=True, accumulate=2, quiet=True)
+    for ours, theirs in zip(rows_of(halves), rows_of(whole), strict=True):
+        for name in ("step", "learning_rate", "train_bits_per_char", "val_bits_per_char"):
+            assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-4)
+
+
 def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Make training believe that a person pressed Ctrl-C in the step before `steps`."""
     real, load = fit_module.StopOnRequest, fit_module.stored_progress

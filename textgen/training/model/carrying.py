@@ -8,7 +8,8 @@ everything else, so the state silently stays zero. Here the state is created wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,45 @@ class CarriesState:
             )
 
 
+class Lent:
+    """The state of some of the lanes, in place of the variable that holds that of all."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def assign(self, value: Any) -> None:
+        """Carry another value on, as the same type."""
+        self.value = keras.ops.cast(value, self.value.dtype)
+
+
+@contextmanager
+def lent(model: Any, values: Sequence[Any]) -> Iterator[list[Lent]]:
+    """Within the block, the layers carry these values instead of those of their variables.
+
+    Args:
+        values: tensors, in the order of `carried_states`, all of as many lanes.
+
+    Yields:
+        what the layers carry; `value` of each is the last state.
+    """
+    carriers = _carriers(model)
+    kept = [vars(layer).copy() for layer in carriers]
+    held = iter(all_held := [Lent(value) for value in values])
+    for layer in carriers:
+        # Keras would track what it is told to set.
+        vars(layer)["states"] = [next(held) for _ in layer.states]
+        vars(layer)["_expected_batch_size"] = None
+    try:
+        yield all_held
+    finally:
+        for layer, before in zip(carriers, kept, strict=True):
+            vars(layer).update({name: before.get(name) for name in _LENT})
+
+
+_LENT = ("states", "_expected_batch_size")
+"""The attributes of a layer that speak of its lanes; Keras checks the second one."""
+
+
 def to_numpy(variable: Any) -> np.ndarray:
     """Copy the values of a variable into a NumPy array."""
     return np.array(keras.ops.convert_to_numpy(variable))
@@ -58,5 +98,9 @@ def to_numpy(variable: Any) -> np.ndarray:
 
 def carried_states(model: Any) -> list[Any]:
     """Every variable in which `model` carries state from window to window."""
-    carriers = [layer for layer in model.layers if isinstance(layer, CarriesState)]
-    return [state for layer in carriers for state in (layer.states or [])]
+    return [state for layer in _carriers(model) for state in layer.states]
+
+
+def _carriers(model: Any) -> list[Any]:
+    layers = [layer for layer in model.layers if isinstance(layer, CarriesState)]
+    return [layer for layer in layers if layer.states]

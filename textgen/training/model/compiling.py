@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from textgen.config.arguments import check_instance
@@ -84,11 +86,15 @@ def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
         # plain cell runs at half the speed under XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
-    if keras.backend.backend() == "torch":
-        from textgen.training.model.torch_step import TrainStep
+    backend = keras.backend.backend()
+    if backend == "torch":
+        from textgen.training.model.steps.torch import TrainStep
 
         # `fit` keeps it until the model is compiled again.
-        model.train_function = TrainStep(model)
+        model.train_function = TrainStep(model, train.accumulate)
+    elif train.accumulate > 1:
+        step = import_module(f"textgen.training.model.steps.{backend}").train_step
+        model.train_step = partial(step, model, train.accumulate)
 
 
 @keras.saving.register_keras_serializable("textgen")

@@ -30,6 +30,8 @@ class CarriedState(CarriesState):
     ) -> Any:
         """Run the layer, unless `export` on JAX has made the batch size a variable."""
         self.check_lanes(sequences)
+        if initial_state is None and self.states:
+            initial_state = [state.value for state in self.states]
         return super().call(  # type: ignore[misc]
             sequences, initial_state=initial_state, mask=mask, training=training
         )

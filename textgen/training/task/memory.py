@@ -31,9 +31,9 @@ def advice(model: ModelConfig) -> str:
 def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) -> int:
     """The memory of this process that a run cannot do without.
 
-    A step on a CPU needs the weights, their gradients, and what the optimizer keeps; and
-    for every character of the batch the gates of all layers, and the logits; and for each
-    lane its carried state.
+    A step on a CPU needs the weights, their gradients (and the sum of those of several
+    groups of lanes), and what the optimizer keeps; and for every character that is read at
+    once the gates of all layers, and the logits; and for each lane its carried state.
 
     Args:
         on_cpu: whether the model is trained in this memory, or only copied to it.
@@ -43,13 +43,15 @@ def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) 
     """
     if not on_cpu:
         return 4 * model.num_parameters
-    parameters = (2 + SLOTS[train.optimizer]) * model.num_parameters
+    copies = 2 + SLOTS[train.optimizer] + (train.accumulate > 1)
+    parameters = copies * model.num_parameters
     # Gates may be kept as bfloat16, unless that is ruled out.
     gate_bytes = 4 if train.compute_dtype == "float32" else 2
     stack = layers(model)
     kept = gate_bytes * sum(layer.num_kept for layer in stack) + 4 * model.vocab_size
     carried = 4 * sum(layer.state_size for layer in stack)
-    return 4 * parameters + train.window_chars * kept + train.batch_size * carried
+    chars_at_once = train.window_chars // train.accumulate
+    return 4 * parameters + chars_at_once * kept + train.batch_size * carried
 
 
 def check_memory(task: Task, *, on_cpu: bool) -> None:

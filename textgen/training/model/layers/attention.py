@@ -61,6 +61,6 @@ class CausalAttention(LookingBack):
         if not self.states:
             return ops.zeros((1, 1), "int32")
         # A copy: assigning changes what the variable gives away.
-        before = ops.cast(self.states[1], "int32")
+        before = ops.cast(self.states[1].value, "int32")
         self.states[1].assign(ops.minimum(before + time, self.size))
         return before

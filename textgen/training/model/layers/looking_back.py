@@ -63,7 +63,7 @@ class LookingBack(CarriesState, keras.layers.Layer):
         self.check_lanes(inputs)
         if not self.states:
             return keras.ops.pad(inputs, [[0, 0], [length, 0], [0, 0]])
-        before = keras.ops.convert_to_tensor(self.states[0])
+        before = keras.ops.convert_to_tensor(self.states[0].value)
         seen = keras.ops.concatenate([before, inputs], axis=1)
         self.states[0].assign(seen[:, -length:])
         return seen

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from textgen.training.backend.loaded import keras
+from textgen.training.model.carrying import carried_states, lent
 from textgen.training.model.recurrent import WholeSequence
-from textgen.training.model.torch_update import Update, is_fast
+from textgen.training.model.steps.torch_update import Tensors, Update, is_fast
 
 
 class TrainStep:
@@ -24,22 +25,53 @@ class TrainStep:
     Args:
         model: a functional model from ids to logits. Keras builds its optimizer and metrics
             when `fit` begins, and drops this object when it is compiled again.
+        num_groups: groups of lanes that are read one after the other.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, num_groups: int = 1) -> None:
         self.model = model
+        self.num_groups = num_groups
 
     def __call__(self, data: Any) -> dict[str, Any]:
         """Train on one batch; return the metrics as tensors."""
         x, y, weights = map(_tensor, keras.utils.unpack_x_y_sample_weight(data[0]))
-        nats = self._nats(x, y)
-        loss = _mean(nats, weights)
-        penalties = self.model.losses
-        total = loss + sum(penalties) if penalties else loss
-        gradients = torch.autograd.grad(total, self._values)
+        loss, nats, gradients = self._in_groups(x, y, weights)
         with torch.no_grad():
             self._apply(gradients)
-            return self._metrics(total, nats, weights)
+            return self._metrics(loss, nats, weights)
+
+    def _in_groups(
+        self, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
+        """The loss, the surprise of each id, and the gradients."""
+        if self.num_groups == 1:
+            return self._gradients(x, y, weights)
+        states = [state.value for state in carried_states(self.model)]
+        nats = torch.empty(y.shape, device=y.device)
+        shares = _shares(weights, self.num_groups)
+        losses: list[torch.Tensor] = []
+        sums = [torch.zeros_like(value) for value in self._values]
+        for first, share in enumerate(shares):
+            # Views, so that the state is carried on in place.
+            group = slice(first, None, self.num_groups)
+            part = None if weights is None else weights[group]
+            with lent(self.model, [state[group] for state in states]) as carried:
+                loss, nats[group], gradients = self._gradients(x[group], y[group], part)
+            for state, new in zip(states, carried, strict=True):
+                state[group] = new.value.detach()
+            losses.append(loss * share)
+            for total, gradient in zip(sums, gradients, strict=True):
+                total.add_(gradient * share)
+        return torch.stack(losses).sum(), nats, sums
+
+    def _gradients(
+        self, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
+        nats = self._nats(x, y)
+        penalties = self.model.losses
+        loss = _mean(nats, weights)
+        loss = loss + sum(penalties) if penalties else loss
+        return loss.detach(), nats.detach(), torch.autograd.grad(loss, self._values)
 
     def _nats(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """The surprise of each id, without the layers' `__call__`, which checks inputs."""
@@ -66,7 +98,7 @@ class TrainStep:
             "bits_per_id": _added(self._bits, bits.sum(), count),
         }
 
-    def _apply(self, gradients: tuple[torch.Tensor, ...]) -> None:
+    def _apply(self, gradients: Tensors) -> None:
         if self._update:
             self._update(gradients)
         else:
@@ -133,6 +165,15 @@ def _added(metric: Any, total: torch.Tensor, count: torch.Tensor) -> torch.Tenso
     total = metric.total.value.add_(total)
     count = metric.count.value.add_(count)
     return total / count.where(count != 0, 1)
+
+
+def _shares(weights: torch.Tensor | None, num_groups: int) -> list[Any]:
+    """The share of each group in what counts."""
+    if weights is None:
+        return [1 / num_groups] * num_groups
+    counts = torch.stack([weights[first::num_groups].sum() for first in range(num_groups)])
+    total = counts.sum()
+    return list(counts / total.where(total != 0, 1))
 
 
 def _mean(nats: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
