@@ -58,7 +58,7 @@ def test_no_block_of_code_is_inside_a_list_where_no_test_sees_it(page: Path) -> 
     assert re.findall(r"^ *~~~.*|^ +```.*", text_of(page), re.MULTILINE) == []
 
 
-KINDS = ("sh", "python", "pycon", "pycon {.keras}", "text")
+KINDS = ("sh", "python", "python {.served}", "pycon", "pycon {.keras}", "text")
 """Kinds of code blocks: tests run all but `text`, what a program reads or prints."""
 
 

@@ -34,7 +34,7 @@ FLOORS = (
     ("generation.network",),
     ("generation.decoding", "generation.scoring"),
     ("generation",),
-    ("inspecting",),
+    ("inspecting", "serving"),
     ("reporting",),
     ("training.backend",),
     ("training.model",),

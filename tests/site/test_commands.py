@@ -133,6 +133,13 @@ def check_watch(line: str) -> None:
     assert find_run(line.split()[2]).holds_run()
 
 
+def check_serve(line: str) -> None:
+    # It answers until Ctrl-C; tests/serving runs it.
+    words = shlex.split(line)[2:]
+    for word in words[: next((i for i, w in enumerate(words) if w[0] == "-"), None)]:
+        assert find_run(word).holds_run()
+
+
 NOT_RUN: dict[str, Callable[[str], None]] = {
     "make ": check_make,
     "pip install": check_pip,
@@ -144,6 +151,7 @@ NOT_RUN: dict[str, Callable[[str], None]] = {
     # Needs the network.
     "textgen corpus fetch": check_fetch,
     "textgen watch": check_watch,
+    "textgen serve": check_serve,
 }
 
 

@@ -20,6 +20,7 @@ from textgen.cli.judging.novelty import novelty
 from textgen.cli.judging.score import score
 from textgen.cli.runs import runs
 from textgen.cli.sample import sample
+from textgen.cli.serve import serve
 from textgen.cli.train import train
 from textgen.cli.tune import tune
 from textgen.version import __version__
@@ -39,6 +40,7 @@ def cli() -> None:
       textgen watch my_book                  follow its training in the browser
       textgen tune my_book.txt --minutes 30  search for better options of training
       textgen sample --prompt "It was "      generate text with the newest checkpoint
+      textgen serve my_book                  let other programs use it, as they do OpenAI
       textgen score other_book.txt           measure how well the model predicts a text
       textgen novelty page.txt               measure how much of a text is copied
       textgen inspect my_book                look inside: gates, units, memory
@@ -54,6 +56,7 @@ for command in (
     watch,
     tune,
     sample,
+    serve,
     score,
     novelty,
     inspect,

@@ -13,6 +13,7 @@ from textgen.config.fields import ELSEWHERE, IMPOSSIBLE
 from textgen.config.flags import marked_as_flags
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
+from textgen.config.serving import ServingConfig
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.training.backend.choice import AUTO, BACKENDS
@@ -22,6 +23,7 @@ CONFIGS = {
     "Model": ModelConfig,
     "Training": TrainConfig,
     "Sampling": SamplingConfig,
+    "Serving": ServingConfig,
 }
 
 

@@ -13,16 +13,17 @@ import shlex
 
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
+from textgen.config.serving import ServingConfig
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 
-CONFIGS = (TextConfig, ModelConfig, TrainConfig, SamplingConfig)
+CONFIGS = (TextConfig, ModelConfig, TrainConfig, SamplingConfig, ServingConfig)
 
 _NAMES = sorted(
     {spec.name for kind in CONFIGS for spec in dataclasses.fields(kind)}
     | {"unknown", "num_samples", "logprobs", "label", "size", "window", "until"}
     | {"out", "resume", "overwrite", "init_from", "backend", "cache_dir"}
-    | {"minutes", "trial_minutes", "storage", "port"}
+    | {"minutes", "trial_minutes", "storage", "port", "api_key_file"}
     | {"format", "output", "weights"}
 )
 _MARKED = re.compile(rf"`(?P<name>{'|'.join(_NAMES)})(?:=(?P<value>[^`]*))?`")

@@ -184,6 +184,21 @@ class Text:
             self.label,
         )
 
+    def entries(self, first: int = 0, num_chars: int | None = None) -> list[dict[str, Any]]:
+        """What `record` has recorded, from number `first` on, as in `Sample.logprobs`.
+
+        Args:
+            num_chars: leave out the ids after this many characters.
+
+        Returns:
+            An entry for each id, also with its `offset` in characters.
+        """
+        return [
+            {**self._as_dict(record), "offset": record.num_chars}
+            for record in self.records[first:]
+            if num_chars is None or record.num_chars < num_chars
+        ]
+
     def _as_dict(self, record: _Record) -> dict[str, Any]:
         return {
             "id": record.id,

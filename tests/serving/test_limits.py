@@ -1,0 +1,131 @@
+"""What a server does for one client, and for many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.serving.helpers import ask, eventually, figure, rest_of, serving, streaming
+from textgen.serving.api.errors import ApiError
+from textgen.serving.places import Places
+
+LONG = 1_000_000
+CHARACTERS = "textgen_characters_total"
+
+
+@pytest.fixture(scope="module")
+def narrow(checkpoint: Path) -> Iterator[str]:
+    """A server with two places and a short queue."""
+    flags = ("--max-streams", 2, "--max-queue", 1, "--max-body", 1000)
+    with serving(checkpoint, *flags, "--max-tokens", LONG) as server:
+        yield server.url
+
+
+def wait_until_it_writes_no_more(url: str) -> float:
+    before = [-1.0]
+
+    def is_still() -> bool:
+        before.append(figure(url, CHARACTERS))
+        return before[-1] == before[-2] > 0
+
+    eventually(is_still)
+    return before[-1]
+
+
+def test_a_slow_reader_holds_nobody_up_and_one_who_is_gone_leaves(narrow: str) -> None:
+    with streaming(narrow, max_tokens=LONG):
+        before = wait_until_it_writes_no_more(narrow)
+        assert figure(narrow, "textgen_texts_running") == 1
+        # What fits between server and reader, and is less than all.
+        assert before < LONG
+        answer = ask(narrow, data={"prompt": "a", "max_tokens": 500, "seed": 1})
+        assert answer.body["usage"]["completion_tokens"] == 500
+        before = figure(narrow, CHARACTERS)
+    eventually(lambda: figure(narrow, "textgen_texts_running") == 0)
+    assert figure(narrow, CHARACTERS) - before <= 100
+
+
+def test_a_full_queue_says_when_to_come_again(narrow: str) -> None:
+    with ThreadPoolExecutor(1) as pool, streaming(narrow, max_tokens=LONG, n=2):
+        waiting = pool.submit(ask, narrow, data={"prompt": "a", "max_tokens": 1})
+        eventually(lambda: figure(narrow, "textgen_requests_waiting") == 1)
+        refused = ask(narrow, data={"prompt": "a", "max_tokens": 1})
+        assert refused.status == 429
+        assert refused.headers["retry-after"] == "5"
+        assert refused.body["error"]["type"] == "rate_limit_error"
+        assert not waiting.done()
+    assert waiting.result().status == 200
+
+
+def test_a_request_that_is_too_large_is_refused(narrow: str) -> None:
+    refused = ask(narrow, data={"prompt": "a" * 1000})
+    assert refused.status == 413
+    assert "more than 1,000 bytes" in refused.body["error"]["message"]
+    refused = ask(narrow, data={"prompt": "a", "n": 3})
+    assert (refused.status, refused.body["error"]["param"]) == (400, "n")
+
+
+def test_a_request_that_takes_too_long_ends(checkpoint: Path) -> None:
+    with serving(checkpoint, "--max-seconds", 0.5, "--max-tokens", LONG) as server:
+        late = ask(server.url, data={"prompt": "a", "max_tokens": LONG})
+        assert late.status == 504
+        assert late.body["error"]["code"] == "timeout"
+        assert late.headers["x-should-retry"] == "false"
+        with streaming(server.url, max_tokens=LONG) as connection:
+            assert '"code":"timeout"' in rest_of(connection)[-300:]
+        assert figure(server.url, "textgen_texts_running") == 0
+
+
+# --- places ---
+
+
+def test_who_comes_first_is_served_first() -> None:
+    async def run() -> list[str]:
+        places, order = Places(2, max_queue=3), []
+
+        async def visit(name: str, count: int) -> None:
+            async with places.taken(count):
+                order.append(name)
+                await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as group, places.taken(1):
+            for name, count in (("a", 2), ("b", 1), ("c", 1)):
+                group.create_task(visit(name, count))
+                await asyncio.sleep(0)
+            # One place is free, but who waits for two came first.
+            assert (places.num_taken, places.num_waiting, order) == (1, 3, [])
+            with pytest.raises(ApiError, match="3 requests wait already") as caught:
+                await visit("d", 1)
+            assert caught.value.status == 429
+        assert (places.num_taken, places.num_waiting) == (0, 0)
+        return order
+
+    assert asyncio.run(run()) == ["a", "b", "c"]
+
+
+def test_who_does_not_wait_any_longer_leaves_the_queue() -> None:
+    async def run() -> tuple[int, int]:
+        places = Places(1, max_queue=2)
+        async with places.taken(1):
+            tasks = [asyncio.create_task(places.taken(1).__aenter__()) for _ in range(2)]
+            await asyncio.sleep(0)
+            tasks[0].cancel()
+            await asyncio.sleep(0)
+            assert places.num_waiting == 1
+        await tasks[1]
+        return places.num_taken, places.num_waiting
+
+    assert asyncio.run(run()) == (1, 0)
+
+
+def test_places_that_never_are_free_are_refused() -> None:
+    async def run() -> None:
+        async with Places(2, max_queue=9).taken(3):
+            pass
+
+    with pytest.raises(ApiError, match="3 places of 2"):
+        asyncio.run(run())

@@ -1,0 +1,1 @@
+"""A server for trained models, with the interface of the OpenAI API."""

@@ -1,0 +1,1 @@
+"""The interface of the OpenAI API: requests, answers, errors, and their description."""

@@ -1,0 +1,157 @@
+"""Decodes the texts of all requests to one model, together and in a thread of its own."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+from textgen.generation.decoding.loop import Running
+from textgen.generation.decoding.plan import Model
+from textgen.generation.decoding.text import Text
+from textgen.generation.network.layers.base import Floats, State
+from textgen.serving.api.errors import failed
+from textgen.serving.mailbox import Mailbox, Piece, wake
+from textgen.wording import say
+
+
+@dataclass(frozen=True, eq=False)
+class Writing:
+    """A text, and where its characters go."""
+
+    text: Text
+    number: int
+    box: Mailbox
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """Texts that are not in the batch, with what `Running.join` takes them with."""
+
+    writings: Sequence[Writing]
+    logits: Floats
+    state: State
+
+
+class Engine:
+    """Continuous batching: texts join and leave the batch between two characters.
+
+    A text whose reader is slow leaves the batch until it is read; one whose reader is gone
+    leaves for good.
+
+    Args:
+        model: the network.
+        on_written: called with the number of characters of each step.
+    """
+
+    def __init__(self, model: Model, on_written: Callable[[int], None]) -> None:
+        self._model = model
+        self._on_written = on_written
+        self._running = Running(model)
+        self._writings: dict[int, Writing] = {}
+        self._arrivals: list[_Waiting] = []
+        self._parked: list[_Waiting] = []
+        self._condition = Condition()
+        self._is_ending = False
+        self._thread = Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the character that it writes."""
+        self._is_ending = True
+        self.look()
+        self._thread.join()
+
+    @property
+    def num_texts(self) -> int:
+        """How many texts are in the batch."""
+        return len(self._running.texts)
+
+    def join(self, writings: Sequence[Writing], logits: Floats, state: State) -> None:
+        """Add texts that have read their prompts; the arrays are as for `Running.join`."""
+        with self._condition:
+            self._arrivals.append(_Waiting(writings, logits, state))
+            self._condition.notify()
+
+    def look(self) -> None:
+        """Look at the mailboxes again: one has room or is closed."""
+        with self._condition:
+            self._condition.notify()
+
+    def _run(self) -> None:
+        while self._has_work():
+            try:
+                self._step()
+            except Exception as error:
+                self._fail(error)
+
+    def _has_work(self) -> bool:
+        with self._condition:
+            self._condition.wait_for(self._is_wanted)
+        return not self._is_ending
+
+    def _is_wanted(self) -> bool:
+        boxes = (each.writings[0].box for each in self._parked)
+        may_move = any(box.is_closed or not box.is_full for box in boxes)
+        return bool(self._is_ending or self._running.texts or self._arrivals or may_move)
+
+    def _step(self) -> None:
+        """Write one character of every text whose reader is there to read it."""
+        self._running.read()
+        self._part()
+        self._admit()
+        if self._running.texts:
+            self._deliver(self._running.write())
+
+    def _part(self) -> None:
+        """Take the texts out of the batch whose readers are gone or slow."""
+        for text in list(self._running.texts):
+            writing = self._writings[id(text)]
+            if writing.box.is_closed or writing.box.is_full:
+                row = self._running.leave(text)
+                del self._writings[id(text)]
+                if not writing.box.is_closed:
+                    self._parked.append(_Waiting([writing], *row))
+
+    def _admit(self) -> None:
+        """Let texts join that are new, or whose readers have caught up."""
+        with self._condition:
+            self._parked += self._arrivals
+            self._arrivals = []
+        for each in list(self._parked):
+            box = each.writings[0].box
+            if box.is_closed or not box.is_full:
+                self._parked.remove(each)
+            if not (box.is_closed or box.is_full):
+                self._join(each)
+
+    def _join(self, waiting: _Waiting) -> None:
+        self._writings |= {id(each.text): each for each in waiting.writings}
+        texts = [each.text for each in waiting.writings]
+        self._running.join(texts, waiting.logits, waiting.state)
+        self._deliver([(text, "") for text in texts if text.finish_reason is not None])
+
+    def _deliver(self, written: Sequence[tuple[Text, str]]) -> None:
+        due: dict[int, Mailbox] = {}
+        for text, shown in written:
+            writing = self._writings[id(text)]
+            if shown or text.finish_reason is not None:
+                piece = Piece(writing.number, shown, text.finish_reason)
+                if writing.box.put(piece):
+                    due[id(writing.box)] = writing.box
+            if text.finish_reason is not None:
+                del self._writings[id(text)]
+        wake(due.values())
+        self._on_written(sum(len(shown) for _, shown in written))
+
+    def _fail(self, error: Exception) -> None:
+        """End all texts of the batch with an error, and go on with the next ones."""
+        say("".join(traceback.format_exception(error)).rstrip())
+        boxes = {id(each.box): each.box for each in self._writings.values()}
+        self._writings.clear()
+        self._running = Running(self._model)
+        wake([box for box in boxes.values() if box.fail(failed())])

@@ -1,0 +1,150 @@
+"""The checkpoints that are served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textgen.checkpoint.format import load_checkpoint
+from textgen.checkpoint.ngram_file import ngrams_to_use
+from textgen.checkpoint.parts import CONFIG
+from textgen.checkpoint.runs import run_name
+from textgen.errors import ConfigError
+from textgen.generation.decoding.plan import make_plan
+from textgen.generation.decoding.prompts import begin_texts, encode_prompts
+from textgen.generation.decoding.text import Text
+from textgen.generation.decoding.unknown import without_effect
+from textgen.generation.network.layers.base import Floats, State
+from textgen.generation.network.remembering import network_of
+from textgen.serving.api.request import CompletionRequest, in_fields
+from textgen.serving.engine import Engine
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The texts of a request, which have read their prompts.
+
+    Args:
+        logits, state: as for `Running.join`.
+        warnings: settings without effect, characters that were left out.
+    """
+
+    texts: Sequence[Text]
+    logits: Floats
+    state: State
+    warnings: Sequence[str]
+
+
+class ServedModel:
+    """A checkpoint in memory, with the thread that writes its texts.
+
+    What becomes of its files changes nothing until the server is started again.
+
+    Args:
+        path: of the checkpoint.
+        id: the name by which requests call it.
+        memory: see `ngrams_to_use`.
+        on_written: see `Engine`.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+
+    def __init__(
+        self, path: Path, id: str, memory: bool | None, on_written: Callable[[int], None]
+    ) -> None:
+        self._path, self.id = path, id
+        self._written_at = _written_at(path)
+        saved = load_checkpoint(path)
+        self.config, self.tokenizer = saved.model, saved.tokenizer
+        ngrams = ngrams_to_use(saved.ngrams, memory)
+        self._network = network_of(saved.model, saved.weights, ngrams)
+        self.engine = Engine(self._network, on_written)
+        # One prompt after the other, beside the batch, which a long one does not hold up.
+        self.reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+
+    def begin(self, asked: CompletionRequest) -> Begun:
+        """Read the prompts of a request.
+
+        Raises:
+            ConfigError, TokenizerError: the settings do not fit this model.
+        """
+        # `best_of` compares probabilities.
+        num_logprobs = asked.logprobs
+        if num_logprobs is None and asked.best_of > asked.n:
+            num_logprobs = 0
+        plan = make_plan(self.tokenizer, asked.sampling, num_logprobs)
+        prompts, left_out = encode_prompts(
+            self.tokenizer, asked.prompts, "skip", asked.label
+        )
+        each = [prompt for prompt in prompts for _ in range(asked.best_of)]
+        begun = begin_texts(self._network, plan, each, asked.seed, first=0)
+        warnings = (*without_effect(self.tokenizer, asked.sampling), *left_out)
+        return Begun(*begun, [in_fields(warning) for warning in warnings])
+
+    def start(self) -> None:
+        """Start to write."""
+        self.engine.start()
+
+    def stop(self) -> None:
+        """End both threads."""
+        self.engine.stop()
+        self.reader.shutdown(cancel_futures=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """Another for each state of the checkpoint on disk when it was read."""
+        return f"fp_{self._written_at or 0:x}"
+
+    @property
+    def on_disk(self) -> str:
+        """What has become of its files: "same", "changed" or "gone"."""
+        written_at = _written_at(self._path)
+        if written_at is None:
+            return "gone"
+        return "same" if written_at == self._written_at else "changed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its entry in `/v1/models`."""
+        return {
+            "id": self.id,
+            "object": "model",
+            "created": (self._written_at or 0) // 10**9,
+            "owned_by": "textgen",
+            "on_disk": self.on_disk,
+        }
+
+
+def model_ids(paths: Iterable[Path], names: Iterable[str]) -> list[str]:
+    """The names by which requests call the models: those of their runs.
+
+    Args:
+        names: what the person called them; used for runs of the same name.
+
+    Raises:
+        ConfigError: a model is named twice.
+
+    >>> model_ids([Path("checkpoints/a/best"), Path("b/last")], ["a", "b"])
+    ['a', 'b']
+    """
+    places, given = list(paths), list(names)
+    short = [run_name(path) for path in places]
+    ids = [
+        name if short.count(name) == 1 else full
+        for name, full in zip(short, given, strict=True)
+    ]
+    for each in ids:
+        if ids.count(each) > 1:
+            raise ConfigError(f"{each} is named twice. Name each checkpoint once.")
+    return ids
+
+
+def _written_at(path: Path) -> int | None:
+    """When a checkpoint was written, in nanoseconds since 1970; None if it is gone."""
+    try:
+        return (path / CONFIG if path.is_dir() else path).stat().st_mtime_ns
+    except OSError:
+        return None
