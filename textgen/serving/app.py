@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from textgen.config.serving import ServingConfig
+from textgen.serving.api.description import description
 from textgen.serving.api.errors import ApiError
 from textgen.serving.completions import Completions, no_such_model
 from textgen.serving.guards import Guard
@@ -57,6 +58,9 @@ def make_app(
     async def figures(request: Request) -> Response:
         return Response(metrics.page(), media_type="text/plain; version=0.0.4")
 
+    async def described(request: Request) -> Response:
+        return JSONResponse(description(config, needs_key=bool(keys)))
+
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
         for model in models:
@@ -74,6 +78,7 @@ def make_app(
             Route("/v1/completions", completions, methods=["POST"]),
             Route("/healthz", health),
             Route("/metrics", figures),
+            Route("/openapi.json", described),
         ],
         exception_handlers={HTTPException: _refused, ApiError: _failed},
         lifespan=running,

@@ -19,7 +19,7 @@ from textgen.serving.api.errors import ApiError, failed, too_slow
 from textgen.serving.api.fields import completion_fields
 from textgen.serving.api.request import CompletionRequest, not_possible, parse_request
 from textgen.serving.engine import Writing
-from textgen.serving.mailbox import Mailbox
+from textgen.serving.mailbox import Mailbox, Piece
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import Begun, ServedModel
 from textgen.serving.places import Places
@@ -89,12 +89,22 @@ class Completions:
                 begun = await _begin(model, asked)
                 answer = Answer(asked, model, begun)
                 async with _written(model, begun) as box:
-                    if asked.is_streamed:
-                        await _stream(answer, box, reply)
-                    else:
-                        await _send_whole(answer, box, reply)
+                    async for pieces in self._pieces(box):
+                        reply.note_first()
+                        answer.add(pieces)
+                        if asked.is_streamed:
+                            await reply.send_events(answer.events(pieces))
+                if asked.is_streamed:
+                    await reply.send_events(answer.last_events(), is_last=True)
+                else:
+                    await reply.send_json(200, answer.whole())
         except TimeoutError:
             raise too_slow(self._config.max_seconds) from None
+
+    async def _pieces(self, box: Mailbox) -> AsyncIterator[dict[int, Piece]]:
+        while pieces := await box.take():
+            yield pieces
+            await box.pause(self._places.num_taken)
 
 
 def no_such_model(name: str, known: Mapping[str, Any]) -> ApiError:
@@ -151,21 +161,6 @@ async def _written(model: ServedModel, begun: Begun) -> AsyncIterator[Mailbox]:
         box.close()
 
 
-async def _stream(answer: Answer, box: Mailbox, reply: _Reply) -> None:
-    while pieces := await box.take():
-        await reply.send_event(answer.events(pieces))
-        await box.pause()
-    await reply.send_event(answer.last_events(), is_last=True)
-
-
-async def _send_whole(answer: Answer, box: Mailbox, reply: _Reply) -> None:
-    while pieces := await box.take():
-        reply.note_first()
-        answer.add(pieces)
-        await box.pause()
-    await reply.send_json(200, answer.whole())
-
-
 async def _while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
     """Work until it is done or the client is gone.
 
@@ -205,9 +200,8 @@ class _Reply:
         if self.first_at is None:
             self.first_at = time.perf_counter()
 
-    async def send_event(self, events: bytes, *, is_last: bool = False) -> None:
+    async def send_events(self, events: bytes, *, is_last: bool = False) -> None:
         """Send events."""
-        self.note_first()
         if not self._is_streaming:
             self._is_streaming = True
             await self._start(200, "text/event-stream", {"cache-control": "no-cache"})

@@ -18,6 +18,10 @@ ENOUGH = AHEAD // 2
 PAUSE = 0.03
 """Seconds between two messages to a reader, unless there is enough to send."""
 
+MOST_MESSAGES = 1000
+"""Messages a second to all readers: each costs as much as several characters. With many
+readers, pauses are longer."""
+
 
 class Piece(NamedTuple):
     """New characters of a text, by its number in the request."""
@@ -87,10 +91,10 @@ class Mailbox:
             self._on_room()
         return _joined(pieces)
 
-    async def pause(self) -> None:
+    async def pause(self, num_readers: int) -> None:
         """Wait until there is enough to send, or it is time to."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PAUSE):
+            async with asyncio.timeout(max(PAUSE, num_readers / MOST_MESSAGES)):
                 await self._until(ENOUGH)
 
     def close(self) -> None:

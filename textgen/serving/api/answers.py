@@ -52,13 +52,12 @@ class Answer:
         for piece in pieces.values():
             self._choices[piece.number].add(piece)
 
-    def events(self, pieces: Mapping[int, Piece]) -> bytes:
-        """New characters as server-sent events."""
-        self.add(pieces)
+    def events(self, numbers: Iterable[int]) -> bytes:
+        """What has been added of these texts, as server-sent events."""
         usage = {"usage": None} if self._asked.includes_usage else {}
         return b"".join(
             event({**self._head, "choices": [self._choices[number].news(number)], **usage})
-            for number in pieces
+            for number in numbers
         )
 
     def last_events(self) -> bytes:
