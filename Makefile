@@ -22,7 +22,7 @@ JAX := KERAS_BACKEND=jax XLA_FLAGS="--xla_force_host_platform_device_count=2 $(X
 # shortest come last, and both processes end at about the same time.
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -rs
 
-.PHONY: help demo lint format check test test-wheel docs examples clean
+.PHONY: help demo lint format check test test-page test-wheel docs examples clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -71,6 +71,14 @@ test: lint  ## lint, then every test on PyTorch and those that the others could 
 	$(JAX) $(PYTEST) -m "not one_backend" tests/training
 	$(TENSORFLOW) $(PYTEST) -m "not one_backend" tests/training
 	$(TORCH) $(PYTEST)
+
+test-page:  ## test the page for the browser; needs Chromium and its driver
+	@for program in "chromium google-chrome" chromedriver; do \
+		command -v $$program > /dev/null || { \
+			echo "No $$program. On Debian: apt install chromium chromium-driver" >&2; exit 1; }; \
+	done
+	@$(BIN)/python -c "import selenium" || { echo 'pip install -e ".[test]"' >&2; exit 1; }
+	$(TORCH) $(BIN)/pytest -q -rs tests/page tests/exporting/test_html.py tests/reporting
 
 test-wheel: .venv/.installed-test  ## build the wheel, install it with its dependencies and run it
 	TEXTGEN_WHEEL_DEPENDENCIES=1 $(BIN)/pytest -q tests/test_wheel.py

@@ -23,7 +23,7 @@ PACKAGE = Path(textgen.__file__).parent
 TESTS = Path(__file__).parent
 HEAVY = ("keras", "tensorflow", "jax", "torch")
 FLOORS = (
-    ("errors", "streams", "version", "registration", "model"),
+    ("errors", "streams", "version", "registration", "model", "page"),
     ("wording", "memory"),
     ("config", "disk"),
     ("text.unicode", "ngrams"),

@@ -116,7 +116,7 @@ def test_a_card_says_text_score_novelty_and_use(model: Path) -> None:
 
 def test_a_card_is_in_the_file_and_says_what_could_not_be_measured(model: Path) -> None:
     os.remove("story_of_*kit*.txt")
-    data = export(model).read_bytes()
+    data = export(model).path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     assert b"That has not been measured: the text it was trained on" in data[: 8 + length]
     assert os.fsencode(Path.cwd()) not in data

@@ -45,7 +45,7 @@ def cli() -> None:
       textgen novelty page.txt               measure how much of a text is copied
       textgen inspect my_book                look inside: gates, units, memory
       textgen report my_book                 the same as a page with pictures
-      textgen export my_book                 one file that others can use
+      textgen export my_book --format html   a page that writes in any browser
       textgen runs                           list the trained models, newest first
       textgen demo                           train and generate in two minutes
     """

@@ -12,9 +12,23 @@ from textgen.wording import one_line, say
 @click.argument("checkpoint", required=False)
 @click.option(
     "--format",
-    type=click.Choice(("textgen",)),
+    type=click.Choice(("textgen", "html")),
     default="textgen",
-    help="textgen: the checkpoint as one file.  [default: textgen]",
+    help="textgen: the checkpoint as one file; html: a page that writes in any browser.  "
+    "[default: textgen]",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(("float32", "float16", "int8")),
+    help="Numbers to store the weights in; html has all three.  "
+    "[default: float16 for html, float32 for textgen]",
+)
+@click.option("--int8", is_flag=True, help="The same as --weights int8.")
+@click.option(
+    "--memory/--no-memory",
+    default=None,
+    help="Take the n-gram memory along, from which most of the training text can be read.  "
+    "[default: if CHECKPOINT has one and the format can hold it]",
 )
 @click.option(
     "-o",
@@ -24,24 +38,41 @@ from textgen.wording import one_line, say
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file named by --output.")
 def export(
-    checkpoint: str | None, format: str, output: str | None, overwrite: bool
+    checkpoint: str | None,
+    format: str,
+    weights: str | None,
+    int8: bool,
+    memory: bool | None,
+    output: str | None,
+    overwrite: bool,
 ) -> None:
     """Write CHECKPOINT as one file that others can use.
 
     A file of the format textgen holds the whole checkpoint, and every command takes it in
-    place of a directory. It carries a model card, which textgen info --card prints.
+    place of a directory. One of the format html is a page with the model inside it: it
+    opens from the disk, needs no server and no network, and writes in the browser.
+    Either carries a model card, which textgen info --card prints.
 
     \b
     Examples:
       textgen export my_book
       textgen export my_book -o shared/my_book.safetensors
       textgen sample shared/my_book.safetensors --prompt "It was "
+      textgen export my_book --format html
+      textgen export my_book --format html --int8 -o small.html
     """
+    if int8 and weights not in (None, "int8"):
+        raise click.UsageError(f"--int8 and --weights {weights} differ. Give one of them.")
     from textgen.exporting.export import export as write
     from textgen.exporting.export import output_file
 
     path = find(checkpoint)
     place = output_file(path, output, format)
     check_output(str(place), overwrite=overwrite)
-    write(path, place, format=format, overwrite=overwrite)
+    numbers = "int8" if int8 else weights
+    done = write(
+        path, place, format=format, weights=numbers, memory=memory, overwrite=overwrite
+    )
+    for note in done.notes:
+        say(one_line(note))
     say(f"Wrote {one_line(str(place))} ({place.stat().st_size / 1e6:.1f} MB)")

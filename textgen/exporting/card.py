@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from textgen.checking.novelty import Novelty
@@ -27,11 +27,14 @@ HEADINGS = {"vocab": "vocabulary", "run": "training ended because", "": "labels 
 """Names of facts that a card says in other words."""
 
 
-def model_card(saved: Checkpoint, path: Path, *, seed: int = 0) -> str:
+def model_card(
+    saved: Checkpoint, path: Path, notes: Sequence[str] = (), *, seed: int = 0
+) -> str:
     """Describe a model for those who did not train it.
 
     Args:
         path: the checkpoint, beside which its text is looked for.
+        notes: on the file that the card belongs to, in sentences.
         seed: of the text that the model writes.
 
     Returns:
@@ -49,6 +52,7 @@ def model_card(saved: Checkpoint, path: Path, *, seed: int = 0) -> str:
         "|---|---|",
         *_rows(saved, path),
         "",
+        *(f"{_escaped(note)}\n" for note in notes),
         *_sample(written, seed),
         "## How much of that is copied",
         "",
@@ -116,6 +120,11 @@ def _usage(saved: Checkpoint, name: str) -> Iterator[str]:
         "pip install keras-textgen\n"
         f'textgen sample {name}.safetensors --prompt "Its beginning"{label}\n'
         f"textgen info {name}.safetensors"
+    )
+    yield ""
+    yield (
+        "The file `.safetensors` is what `textgen export --format textgen` writes; "
+        "`textgen export --format html` makes a page of it that writes in any browser."
     )
 
 

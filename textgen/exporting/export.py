@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
 
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_single_file
+from textgen.checkpoint.ngram_file import ngrams_to_use
 from textgen.checkpoint.runs import find_checkpoint, run_name
 from textgen.checkpoint.single_file import SUFFIX
 from textgen.config.arguments import flag, one_of, one_path
-from textgen.errors import ConfigError
+from textgen.disk.atomic import write_file
+from textgen.disk.names import real_path
+from textgen.errors import ConfigError, CorpusError
 from textgen.exporting.card import model_card
+from textgen.exporting.weights import NUMBERS, restored_weights, scores, stored_weights
 
 
 @dataclass(frozen=True)
@@ -22,12 +29,28 @@ class Export:
 
     Args:
         path: its checkpoint.
-        card: its description, in Markdown.
+        numbers: how its weights are stored, one of those of its format.
     """
 
     path: Path
     saved: Checkpoint
-    card: str
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export has written.
+
+    Args:
+        path: the file.
+        notes: what it lacks, and what that costs, in sentences.
+    """
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+Write: TypeAlias = Callable[[Export, Path], tuple[str, ...]]
 
 
 class Format(NamedTuple):
@@ -35,18 +58,15 @@ class Format(NamedTuple):
 
     Args:
         suffix: of its files.
-        write: writes one.
+        write: writes one; returns what is to be noted.
+        numbers: how it can store weights, the default first.
+        holds_memory: whether it can hold an n-gram memory.
     """
 
     suffix: str
-    write: Callable[[Export, Path], None]
-
-
-def _write_textgen(model: Export, out: Path) -> None:
-    save_single_file(out, model.saved, model.card)
-
-
-FORMATS = {"textgen": Format(SUFFIX, _write_textgen)}
+    write: Write
+    numbers: tuple[str, ...]
+    holds_memory: bool = False
 
 
 def export(
@@ -54,8 +74,10 @@ def export(
     output: str | Path | None = None,
     *,
     format: str = "textgen",
+    weights: str | None = None,
+    memory: bool | None = None,
     overwrite: bool = False,
-) -> Path:
+) -> Exported:
     """Write a model as one file that others can use.
 
     Args:
@@ -63,18 +85,30 @@ def export(
             the newest one there.
         output: the file; by default the name of the run, in the working directory.
         format: `"textgen"` is the checkpoint as one file, which every function and
-            command takes in place of a directory.
+            command takes in place of a directory; `"html"` a page that writes in any
+            browser, without a server.
+        weights: `"float32"`, `"float16"` or `"int8"`, as the format allows.
+        memory: whether to take the n-gram memory along; by default, if there is one and
+            the format can hold it. Most of the training text can be read from it.
         overwrite: whether to replace a file.
 
     Returns:
-        The file.
+        The file, and what it lacks.
 
     Raises:
-        ConfigError: an unknown format, or `output` exists and `overwrite` is False.
+        ConfigError: an unknown format, weights that it does not allow, a model that it
+            cannot hold, or `output` exists and `overwrite` is False.
         CheckpointError: the checkpoint is missing or damaged, or `output` cannot be
             written.
     """
     one_of("format", format, tuple(FORMATS))
+    chosen = FORMATS[format]
+    numbers = chosen.numbers[0] if weights is None else weights
+    if one_of("weights", numbers, NUMBERS) not in chosen.numbers:
+        raise ConfigError(
+            f"weights={numbers!r} is not possible with format={format!r}, only "
+            f"{' or '.join(chosen.numbers)}."
+        )
     checkpoint = find_checkpoint(path)
     place = output_file(checkpoint, output, format)
     if os.path.lexists(place) and not flag("overwrite", overwrite):
@@ -82,17 +116,67 @@ def export(
             f"{place}: this file exists. Say `overwrite=True` to replace it, or name "
             "another `output`."
         )
+    if memory and not chosen.holds_memory:
+        raise ConfigError(
+            f"format={format!r} cannot hold an n-gram memory. Leave out memory=True."
+        )
     saved = load_checkpoint(checkpoint)
-    FORMATS[format].write(Export(checkpoint, saved, model_card(saved, checkpoint)), place)
-    return place
+    saved = replace(saved, ngrams=ngrams_to_use(saved.ngrams, memory))
+    model = Export(checkpoint, saved, numbers)
+    return Exported(place, chosen.write(model, place))
 
 
 def output_file(checkpoint: Path, output: str | Path | None, format: str) -> Path:
     """The file that an export writes.
 
-    >>> output_file(Path("checkpoints/my_book/best"), None, "textgen").as_posix()
-    'my_book.safetensors'
+    >>> output_file(Path("checkpoints/my_book/best"), None, "html").as_posix()
+    'my_book.html'
     """
     if output is not None:
         return Path(one_path("output", output))
     return Path(f"{run_name(checkpoint)}{FORMATS[format].suffix}")
+
+
+def _write_textgen(model: Export, output: Path) -> tuple[str, ...]:
+    save_single_file(output, model.saved, model_card(model.saved, model.path))
+    return ()
+
+
+def _write_html(model: Export, output: Path) -> tuple[str, ...]:
+    from textgen.exporting.html import model_page
+
+    saved, path = model.saved, model.path
+    stored = stored_weights(saved.weights, model.numbers)
+    notes = tuple(_losses(model, restored_weights(stored)))
+    card = model_card(saved, path, notes)
+    page = model_page(saved, run_name(path), stored, card)
+    write_file(real_path(output), page.encode("utf-8"), ADVICE)
+    return notes
+
+
+def _losses(model: Export, weights: dict[str, np.ndarray]) -> Iterator[str]:
+    """What is lost without an n-gram memory and with other weights, and what that costs."""
+    versions = {"": model.saved}
+    if model.saved.ngrams is not None:
+        versions["it has no n-gram memory"] = replace(model.saved, ngrams=None)
+    if model.numbers != "float32":
+        changed = replace(model.saved, ngrams=None, weights=weights)
+        versions[f"its weights are {model.numbers}"] = changed
+    if len(versions) == 1:
+        return
+    try:
+        bits, text = scores(model.path, list(versions.values()))
+    except CorpusError:
+        bits, text = [], ""
+    for lost, pair in zip_longest(list(versions)[1:], pairwise(bits)):
+        before, after = pair or (0, 0)
+        cost = f": {after:.4f} bits per character instead of {before:.4f}" if pair else ""
+        yield f"In this file {lost}{cost}."
+    yield f"Measured on {text}." if text else "What that costs has not been measured."
+
+
+ADVICE = "Free some space or choose another `output`."
+FORMATS = {
+    "textgen": Format(SUFFIX, _write_textgen, ("float32",), holds_memory=True),
+    "html": Format(".html", _write_html, ("float16", "int8", "float32")),
+}

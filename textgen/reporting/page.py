@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from functools import cache
 from importlib.resources import files
@@ -59,6 +61,14 @@ def _environment() -> Environment:
 
 def _source(name: str) -> str:
     return (files("textgen.reporting") / "templates" / name).read_text("utf-8")
+
+
+def json_for_page(data: Any) -> str:
+    """JSON that cannot end the element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+    escapes |= {"\u2028": "\\u2028", "\u2029": "\\u2029"}
+    return re.sub("[<>&\u2028\u2029]", lambda match: escapes[match[0]], text)
 
 
 def shown(text: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from textgen.model.cells import CELLS
 from textgen.reporting import pictures
 from textgen.reporting.arrays import LEVELS, PAGE_CHARS, gate_data, text_data, unit_data
 from textgen.reporting.facts import training_of, written_by
-from textgen.reporting.page import rendered, shown
+from textgen.reporting.page import json_for_page, rendered, shown
 from textgen.version import __version__
 from textgen.wording import count_of
 
@@ -82,7 +80,7 @@ def report_html(found: Inspection, path: Path, *, seed: int = 0) -> str:
         letters=LETTERS,
         **_hand(found),
         version=__version__,
-        data=Markup(_json(data)),
+        data=Markup(json_for_page(data)),
     )
 
 
@@ -101,14 +99,6 @@ def _summary(saved: Checkpoint) -> str:
         f"{count_of(config.num_parameters, 'parameter')}, "
         f"{count_of(config.vocab_size, 'symbol')}"
     )
-
-
-def _json(data: Any) -> str:
-    """JSON that cannot end the element it stands in."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
-    escapes |= {"\u2028": "\\u2028", "\u2029": "\\u2029"}
-    return re.sub("[<>&\u2028\u2029]", lambda match: escapes[match[0]], text)
 
 
 def _first_page(found: Inspection) -> str:

@@ -1,0 +1,107 @@
+"""How fast does the page of `textgen export --format html` write in a browser?
+
+    python benchmarks/page_speed.py
+
+Opens the page with an untrained LSTM in Chromium without a window, presses "Write" and
+waits for the text, several times; speed does not depend on the weights. The same model
+writes in NumPy beside it, in turns. Needs chromium, chromedriver and selenium.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
+from textgen.config.model import ModelConfig
+from textgen.exporting.export import export
+from textgen.generation.generator import Generator
+from textgen.text.tokenizers.char import CharTokenizer
+
+CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
+MODELS = {"1x128": (1, 128), "2x256": (2, 256), "2x512": (2, 512)}
+LENGTH = 5_000
+TEMPERATURE = 0.8
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True)
+def main(rounds: int) -> None:
+    """Print a table."""
+    print("| model | page, characters/s: median | lowest to highest | NumPy beside it |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        browser = opened()
+        try:
+            for name, sizes in MODELS.items():
+                print(row(browser, Path(folder), name, *sizes, rounds), flush=True)
+        finally:
+            browser.quit()
+
+
+def opened() -> Any:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox"):
+        options.add_argument(argument)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    options.binary_location = chromium or ""
+    driver = webdriver.ChromeService(shutil.which("chromedriver"))
+    return webdriver.Chrome(options=options, service=driver)
+
+
+def row(browser: Any, folder: Path, name: str, layers: int, units: int, rounds: int) -> str:
+    run = folder / name
+    tokenizer = CharTokenizer(CHARACTERS)
+    config = ModelConfig(tokenizer.vocab_size, num_layers=layers, units=units)
+    rng = np.random.default_rng(0)
+    weights = {
+        key: rng.normal(0, 0.05, shape).astype(np.float32)
+        for key, shape in config.weight_shapes().items()
+    }
+    save_checkpoint(run, Checkpoint(config, tokenizer, weights))
+    page = export(run, folder / f"{name}.html", format="html").path
+    browser.get(page.as_uri())
+    generator = Generator.load(run)
+    speeds, in_numpy = [], []
+    for seed in range(rounds):
+        speeds.append(LENGTH / seconds_in_page(browser, seed))
+        start = time.perf_counter()
+        generator.generate(length=LENGTH, seed=seed, temperature=TEMPERATURE)
+        in_numpy.append(LENGTH / (time.perf_counter() - start))
+    middle, beside = map(statistics.median, (speeds, in_numpy))
+    spread = f"{min(speeds):,.0f} to {max(speeds):,.0f}"
+    return f"| {name} | {middle:,.0f} | {spread} | {beside:,.0f} |"
+
+
+def seconds_in_page(browser: Any, seed: int) -> float:
+    """From the press of the button to the last character, by the clock of the page."""
+    script = """
+        const [length, seed, temperature, done] = arguments;
+        const form = document.getElementById("form");
+        form.elements.numChars.value = length;
+        form.elements.seed.value = seed;
+        form.elements.temperature.value = temperature;
+        const status = document.getElementById("status");
+        const start = performance.now();
+        new MutationObserver((_, observer) => {
+            if (!status.textContent.startsWith("Done")) return;
+            observer.disconnect();
+            done((performance.now() - start) / 1000);
+        }).observe(status, { childList: true });
+        form.requestSubmit();
+    """
+    browser.set_script_timeout(600)
+    return float(browser.execute_async_script(script, LENGTH, seed, TEMPERATURE))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The engine of the page by itself, in a browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from textgen.config.model import ModelConfig
+from textgen.config.sampling import SamplingConfig
+from textgen.exporting.bundle import bundled
+from textgen.exporting.html import described_layers
+from textgen.page import source
+from textgen.text.tokenizers.serialization import Tokenizer
+
+ENTRY = """
+import { weightsOf } from "./engine/model.js";
+import { Network } from "./engine/network.js";
+import { Memory, addProductPlainly, paddedSize } from "./engine/products.js";
+import { Tokenizer } from "./engine/tokenizer.js";
+import { written } from "./engine/writing.js";
+export const engine = { Memory, addProductPlainly, paddedSize };
+
+/** What a network computes from ids, and what it writes. */
+export function tried({ layers, tokenizer, file, ids, texts }) {
+  const bytes = Uint8Array.from(atob(file), (each) => each.charCodeAt(0));
+  const network = new Network(layers, weightsOf(bytes));
+  const state = network.start();
+  const logits = ids.map((id) => [...network.step(id, state)]);
+  const reader = new Tokenizer(tokenizer);
+  return { logits, texts: texts.map((each) => write(network, reader, each)) };
+}
+
+function write(network, tokenizer, settings) {
+  const steps = written(network, tokenizer, settings);
+  const found = { text: "", bits: 0, likeliest: [], unknown: [] };
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) {
+    if (step.value?.unknown) found.unknown = step.value.unknown;
+    else if (step.value) {
+      found.text += step.value.text;
+      found.bits += step.value.bits;
+      found.likeliest.push(step.value.likeliest);
+    }
+  }
+  return { ...found, reason: step.value };
+}
+"""
+
+
+def open_engine(browser: Any, folder: Path) -> None:
+    """Open a page that holds nothing but the engine."""
+    script = bundled("tests.js", lambda name: ENTRY if name == "tests.js" else source(name))
+    content = f"<meta charset=utf-8><script>const tests = {script};</script>"
+    page = folder / "engine.html"
+    page.write_text(content, encoding="utf-8")
+    browser.get(page.as_uri())
+
+
+def tried(
+    browser: Any,
+    config: ModelConfig,
+    stored: Mapping[str, np.ndarray],
+    tokenizer: Tokenizer,
+    ids: list[int],
+    texts: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """What the engine makes of a model: logits after each id, and texts."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in stored.items()}
+    data = {
+        "layers": list(described_layers(config)),
+        "tokenizer": tokenizer.to_dict(),
+        "file": base64.b64encode(save(arrays)).decode(),
+        "ids": ids,
+        "texts": texts,
+    }
+    script = "return tests.tried(JSON.parse(arguments[0]))"
+    found: dict[str, Any] = browser.execute_script(script, json.dumps(data))
+    return found
+
+
+def settings(
+    sampling: SamplingConfig, prompt: str = "", seed: int = 0, number: int = 0, **more: Any
+) -> dict[str, Any]:
+    """Settings in the words of the page."""
+    return {
+        "prompt": prompt,
+        "numChars": sampling.length,
+        "temperature": sampling.temperature,
+        "topK": sampling.top_k,
+        "topP": sampling.top_p,
+        "minP": sampling.min_p,
+        "repetitionPenalty": sampling.repetition_penalty,
+        "stop": list(sampling.stop),
+        "seed": str(seed),
+        "number": number,
+        "label": None,
+        **more,
+    }
