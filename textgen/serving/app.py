@@ -22,6 +22,7 @@ from textgen.serving.completions import Completions, no_such_model
 from textgen.serving.guards import Guard
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import ServedModel
+from textgen.serving.page import page_routes
 from textgen.serving.places import Places
 
 
@@ -79,6 +80,7 @@ def make_app(
             Route("/healthz", health),
             Route("/metrics", figures),
             Route("/openapi.json", described),
+            *page_routes(),
         ],
         exception_handlers={HTTPException: _refused, ApiError: _failed},
         lifespan=running,

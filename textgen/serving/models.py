@@ -115,6 +115,8 @@ class ServedModel:
             "created": (self._written_at or 0) // 10**9,
             "owned_by": "textgen",
             "on_disk": self.on_disk,
+            "labels": list(self.tokenizer.labels),
+            "completes": self.tokenizer.separator,
         }
 
 

@@ -123,6 +123,7 @@ def _schemas(config: ServingConfig) -> dict[str, Schema]:
     logprobs = {"tokens": TEXTS, "token_logprobs": NUMBERS, "text_offset": NUMBERS}
     tops = {"type": "array", "items": {"type": "object"}}
     model = {"id": STRING, "object": STRING, "created": WHOLE, "owned_by": STRING}
+    of_ours = {"on_disk": STRING, "labels": TEXTS, "completes": {"type": "boolean"}}
     error = {"message": STRING, "type": STRING}
     optional = {"param": _or_null(STRING), "code": _or_null(STRING)}
     return {
@@ -144,7 +145,7 @@ def _schemas(config: ServingConfig) -> dict[str, Schema]:
             warnings=TEXTS,
         ),
         "Logprobs": _object({**logprobs, "top_logprobs": tops}),
-        "Model": _object({**model, "on_disk": STRING}),
+        "Model": _object({**model, **of_ours}),
         "Health": _object({"status": STRING, "on_disk": {"type": "object"}}),
         "Error": _object({"error": _object({**error, **optional})}),
     }
