@@ -80,6 +80,28 @@ def test_a_request_that_takes_too_long_ends(checkpoint: Path) -> None:
         assert figure(server.url, "textgen_texts_running") == 0
 
 
+@pytest.mark.parametrize(
+    ("pattern", "status"),
+    [("(a?){1000}", 400), (".*a.{14}", 200), ("(((((a*)*)*)*)*)*b", 200), ("(a", 400)],
+)
+def test_a_pattern_that_costs_much_ends_in_an_answer(
+    url: str, pattern: str, status: int
+) -> None:
+    asked = {"prompt": "a", "max_tokens": 40, "seed": 1}
+    with ThreadPoolExecutor(8) as pool:
+        many = [pool.submit(ask, url, data={**asked, "pattern": pattern}) for _ in range(8)]
+        plain = ask(url, data=asked)
+    assert plain.body["usage"]["completion_tokens"] == 40
+    assert {each.result().status for each in many} == {status}
+    assert len({str(each.result().body.get("choices")) for each in many}) == 1
+
+
+def test_a_pattern_takes_no_place_that_is_not_there(narrow: str) -> None:
+    refused = ask(narrow, data={"prompt": "a", "pattern": "a*"})
+    assert refused.status == 400
+    assert "16 places of 2" in refused.body["error"]["message"]
+
+
 # --- places ---
 
 

@@ -186,6 +186,29 @@ def test_settings_of_this_package_are_fields_as_well(
     assert answer.choices[0].text == expected
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pattern": "[a-z]+ [a-z]{3}[.]"},
+        {"pattern": "[a-z]+ [a-z]{3}[.]", "temperature": 0},
+        {"allow": "abc", "n": 2},
+        {"forbid": "abc", "n": 2},
+    ],
+)
+def test_restricted_texts_are_those_of_the_library(
+    client: Any, generator: Generator, settings: dict[str, Any]
+) -> None:
+    n = settings.pop("n", 1)
+    answer = client.completions.create(
+        model="my_book", prompt="a", max_tokens=50, seed=8, n=n, extra_body=settings
+    )
+    expected = list(generator.samples("a", n, length=50, seed=8, **settings))
+    assert [choice.text for choice in answer.choices] == [each.text for each in expected]
+    assert [choice.ended_by for choice in answer.choices] == [
+        each.finish_reason for each in expected
+    ]
+
+
 def test_the_seed_that_was_drawn_repeats_the_text(client: Any) -> None:
     def answer(**options: Any) -> Any:
         return client.completions.create(

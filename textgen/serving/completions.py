@@ -6,7 +6,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -28,6 +28,10 @@ from textgen.wording import count_of, did_you_mean, say, shown
 BODY_SECONDS = 30
 """Seconds in which the body of a request must arrive."""
 
+MOST_RESTRICTED = 4
+"""Requests with `pattern`, `allow` or `forbid` that are answered at once: a pattern may
+take 200 MB."""
+
 CLIENT_GONE = 499
 """The status that is counted for a client which did not wait for its answer."""
 
@@ -44,6 +48,7 @@ class Completions:
     ) -> None:
         self._models, self._config = models, config
         self._places, self._metrics = places, metrics
+        self._restricted_places = Places(MOST_RESTRICTED, config.max_queue)
         self._fields = completion_fields(config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +89,8 @@ class Completions:
         try:
             async with (
                 asyncio.timeout(self._config.max_seconds),
-                self._places.taken(asked.num_texts),
+                self._restricted_places.taken(1) if asked.is_restricted else nullcontext(),
+                self._places.taken(asked.num_places),
             ):
                 begun = await _begin(model, asked)
                 answer = Answer(asked, model, begun)
@@ -142,9 +148,8 @@ async def _body(request: Request, most: int) -> bytes:
 
 
 async def _begin(model: ServedModel, asked: CompletionRequest) -> Begun:
-    loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(model.reader, model.begin, asked)
+        return await model.begin(asked)
     except (ConfigError, TokenizerError) as error:
         raise not_possible(error) from None
 
@@ -154,7 +159,7 @@ async def _written(model: ServedModel, begun: Begun) -> AsyncIterator[Mailbox]:
     """Where the texts arrive; they end when the body does."""
     box = Mailbox(len(begun.texts), model.engine.look)
     writings = [Writing(text, number, box) for number, text in enumerate(begun.texts)]
-    model.engine.join(writings, begun.logits, begun.state)
+    model.engine.join(writings, begun.group, begun.logits, begun.state)
     try:
         yield box
     finally:

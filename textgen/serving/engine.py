@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from textgen.generation.decoding.loop import Running
+from textgen.generation.decoding.particles import Particles
 from textgen.generation.decoding.plan import Model
 from textgen.generation.decoding.text import Text
 from textgen.generation.network.layers.base import Floats, State
@@ -27,11 +28,20 @@ class Writing:
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    """Texts that are not in the batch, with what `Running.join` takes them with."""
+    """Texts of a request that are not in the batch, with what it takes them with.
+
+    Args:
+        group: what writes them, if they are restricted.
+    """
 
     writings: Sequence[Writing]
+    group: Particles | None
     logits: Floats
     state: State
+
+    @property
+    def box(self) -> Mailbox:
+        return self.writings[0].box
 
 
 class Engine:
@@ -66,15 +76,21 @@ class Engine:
         self.look()
         self._thread.join()
 
-    @property
-    def num_texts(self) -> int:
-        """How many texts are in the batch."""
-        return len(self._running.texts)
+    def join(
+        self,
+        writings: Sequence[Writing],
+        group: Particles | None,
+        logits: Floats,
+        state: State,
+    ) -> None:
+        """Add the texts of a request, which have read their prompts.
 
-    def join(self, writings: Sequence[Writing], logits: Floats, state: State) -> None:
-        """Add texts that have read their prompts; the arrays are as for `Running.join`."""
+        Args:
+            group: what writes them, if they are restricted.
+            logits, state: as for `Running.join`, or `join_group`.
+        """
         with self._condition:
-            self._arrivals.append(_Waiting(writings, logits, state))
+            self._arrivals.append(_Waiting(writings, group, logits, state))
             self._condition.notify()
 
     def look(self) -> None:
@@ -95,16 +111,16 @@ class Engine:
         return not self._is_ending
 
     def _is_wanted(self) -> bool:
-        boxes = (each.writings[0].box for each in self._parked)
+        boxes = (each.box for each in self._parked)
         may_move = any(box.is_closed or not box.is_full for box in boxes)
-        return bool(self._is_ending or self._running.texts or self._arrivals or may_move)
+        return bool(self._is_ending or self._running or self._arrivals or may_move)
 
     def _step(self) -> None:
         """Write one character of every text whose reader is there to read it."""
         self._running.read()
         self._part()
         self._admit()
-        if self._running.texts:
+        if self._running:
             self._deliver(self._running.write())
 
     def _part(self) -> None:
@@ -112,10 +128,23 @@ class Engine:
         for text in list(self._running.texts):
             writing = self._writings[id(text)]
             if writing.box.is_closed or writing.box.is_full:
-                row = self._running.leave(text)
-                del self._writings[id(text)]
-                if not writing.box.is_closed:
-                    self._parked.append(_Waiting([writing], *row))
+                self._park([writing], None, self._running.leave(text))
+        for group in list(self._running.groups):
+            going = [text for text in group.texts if id(text) in self._writings]
+            writings = [self._writings[id(text)] for text in going]
+            if writings[0].box.is_closed or writings[0].box.is_full:
+                self._park(writings, group, self._running.leave_group(group))
+
+    def _park(
+        self,
+        writings: Sequence[Writing],
+        group: Particles | None,
+        rows: tuple[Floats, State],
+    ) -> None:
+        for writing in writings:
+            del self._writings[id(writing.text)]
+        if not writings[0].box.is_closed:
+            self._parked.append(_Waiting(writings, group, *rows))
 
     def _admit(self) -> None:
         """Let texts join that are new, or whose readers have caught up."""
@@ -123,7 +152,7 @@ class Engine:
             self._parked += self._arrivals
             self._arrivals = []
         for each in list(self._parked):
-            box = each.writings[0].box
+            box = each.box
             if box.is_closed or not box.is_full:
                 self._parked.remove(each)
             if not (box.is_closed or box.is_full):
@@ -132,7 +161,10 @@ class Engine:
     def _join(self, waiting: _Waiting) -> None:
         self._writings |= {id(each.text): each for each in waiting.writings}
         texts = [each.text for each in waiting.writings]
-        self._running.join(texts, waiting.logits, waiting.state)
+        if waiting.group is None:
+            self._running.join(texts, waiting.logits, waiting.state)
+        else:
+            self._running.join_group(waiting.group, waiting.logits, waiting.state)
         self._deliver([(text, "") for text in texts if text.finish_reason is not None])
 
     def _deliver(self, written: Sequence[tuple[Text, str]]) -> None:

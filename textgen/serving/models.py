@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from textgen.checkpoint.ngram_file import ngrams_to_use
 from textgen.checkpoint.parts import CONFIG
 from textgen.checkpoint.runs import run_name
 from textgen.errors import ConfigError
+from textgen.generation.decoding.particles import Particles, make_outlook
 from textgen.generation.decoding.plan import make_plan
 from textgen.generation.decoding.prompts import begin_texts, encode_prompts
 from textgen.generation.decoding.text import Text
@@ -28,11 +30,12 @@ class Begun:
     """The texts of a request, which have read their prompts.
 
     Args:
-        logits, state: as for `Running.join`.
+        group, logits, state: as for `Engine.join`.
         warnings: settings without effect, characters that were left out.
     """
 
     texts: Sequence[Text]
+    group: Particles | None
     logits: Floats
     state: State
     warnings: Sequence[str]
@@ -63,15 +66,21 @@ class ServedModel:
         ngrams = ngrams_to_use(saved.ngrams, memory)
         self._network = network_of(saved.model, saved.weights, ngrams)
         self.engine = Engine(self._network, on_written)
-        # One prompt after the other, beside the batch, which a long one does not hold up.
-        self.reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        # Beside the batch, which neither a long prompt nor a pattern holds up; patterns,
+        # which may take a second, do not hold up prompts either.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._compiler = ThreadPoolExecutor(1, thread_name_prefix="compiler")
 
-    def begin(self, asked: CompletionRequest) -> Begun:
-        """Read the prompts of a request.
+    async def begin(self, asked: CompletionRequest) -> Begun:
+        """Read the prompts of a request, in another thread.
 
         Raises:
             ConfigError, TokenizerError: the settings do not fit this model.
         """
+        thread = self._compiler if asked.is_restricted else self._reader
+        return await asyncio.get_running_loop().run_in_executor(thread, self._begin, asked)
+
+    def _begin(self, asked: CompletionRequest) -> Begun:
         # `best_of` compares probabilities.
         num_logprobs = asked.logprobs
         if num_logprobs is None and asked.best_of > asked.n:
@@ -81,18 +90,24 @@ class ServedModel:
             self.tokenizer, asked.prompts, "skip", asked.label
         )
         each = [prompt for prompt in prompts for _ in range(asked.best_of)]
-        begun = begin_texts(self._network, plan, each, asked.seed, first=0)
+        texts, logits, state = begin_texts(self._network, plan, each, asked.seed, first=0)
+        group = None
+        if asked.sampling.num_particles > 1:
+            group = Particles(texts, make_outlook(self._network, plan))
+            logits, state = logits[group.first_rows()], state[group.first_rows()]
         warnings = (*without_effect(self.tokenizer, asked.sampling), *left_out)
-        return Begun(*begun, [in_fields(warning) for warning in warnings])
+        named = [in_fields(warning) for warning in warnings]
+        return Begun(texts, group, logits, state, named)
 
     def start(self) -> None:
         """Start to write."""
         self.engine.start()
 
     def stop(self) -> None:
-        """End both threads."""
+        """End all threads."""
         self.engine.stop()
-        self.reader.shutdown(cancel_futures=True)
+        for thread in (self._reader, self._compiler):
+            thread.shutdown(cancel_futures=True)
 
     @property
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 from tests.generation.models import LETTERS, random_model
 from textgen.config.sampling import SamplingConfig
 from textgen.generation.decoding.loop import Running
+from textgen.generation.decoding.particles import Particles, make_outlook
 from textgen.generation.decoding.plan import make_plan
 from textgen.generation.decoding.prompts import begin_texts, encode_prompts
 from textgen.generation.decoding.text import Text
@@ -75,6 +76,43 @@ def test_a_text_that_leaves_goes_on_where_it_was() -> None:
     assert running.texts == []
     assert first.written == generator.generate("ab", seed=1, length=30)
     assert second.written == generator.generate("abab", seed=2, length=40)
+
+
+def steered(generator: Generator, number: int, **settings: Any) -> tuple[Any, Any, Any]:
+    """Particles of a restricted text that has read its prompt."""
+    text, logits, state = begun(generator, number, **settings)
+    group = Particles([text], make_outlook(generator._network, text.plan))
+    rows = group.first_rows()
+    return group, logits[rows], state[rows]
+
+
+def test_restricted_texts_are_written_in_the_same_batch() -> None:
+    generator = random_model(LETTERS, scale=0.3)
+    running = Running(generator._network)
+    settings: list[dict[str, Any]] = [
+        {"length": 30, "allow": "abc"},
+        {"length": 20, "pattern": "[a-d]*e[a-d]+"},
+        {"length": 0, "allow": "abc"},
+    ]
+    free = joined(running, *begun(generator, 9, length=60))
+    groups = []
+    for number, each in enumerate(settings):
+        group, *rows = steered(generator, number, **each)
+        running.join_group(group, *rows)
+        groups.append(group)
+        running.write()
+        running.read()
+    aside = running.leave_group(groups[0])
+    running.write()
+    running.read()
+    running.join_group(groups[0], *aside)
+    while running:
+        running.write()
+        running.read()
+    assert free.written == generator.generate("ab" * 9, seed=9, length=60)
+    for number, each in enumerate(settings):
+        expected = generator.generate("ab" * number, seed=number, **each)
+        assert groups[number].texts[0].written == expected
 
 
 def test_a_step_reports_every_text_and_drops_the_finished() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from textgen.generation.decoding.beam import search
-from textgen.generation.decoding.loop import decode
+from textgen.generation.decoding.loop import Running, decode
 from textgen.generation.decoding.plan import Model, Plan
 from textgen.generation.decoding.prompts import Prompt, begin_texts
 from textgen.generation.decoding.sample import Sample
@@ -37,10 +37,8 @@ class Batch:
         """
         if self._config.beam_width is not None:
             yield from self._search()
-        elif self._config.num_particles > 1:
-            yield from self._steer()
         else:
-            for _, piece in decode(self._model, self._texts, self._logits, self._state):
+            for _, piece in decode(self._running()):
                 yield piece
 
     def _search(self) -> Iterator[str]:
@@ -48,13 +46,19 @@ class Batch:
         self._texts = found[: self._num_texts]
         yield from (text.written for text in self._texts if text.written)
 
-    def _steer(self) -> Iterator[str]:
+    def _running(self) -> Running:
+        running = Running(self._model)
+        if self._config.num_particles == 1:
+            running.join(self._texts, self._logits, self._state)
+            return running
         # Here, so that text without a constraint does not wait for it.
-        from textgen.generation.decoding.particles import Particles
+        from textgen.generation.decoding.particles import Particles, make_outlook
 
-        particles = Particles(self._model, self._texts, self._logits, self._state)
-        yield from particles.pieces()
-        self._texts = particles.texts
+        outlook = make_outlook(self._model, self._texts[0].plan)
+        group = Particles(self._texts, outlook)
+        rows = group.first_rows()
+        running.join_group(group, self._logits[rows], self._state[rows])
+        return running
 
     def samples(self) -> list[Sample]:
         """Decode the texts to their ends; returns them in order, or the best first."""

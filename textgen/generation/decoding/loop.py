@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,24 +21,53 @@ from textgen.generation.network.layers.base import Floats, State
 from textgen.generation.sampling.fast import Sampler
 from textgen.generation.sampling.filters import Logits, log_softmax
 
+if TYPE_CHECKING:
+    # Text without a constraint does not wait for it.
+    from textgen.generation.decoding.particles import Particles
+
+
+@dataclass
+class _Rows:
+    """Rows of the model.
+
+    Args:
+        logits: `(batch, vocab)`, the prediction for each row.
+        state: `(batch, state_size)`, the state of each.
+        ids: what the model is to read next in each.
+    """
+
+    logits: Floats
+    state: State
+    ids: list[int] = field(default_factory=list)
+
+    def take(self, rows: Sequence[int]) -> None:
+        """Replace all rows by these, of which some may be the same."""
+        if rows != list(range(len(self.logits))):
+            self.logits, self.state = self.logits[rows], self.state[rows]
+
 
 class Running:
     """Texts that are decoded together; they join and leave between two characters.
 
-    Each text has a row of the model's state, so that joining and leaving is stacking rows.
-    `read` and `write` take turns; in between, after `read`, rows may change.
+    Each text has a row of the model's state, and so has each particle of a restricted text:
+    joining and leaving is stacking rows. `read` and `write` take turns; texts join and
+    leave after `read`.
 
     Attributes:
-        texts: the unfinished ones, in the order of their rows. They may have different
-            plans, and begin at different times.
+        texts: the unfinished ones that write themselves. They may have different plans, and
+            begin at different times.
+        groups: particles, which write the others.
     """
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self.texts: list[Text] = []
-        self._logits: Floats
-        self._state: State
-        self._ids: list[int] = []
+        self._own: _Rows
+        self.groups: dict[Particles, _Rows] = {}
+
+    def __bool__(self) -> bool:
+        """Whether some text is not finished."""
+        return bool(self.texts or self.groups)
 
     def join(self, texts: Sequence[Text], logits: Floats, state: State) -> None:
         """Add texts; those that are finished already are left out.
@@ -46,9 +77,9 @@ class Running:
             state: `(batch, state_size)` after all ids of the texts.
         """
         if self.texts:
-            logits = np.concatenate([self._logits, logits])
-            state = np.concatenate([self._state, state])
-        self._logits, self._state = logits, state
+            logits = np.concatenate([self._own.logits, logits])
+            state = np.concatenate([self._own.state, state])
+        self._own = _Rows(logits, state)
         self.texts = [*self.texts, *texts]
         self._arrange()
         self._keep_unfinished()
@@ -56,9 +87,19 @@ class Running:
     def leave(self, text: Text) -> tuple[Floats, State]:
         """Take out a text. Returns what `join` takes it back with."""
         row = next(row for row, each in enumerate(self.texts) if each is text)
-        taken = self._logits[[row]], self._state[[row]]
+        taken = self._own.logits[[row]], self._own.state[[row]]
         self._keep([other for other in range(len(self.texts)) if other != row])
         return taken
+
+    def join_group(self, group: Particles, logits: Floats, state: State) -> None:
+        """Add particles, with a row for each of them."""
+        if group.is_going:
+            self.groups[group] = _Rows(logits, state)
+
+    def leave_group(self, group: Particles) -> tuple[Floats, State]:
+        """Take out particles. Returns what `join_group` takes them back with."""
+        rows = self.groups.pop(group)
+        return rows.logits, rows.state
 
     def write(self) -> list[tuple[Text, str]]:
         """Sample the next id of each text.
@@ -70,22 +111,55 @@ class Running:
         Raises:
             CheckpointError: the logits are not finite.
         """
-        scores = self._filtered()
-        ended = [(text, text.end_here()) for text in self._without_choice(scores)]
-        if ended:
-            scores = scores[self._keep_unfinished()]
-        ids = self._sampled(scores) if self.texts else []
-        self._record(ids)
-        pairs = zip(self.texts, ids, strict=True)
-        written = [(text, text.append(drawn)) for text, drawn in pairs]
-        self._ids = [ids[row] for row in self._keep_unfinished()]
-        return ended + written
+        written = self._write_texts() if self.texts else []
+        return written + self._write_groups() if self.groups else written
 
     def read(self) -> None:
-        """The model reads the id that was written last in each text."""
-        if self._ids:
-            self._logits, self._state = self._model.step(self._ids, self._state)
-            self._ids = []
+        """The model reads the id that was written last in each row."""
+        own = self._own if self.texts else None
+        if self.groups:
+            self._read_together([*([own] if own else []), *self.groups.values()])
+        elif own and own.ids:
+            own.logits, own.state = self._model.step(own.ids, own.state)
+            own.ids = []
+
+    def _read_together(self, parts: Sequence[_Rows]) -> None:
+        parts = [part for part in parts if part.ids]
+        if not parts:
+            return
+        ids = [each for part in parts for each in part.ids]
+        states = np.concatenate([part.state for part in parts])
+        logits, states = self._model.step(ids, states)
+        ends = np.cumsum([len(part.ids) for part in parts])[:-1]
+        split = zip(parts, np.split(logits, ends), np.split(states, ends), strict=True)
+        for part, part_logits, state in split:
+            part.logits, part.state, part.ids = part_logits, state, []
+
+    def _write_texts(self) -> list[tuple[Text, str]]:
+        scores = self._filtered()
+        ended = []
+        if self._depends_on_text:
+            ended = [(text, text.end_here()) for text in self._without_choice(scores)]
+            scores = scores[self._keep_unfinished()] if ended else scores
+        ids = self._sampled(scores) if self.texts else []
+        if self._is_recorded:
+            self._record(ids)
+        pairs = zip(self.texts, ids, strict=True)
+        written = [(text, text.append(drawn)) for text, drawn in pairs]
+        if any(text.finish_reason is not None for text in self.texts):
+            ids = [ids[row] for row in self._keep_unfinished()]
+        self._own.ids = ids
+        return ended + written
+
+    def _write_groups(self) -> list[tuple[Text, str]]:
+        written = []
+        for group, rows in list(self.groups.items()):
+            written += group.write(rows.logits)
+            kept, rows.ids = group.reading()
+            rows.take(kept)
+            if not group.is_going:
+                del self.groups[group]
+        return written
 
     def _keep_unfinished(self) -> list[int]:
         """Drop the texts that are finished. Returns the rows of the others."""
@@ -97,7 +171,7 @@ class Running:
     def _keep(self, rows: Sequence[int]) -> None:
         if len(rows) < len(self.texts):
             self.texts = [self.texts[row] for row in rows]
-            self._logits, self._state = self._logits[rows], self._state[rows]
+            self._own.take(rows)
             self._arrange()
 
     def _arrange(self) -> None:
@@ -111,7 +185,7 @@ class Running:
 
     def _filtered(self) -> Logits:
         """Logits after masks and penalties: `(batch, vocab)` float64."""
-        scores = self._logits + self._mask
+        scores = self._own.logits + self._mask
         if self._depends_on_text:
             for row, text in enumerate(self.texts):
                 scores[row] = text.filter(scores[row])
@@ -119,8 +193,6 @@ class Running:
 
     def _without_choice(self, scores: Logits) -> list[Text]:
         """The texts that no id may follow."""
-        if not self._depends_on_text:
-            return []
         # `argmax` takes a fraction of the time of `max`.
         best = [row[row.argmax()] for row in scores]
         pairs = zip(self.texts, best, strict=True)
@@ -143,21 +215,14 @@ class Running:
         return ids.tolist()
 
     def _record(self, ids: Sequence[int]) -> None:
-        if not self._is_recorded:
-            return
-        own = log_softmax(self._logits.astype(np.float64))
+        own = log_softmax(self._own.logits.astype(np.float64))
         for text, drawn, log_probs in zip(self.texts, ids, own, strict=True):
             if text.plan.num_logprobs is not None:
                 text.record(drawn, log_probs)
 
 
-def decode(
-    model: Model, texts: Sequence[Text], logits: Floats, state: State
-) -> Iterator[tuple[Text, str]]:
+def decode(running: Running) -> Iterator[tuple[Text, str]]:
     """Sample texts to their ends, one id of each per step.
-
-    Args:
-        texts, logits, state: as for `Running.join`.
 
     Yields:
         A text and the characters of it that may be shown now, at least one. Nothing
@@ -166,8 +231,8 @@ def decode(
     Raises:
         CheckpointError: the logits are not finite.
     """
-    running = Running(model)
-    running.join(texts, logits, state)
-    while running.texts:
-        yield from ((text, piece) for text, piece in running.write() if piece)
+    while running:
+        for text, piece in running.write():
+            if piece:
+                yield text, piece
         running.read()

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from textgen.generation.decoding.plan import Model, Plan
 from textgen.generation.decoding.text import Text
-from textgen.generation.network.layers.base import Floats, State
+from textgen.generation.network.layers.base import Floats
 from textgen.generation.patterns.outlook import Outlook
 from textgen.generation.sampling.filters import Logits, check_finite, draw, log_softmax
 
@@ -82,6 +82,7 @@ class _Cloud:
     """The particles of one text and their log-weights."""
 
     def __init__(self, text: Text, num_particles: int) -> None:
+        self.text = text
         self._rng = text.rng
         self.particles = [_Particle(text.copy()) for _ in range(num_particles)]
         self.log_weights = np.zeros(num_particles)
@@ -118,10 +119,16 @@ class _Cloud:
         ]
         self.log_weights[:] = 0.0
 
-    def choose(self) -> _Particle:
-        """Draw one particle by weight."""
+    @property
+    def is_going(self) -> bool:
+        return any(particle.is_going for particle in self.particles)
+
+    def finish(self) -> str:
+        """Draw one particle by weight, which is the text. Returns what is unseen of it."""
         (which,) = _at(self._weights(), self._rng.random(1))
-        return self.particles[which]
+        chosen = self.particles[which]
+        self.text.become(chosen.text)
+        return chosen.unseen
 
     def _weights(self) -> NDArray[np.float64]:
         weights = np.exp(self.log_weights - self.log_weights.max())
@@ -136,57 +143,78 @@ def _at(weights: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np
 
 
 class Particles:
-    """Texts that are each drawn from several particles, all in one batch of the model.
+    """Texts that are each drawn from several particles, with a row of the model for each.
 
     Args:
-        texts: just begun, all with the same plan; replaced by the texts drawn.
-        logits: `(batch, vocab)`, row i predicts the first id of text i.
-        state: `(batch, state_size)` after the prompts.
+        texts: just begun, all with the same plan. A text is written by its particles, and
+            becomes the one that is drawn in the end.
+        outlook: from `make_outlook`.
     """
 
-    def __init__(
-        self, model: Model, texts: Sequence[Text], logits: Floats, state: State
-    ) -> None:
+    def __init__(self, texts: Sequence[Text], outlook: Outlook | None) -> None:
         self.texts = list(texts)
-        self._model, self._plan = model, texts[0].plan
+        self._plan = texts[0].plan
+        self._outlook = outlook
+        self._logits: Floats
         count = self._plan.config.num_particles
-        self._clouds = [_Cloud(text, count) for text in texts]
-        owners = np.arange(len(texts)).repeat(count)
-        self._logits, self._state = logits[owners], state[owners]
+        self._clouds = [_Cloud(text, count) for text in texts if not text.finish_reason]
         for row, particle in enumerate(self._all()):
             particle.row = row
-        self._outlook = _outlook(model, self._plan)
 
-    def pieces(self) -> Iterator[str]:
-        """Write the texts to their ends; yields what all particles of a text agree on.
+    @property
+    def is_going(self) -> bool:
+        """Whether some text is not finished."""
+        return bool(self._clouds)
+
+    def first_rows(self) -> list[int]:
+        """For each particle, the row of its text in `texts`."""
+        return [
+            row
+            for row, text in enumerate(self.texts)
+            if not text.finish_reason
+            for _ in range(self._plan.config.num_particles)
+        ]
+
+    def write(self, logits: Floats) -> list[tuple[Text, str]]:
+        """Draw the next id of each particle.
+
+        Args:
+            logits: `(num_particles, vocab)`, with the rows of `first_rows`, later of
+                `reading`.
+
+        Returns:
+            The texts with what all their particles agree on, perhaps nothing.
 
         Raises:
             CheckpointError: the logits are not finite.
         """
-        while any(particle.is_going for particle in self._all()):
-            self._extend()
-            for cloud in self._clouds:
-                if piece := cloud.agreed():
-                    yield piece
-                if any(particle.is_going for particle in cloud.particles):
-                    cloud.resample()
-            self._read()
-        chosen = [cloud.choose() for cloud in self._clouds]
-        self.texts = [particle.text for particle in chosen]
-        yield from (particle.unseen for particle in chosen if particle.unseen)
+        self._logits = logits
+        self._extend()
+        written = []
+        for cloud in self._clouds:
+            piece = cloud.agreed()
+            if cloud.is_going:
+                cloud.resample()
+            # What was to go on may have been dropped.
+            if not cloud.is_going:
+                piece += cloud.finish()
+            written.append((cloud.text, piece))
+        self._clouds = [cloud for cloud in self._clouds if cloud.is_going]
+        return written
+
+    def reading(self) -> tuple[list[int], list[int]]:
+        """The rows of the particles that go on, and the ids that the model is to read.
+
+        What it predicts then has a row for each of them, in this order.
+        """
+        going = [particle for particle in self._all() if particle.is_going]
+        rows = [particle.row for particle in going]
+        for row, particle in enumerate(going):
+            particle.row = row
+        return rows, [particle.id for particle in going]
 
     def _all(self) -> Iterator[_Particle]:
         return (each for cloud in self._clouds for each in cloud.particles)
-
-    def _read(self) -> None:
-        """The model reads the last id of every particle that goes on."""
-        going = [particle for particle in self._all() if particle.is_going]
-        if going:
-            rows = [particle.row for particle in going]
-            ids = [particle.id for particle in going]
-            self._logits, self._state = self._model.step(ids, self._state[rows])
-        for row, particle in enumerate(going):
-            particle.row = row
 
     def _extend(self) -> None:
         """Weight every particle that goes on, and draw its next id."""
@@ -312,7 +340,7 @@ def _ending(ids: NDArray[np.bool_], log_probs: Logits, is_closing: bool) -> floa
     return math.log(mass) if mass > 0 else -math.inf
 
 
-def _outlook(model: Model, plan: Plan) -> Outlook | None:
+def make_outlook(model: Model, plan: Plan) -> Outlook | None:
     """The outlook of a pattern, from what the model predicts after single characters."""
     if plan.automaton is None or plan.config.pattern is None:
         return None

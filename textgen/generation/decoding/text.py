@@ -207,6 +207,10 @@ class Text:
             "top": {self._symbol(top_id): logprob for top_id, logprob in record.top},
         }
 
+    def become(self, other: Text) -> None:
+        """Take over what another text with the same plan has written, and its state."""
+        vars(self).update(vars(other))
+
     def copy(self) -> Text:
         """A copy that shares only the random stream."""
         other = copy.copy(self)

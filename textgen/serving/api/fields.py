@@ -34,6 +34,10 @@ SAMPLING: dict[str, Schema] = {
     "dry_allowed_length": {"type": "integer", "minimum": 1, "maximum": 100},
     "dry_breakers": {"type": "string", "maxLength": 100},
     "until": {"type": "string"},
+    "allow": {"type": "string", "minLength": 1, "maxLength": 5000},
+    "forbid": {"type": "string", "minLength": 1, "maxLength": 5000},
+    # With what `compile_regex` allows, about a second and 100 MB.
+    "pattern": {"type": "string", "minLength": 1, "maxLength": 500},
 }
 """Fields that are those of `SamplingConfig`, by the same names."""
 

@@ -40,9 +40,14 @@ class CompletionRequest:
     includes_usage: bool = False
 
     @property
-    def num_texts(self) -> int:
-        """Texts that are written at once."""
-        return len(self.prompts) * self.best_of
+    def is_restricted(self) -> bool:
+        """Whether only certain texts may be written."""
+        return any((self.sampling.pattern, self.sampling.allow, self.sampling.forbid))
+
+    @property
+    def num_places(self) -> int:
+        """Texts that are written at once, each with all its particles."""
+        return len(self.prompts) * self.best_of * self.sampling.num_particles
 
 
 def parse_request(
