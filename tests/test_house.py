@@ -302,8 +302,10 @@ def test_the_commands_that_need_no_keras_import_none(checkpoint: Path) -> None:
         "import sys\n"
         "from textgen.__main__ import run\n"
         "assert run(['sample', sys.argv[1], '--prompt', 'a']) == 0\n"
-        "assert run(['info', sys.argv[1]]) == 0",
+        "assert run(['info', sys.argv[1]]) == 0\n"
+        "assert run(['export', sys.argv[1], '-o', sys.argv[2], '--format', 'html']) == 0",
         str(checkpoint),
+        str(checkpoint.with_name("page.html")),
     )
     assert not loaded & set(HEAVY)
 

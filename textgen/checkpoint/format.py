@@ -52,7 +52,6 @@ from textgen.disk.atomic import (
     new_directory,
     read_consistent,
     survivor,
-    write_file,
     write_flushed,
     writing_errors,
 )
@@ -141,18 +140,18 @@ def save_checkpoint(
             _write_arrays(fresh / TRAINING_WEIGHTS, training.arrays)
 
 
-def save_single_file(path: Path, checkpoint: Checkpoint, card: str = "") -> None:
-    """Write a checkpoint as one file, atomically.
+def as_single_file(checkpoint: Checkpoint, card: str = "") -> bytes:
+    """The content of a file that holds a whole checkpoint.
 
     Args:
         card: a description for people, in Markdown.
 
     Raises:
-        CheckpointError: the file cannot be written.
+        CheckpointError: the facts or the vocabulary are larger than what is read.
     """
     saved = checkpoint
     parts = Parts(saved.model, saved.tokenizer, saved.weights, saved.facts, saved.ngrams)
-    write_file(real_path(path), single_file_bytes(parts, card))
+    return single_file_bytes(parts, card)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

@@ -72,12 +72,7 @@ def single_file_bytes(parts: Parts, card: str = "") -> bytes:
     """
     from safetensors.numpy import save
 
-    config = config_data(parts.model, parts.facts)
-    metadata = {
-        CONFIG: as_json(CONFIG, config, PART_BYTES[CONFIG]),
-        TOKENIZER: as_json(TOKENIZER, parts.tokenizer.to_dict(), PART_BYTES[TOKENIZER]),
-        CARD: card,
-    }
+    metadata = metadata_of(parts.model, parts.tokenizer, parts.facts, card)
     arrays = dict(parts.weights)
     if parts.ngrams is not None:
         own = to_arrays(parts.ngrams)
@@ -85,6 +80,22 @@ def single_file_bytes(parts: Parts, card: str = "") -> bytes:
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     content: bytes = save(whole, metadata)
     return content
+
+
+def metadata_of(
+    model: ModelConfig, tokenizer: Tokenizer, facts: Mapping[str, Any], card: str
+) -> dict[str, str]:
+    """Configuration, vocabulary and card, by the names of their files.
+
+    Raises:
+        CheckpointError: as `single_file_bytes`.
+    """
+    config = config_data(model, facts)
+    return {
+        CONFIG: as_json(CONFIG, config, PART_BYTES[CONFIG]),
+        TOKENIZER: as_json(TOKENIZER, tokenizer.to_dict(), PART_BYTES[TOKENIZER]),
+        CARD: card,
+    }
 
 
 def read_single(path: Path) -> Parts:

@@ -12,16 +12,16 @@ from textgen.wording import one_line, say
 @click.argument("checkpoint", required=False)
 @click.option(
     "--format",
-    type=click.Choice(("textgen", "html")),
+    type=click.Choice(("textgen", "html", "onnx", "keras")),
     default="textgen",
-    help="textgen: the checkpoint as one file; html: a page that writes in any browser.  "
-    "[default: textgen]",
+    help="textgen: the checkpoint as one file; html: a page that writes in any browser; "
+    'onnx (extra "onnx") and keras: the network for other programs.  [default: textgen]',
 )
 @click.option(
     "--weights",
     type=click.Choice(("float32", "float16", "int8")),
-    help="Numbers to store the weights in; html has all three.  "
-    "[default: float16 for html, float32 for textgen]",
+    help="Numbers to store the weights in: html has all three, onnx float32 and int8.  "
+    "[default: float16 for html, else float32]",
 )
 @click.option("--int8", is_flag=True, help="The same as --weights int8.")
 @click.option(
@@ -50,8 +50,10 @@ def export(
 
     A file of the format textgen holds the whole checkpoint, and every command takes it in
     place of a directory. One of the format html is a page with the model inside it: it
-    opens from the disk, needs no server and no network, and writes in the browser.
-    Either carries a model card, which textgen info --card prints.
+    opens from the disk, needs no server and no network, and writes in the browser. An onnx
+    file takes ids and states and gives logits and states; a keras file opens with
+    keras.models.load_model after import textgen. Each carries a model card, which
+    textgen info --card prints; what a file lacks is said, with what that costs.
 
     \b
     Examples:
@@ -60,19 +62,22 @@ def export(
       textgen sample shared/my_book.safetensors --prompt "It was "
       textgen export my_book --format html
       textgen export my_book --format html --int8 -o small.html
+      textgen export my_book --format onnx
     """
     if int8 and weights not in (None, "int8"):
         raise click.UsageError(f"--int8 and --weights {weights} differ. Give one of them.")
     from textgen.exporting.export import export as write
     from textgen.exporting.export import output_file
+    from textgen.training.backend.noise import as_command
 
     path = find(checkpoint)
     place = output_file(path, output, format)
     check_output(str(place), overwrite=overwrite)
     numbers = "int8" if int8 else weights
-    done = write(
-        path, place, format=format, weights=numbers, memory=memory, overwrite=overwrite
-    )
+    with as_command():
+        done = write(
+            path, place, format=format, weights=numbers, memory=memory, overwrite=overwrite
+        )
     for note in done.notes:
         say(one_line(note))
     say(f"Wrote {one_line(str(place))} ({place.stat().st_size / 1e6:.1f} MB)")

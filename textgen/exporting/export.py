@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_single_file
+from textgen.checkpoint.format import Checkpoint, as_single_file, load_checkpoint
 from textgen.checkpoint.ngram_file import ngrams_to_use
 from textgen.checkpoint.runs import find_checkpoint, run_name
 from textgen.checkpoint.single_file import SUFFIX
@@ -21,6 +21,7 @@ from textgen.disk.names import real_path
 from textgen.errors import ConfigError, CorpusError
 from textgen.exporting.card import model_card
 from textgen.exporting.weights import NUMBERS, restored_weights, scores, stored_weights
+from textgen.wording import install_command
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,15 @@ class Export:
     """A model that is exported.
 
     Args:
-        path: its checkpoint.
-        numbers: how its weights are stored, one of those of its format.
+        name: that of its run.
+        weights: as they are stored, see `textgen.exporting.weights`.
+        card: its description, in Markdown.
     """
 
-    path: Path
+    name: str
     saved: Checkpoint
-    numbers: str
+    weights: Mapping[str, np.ndarray]
+    card: str
 
 
 @dataclass(frozen=True)
@@ -50,21 +53,18 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
-Write: TypeAlias = Callable[[Export, Path], tuple[str, ...]]
-
-
 class Format(NamedTuple):
     """How a model is written in a format.
 
     Args:
         suffix: of its files.
-        write: writes one; returns what is to be noted.
+        content: what a file holds.
         numbers: how it can store weights, the default first.
         holds_memory: whether it can hold an n-gram memory.
     """
 
     suffix: str
-    write: Write
+    content: Callable[[Export], bytes]
     numbers: tuple[str, ...]
     holds_memory: bool = False
 
@@ -86,7 +86,8 @@ def export(
         output: the file; by default the name of the run, in the working directory.
         format: `"textgen"` is the checkpoint as one file, which every function and
             command takes in place of a directory; `"html"` a page that writes in any
-            browser, without a server.
+            browser, without a server; `"onnx"` (extra `onnx`) a graph for other programs,
+            with its states in and out; `"keras"` a file of Keras.
         weights: `"float32"`, `"float16"` or `"int8"`, as the format allows.
         memory: whether to take the n-gram memory along; by default, if there is one and
             the format can hold it. Most of the training text can be read from it.
@@ -122,8 +123,12 @@ def export(
         )
     saved = load_checkpoint(checkpoint)
     saved = replace(saved, ngrams=ngrams_to_use(saved.ngrams, memory))
-    model = Export(checkpoint, saved, numbers)
-    return Exported(place, chosen.write(model, place))
+    stored = stored_weights(saved.weights, numbers)
+    notes = tuple(_losses(checkpoint, saved, stored, numbers, chosen))
+    card = model_card(saved, checkpoint, notes)
+    content = chosen.content(Export(run_name(checkpoint), saved, stored, card))
+    write_file(real_path(place), content, "Free some space or choose another `output`.")
+    return Exported(place, notes)
 
 
 def output_file(checkpoint: Path, output: str | Path | None, format: str) -> Path:
@@ -137,35 +142,24 @@ def output_file(checkpoint: Path, output: str | Path | None, format: str) -> Pat
     return Path(f"{run_name(checkpoint)}{FORMATS[format].suffix}")
 
 
-def _write_textgen(model: Export, output: Path) -> tuple[str, ...]:
-    save_single_file(output, model.saved, model_card(model.saved, model.path))
-    return ()
-
-
-def _write_html(model: Export, output: Path) -> tuple[str, ...]:
-    from textgen.exporting.html import model_page
-
-    saved, path = model.saved, model.path
-    stored = stored_weights(saved.weights, model.numbers)
-    notes = tuple(_losses(model, restored_weights(stored)))
-    card = model_card(saved, path, notes)
-    page = model_page(saved, run_name(path), stored, card)
-    write_file(real_path(output), page.encode("utf-8"), ADVICE)
-    return notes
-
-
-def _losses(model: Export, weights: dict[str, np.ndarray]) -> Iterator[str]:
+def _losses(
+    checkpoint: Path,
+    saved: Checkpoint,
+    stored: Mapping[str, np.ndarray],
+    numbers: str,
+    chosen: Format,
+) -> Iterator[str]:
     """What is lost without an n-gram memory and with other weights, and what that costs."""
-    versions = {"": model.saved}
-    if model.saved.ngrams is not None:
-        versions["it has no n-gram memory"] = replace(model.saved, ngrams=None)
-    if model.numbers != "float32":
-        changed = replace(model.saved, ngrams=None, weights=weights)
-        versions[f"its weights are {model.numbers}"] = changed
+    versions = {"": saved}
+    if saved.ngrams is not None and not chosen.holds_memory:
+        versions["it has no n-gram memory"] = replace(saved, ngrams=None)
+    if numbers != "float32":
+        changed = replace(saved, ngrams=None, weights=restored_weights(stored))
+        versions[f"its weights are {numbers}"] = changed
     if len(versions) == 1:
         return
     try:
-        bits, text = scores(model.path, list(versions.values()))
+        bits, text = scores(checkpoint, list(versions.values()))
     except CorpusError:
         bits, text = [], ""
     for lost, pair in zip_longest(list(versions)[1:], pairwise(bits)):
@@ -175,8 +169,39 @@ def _losses(model: Export, weights: dict[str, np.ndarray]) -> Iterator[str]:
     yield f"Measured on {text}." if text else "What that costs has not been measured."
 
 
-ADVICE = "Free some space or choose another `output`."
+# --- formats ---
+
+
+def _textgen(model: Export) -> bytes:
+    return as_single_file(model.saved, model.card)
+
+
+def _html(model: Export) -> bytes:
+    from textgen.exporting.html import model_page
+
+    return model_page(model.saved, model.name, model.weights, model.card).encode("utf-8")
+
+
+def _onnx(model: Export) -> bytes:
+    try:
+        from textgen.exporting.onnx_file import onnx_bytes
+    except ImportError as error:
+        raise ConfigError(
+            f"the format onnx needs a package that is not installed ({error}). Install it: "
+            f"{install_command('onnx')}"
+        ) from error
+    return onnx_bytes(model.saved, model.weights, model.card)
+
+
+def _keras(model: Export) -> bytes:
+    from textgen.exporting.keras_file import keras_bytes
+
+    return keras_bytes(model.saved, model.card)
+
+
 FORMATS = {
-    "textgen": Format(SUFFIX, _write_textgen, ("float32",), holds_memory=True),
-    "html": Format(".html", _write_html, ("float16", "int8", "float32")),
+    "textgen": Format(SUFFIX, _textgen, ("float32",), holds_memory=True),
+    "html": Format(".html", _html, ("float16", "int8", "float32")),
+    "onnx": Format(".onnx", _onnx, ("float32", "int8")),
+    "keras": Format(".keras", _keras, ("float32",)),
 }
