@@ -44,7 +44,7 @@ def test_a_foreign_name_is_refused(url: str) -> None:
 @pytest.mark.parametrize("path", ["v1/models", "v1/completions"])
 def test_a_page_of_another_host_is_refused(url: str, path: str) -> None:
     data = ASKED if path == "v1/completions" else None
-    for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://["):
         refused = ask(url, path, data, headers={"Origin": origin})
         assert refused.status == 403
         assert refused.body["error"]["code"] == "unknown_origin"

@@ -209,7 +209,9 @@ class _Reply:
         """Send events."""
         if not self._is_streaming:
             self._is_streaming = True
-            await self._start(200, "text/event-stream", {"cache-control": "no-cache"})
+            # Neither kept nor held back by what is in between.
+            headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+            await self._start(200, "text/event-stream", headers)
         await self._send_body(events, is_last=is_last)
 
     async def send_json(

@@ -57,7 +57,8 @@ class Guard:
                 code="unknown_host",
             )
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and origin not in self._origins and urlsplit(origin).netloc != host:
+        own = ("http://" + host, "https://" + host)
+        if origin and origin not in (*own, *self._origins):
             raise ApiError(
                 403,
                 f"pages of {one_line(origin)} may not use this server. Start it with "
