@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.generation.models import log_probability
 from tests.site.pages import DOCS, blocks
 from textgen.generation.generator import Generator
 
@@ -127,6 +128,29 @@ def test_log_probabilities_are_those_of_the_model(
     ]
     offsets = [x for part in parts for x in part.text_offset]
     assert offsets == list(range(len(sample.text)))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_with_echo_the_prompt_has_log_probabilities_as_well(
+    client: Any, generator: Generator, is_streamed: bool
+) -> None:
+    answer = client.completions.create(
+        model="my_book",
+        prompt="the boat",
+        max_tokens=0,
+        echo=True,
+        logprobs=1,
+        stream=is_streamed,
+    )
+    (part,) = [each.choices[0] for each in answer] if is_streamed else answer.choices
+    assert part.text == "the boat" == "".join(part.logprobs.tokens)
+    assert part.logprobs.text_offset == list(range(8))
+    first, *others = part.logprobs.token_logprobs
+    assert first is None
+    ids = generator.tokenizer.encode("he boat").tolist()
+    expected = log_probability(generator, "t", ids)
+    assert sum(others) == pytest.approx(expected, abs=1e-4)
+    assert [len(top) for top in part.logprobs.top_logprobs] == [0] + [1] * 7
 
 
 def test_best_of_returns_the_texts_that_are_most_probable_per_character(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,10 @@ from textgen.checkpoint.ngram_file import ngrams_to_use
 from textgen.checkpoint.parts import CONFIG
 from textgen.checkpoint.runs import run_name
 from textgen.errors import ConfigError
+from textgen.generation.decoding.echo import prompt_entries
 from textgen.generation.decoding.particles import Particles, make_outlook
 from textgen.generation.decoding.plan import make_plan
-from textgen.generation.decoding.prompts import begin_texts, encode_prompts
+from textgen.generation.decoding.prompts import Prompt, begin_texts, encode_prompts
 from textgen.generation.decoding.text import Text
 from textgen.generation.decoding.unknown import without_effect
 from textgen.generation.network.layers.base import Floats, State
@@ -31,6 +32,7 @@ class Begun:
 
     Args:
         group, logits, state: as for `Engine.join`.
+        echoed: what is said of the characters of the prompt of each text, if it is asked.
         warnings: settings without effect, characters that were left out.
     """
 
@@ -38,6 +40,7 @@ class Begun:
     group: Particles | None
     logits: Floats
     state: State
+    echoed: Sequence[Sequence[Mapping[str, Any]]]
     warnings: Sequence[str]
 
 
@@ -97,7 +100,19 @@ class ServedModel:
             logits, state = logits[group.first_rows()], state[group.first_rows()]
         warnings = (*without_effect(self.tokenizer, asked.sampling), *left_out)
         named = [in_fields(warning) for warning in warnings]
-        return Begun(texts, group, logits, state, named)
+        return Begun(texts, group, logits, state, self._echoed(asked, texts, each), named)
+
+    def _echoed(
+        self, asked: CompletionRequest, texts: Sequence[Text], prompts: Sequence[Prompt]
+    ) -> Sequence[Sequence[Mapping[str, Any]]]:
+        if not asked.echo or asked.logprobs is None:
+            return [()] * len(texts)
+        known: dict[Sequence[int], Sequence[Mapping[str, Any]]] = {}
+        for text, prompt in zip(texts, prompts, strict=True):
+            if text.prompt_ids not in known:
+                entries = prompt_entries(self._network, text, len(prompt.ids))
+                known[text.prompt_ids] = entries
+        return [known[text.prompt_ids] for text in texts]
 
     def start(self) -> None:
         """Start to write."""

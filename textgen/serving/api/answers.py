@@ -40,7 +40,8 @@ class Answer:
             self._head["warnings"] = list(begun.warnings)
         has_logprobs = asked.logprobs is not None
         self._choices = [
-            _Choice(text, self._echoed(text), has_logprobs) for text in begun.texts
+            _Choice(text, self._echoed(text), entries, has_logprobs)
+            for text, entries in zip(begun.texts, begun.echoed, strict=True)
         ]
         self._num_prompt = sum(map(len, asked.prompts))
 
@@ -92,11 +93,18 @@ class Answer:
 class _Choice:
     """One text: what is known of it, and what has been sent."""
 
-    def __init__(self, text: Text, echoed: str, has_logprobs: bool) -> None:
+    def __init__(
+        self,
+        text: Text,
+        echoed: str,
+        echoed_entries: Sequence[Mapping[str, Any]],
+        has_logprobs: bool,
+    ) -> None:
         self._text = text
         self._has_logprobs = has_logprobs
         self._unsent = echoed
         self._offset = len(echoed)
+        self._unsent_entries = list(echoed_entries)
         self._num_entries = 0
         self._finish_reason: str | None = None
         self.num_chars = 0
@@ -122,8 +130,10 @@ class _Choice:
     def _logprobs(self) -> dict[str, Any] | None:
         if not self._has_logprobs:
             return None
-        entries = self._entries(self._num_entries)
-        self._num_entries += len(entries)
+        written = self._entries(self._num_entries)
+        self._num_entries += len(written)
+        moved = [each | {"offset": self._offset + each["offset"]} for each in written]
+        entries, self._unsent_entries = [*self._unsent_entries, *moved], []
         return {
             "tokens": [each["symbol"] for each in entries],
             "token_logprobs": [_finite(each["logprob"]) for each in entries],
@@ -131,7 +141,7 @@ class _Choice:
                 {symbol: _finite(logprob) for symbol, logprob in each["top"].items()}
                 for each in entries
             ],
-            "text_offset": [self._offset + each["offset"] for each in entries],
+            "text_offset": [each["offset"] for each in entries],
         }
 
     @property
@@ -146,9 +156,9 @@ class _Choice:
         return self._text.entries(first, None if is_whole else self.num_chars)
 
 
-def _finite(logprob: float) -> float:
+def _finite(logprob: float | None) -> float | None:
     """A log-probability for JSON, which has no infinity."""
-    return max(logprob, IMPOSSIBLE)
+    return None if logprob is None else max(logprob, IMPOSSIBLE)
 
 
 def finish_reason(reason: str) -> str:

@@ -12,7 +12,6 @@ from textgen.version import __version__
 STRING: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer", "minimum": 0}
 TEXTS: Schema = {"type": "array", "items": STRING}
-NUMBERS: Schema = {"type": "array", "items": {"type": "number"}}
 
 
 def description(config: ServingConfig, *, needs_key: bool) -> dict[str, Any]:
@@ -120,7 +119,10 @@ def _schemas(config: ServingConfig) -> dict[str, Schema]:
     )
     head = {"id": STRING, "object": STRING, "created": WHOLE, "model": STRING}
     usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), WHOLE)
-    logprobs = {"tokens": TEXTS, "token_logprobs": NUMBERS, "text_offset": NUMBERS}
+    # The first character of a prompt may have none.
+    own = {"type": "array", "items": _or_null({"type": "number"})}
+    offsets = {"type": "array", "items": WHOLE}
+    logprobs = {"tokens": TEXTS, "token_logprobs": own, "text_offset": offsets}
     tops = {"type": "array", "items": {"type": "object"}}
     model = {"id": STRING, "object": STRING, "created": WHOLE, "owned_by": STRING}
     of_ours = {"on_disk": STRING, "labels": TEXTS, "completes": {"type": "boolean"}}

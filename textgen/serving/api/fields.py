@@ -80,7 +80,8 @@ def completion_fields(config: ServingConfig) -> dict[str, Schema]:
         "echo": _field("Begin with the prompt.", type="boolean", default=False),
         "logprobs": _count(
             "Also the log-probability, in nats, of each character, and this many of the "
-            "likeliest characters in its place, before temperature and filters.",
+            "likeliest characters in its place, before temperature and filters; with "
+            "`echo`, also of those of the prompt.",
             *(0, MOST_LOGPROBS),
         ),
         "stream": _field(
