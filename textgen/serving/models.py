@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,23 @@ from textgen.checkpoint.format import load_checkpoint
 from textgen.checkpoint.ngram_file import ngrams_to_use
 from textgen.checkpoint.parts import CONFIG
 from textgen.checkpoint.runs import run_name
-from textgen.errors import ConfigError
+from textgen.errors import ConfigError, TokenizerError
 from textgen.generation.decoding.echo import prompt_entries
 from textgen.generation.decoding.particles import Particles, make_outlook
 from textgen.generation.decoding.plan import make_plan
-from textgen.generation.decoding.prompts import Prompt, begin_texts, encode_prompts
+from textgen.generation.decoding.prompts import (
+    Prompt,
+    PromptReader,
+    begin_texts,
+    encode_prompts,
+)
 from textgen.generation.decoding.text import Text
 from textgen.generation.decoding.unknown import without_effect
 from textgen.generation.network.layers.base import Floats, State
 from textgen.generation.network.remembering import network_of
 from textgen.serving.api.request import CompletionRequest, in_fields
 from textgen.serving.engine import Engine
+from textgen.serving.preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,8 @@ class ServedModel:
         self.engine = Engine(self._network, on_written)
         # Beside the batch, which neither a long prompt nor a pattern holds up; patterns,
         # which may take a second, do not hold up prompts either.
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._compiler = ThreadPoolExecutor(1, thread_name_prefix="compiler")
+        self._reader = Preparation(self._begin_all)
+        self._compiler = Preparation(self._begin_all)
 
     async def begin(self, asked: CompletionRequest) -> Begun:
         """Read the prompts of a request, in another thread.
@@ -81,19 +86,39 @@ class ServedModel:
             ConfigError, TokenizerError: the settings do not fit this model.
         """
         thread = self._compiler if asked.is_restricted else self._reader
-        return await asyncio.get_running_loop().run_in_executor(thread, self._begin, asked)
+        return await thread.result(asked)
 
-    def _begin(self, asked: CompletionRequest) -> Begun:
+    def _begin_all(
+        self, requests: Sequence[CompletionRequest]
+    ) -> Iterator[Begun | Exception]:
+        """Begin requests that came at about the same time."""
+        reader = PromptReader(self._network, self.tokenizer)
+        prompts: list[Prompt] = []
+        for asked in requests:
+            # Said again, to the one who asked, when the request is begun.
+            with suppress(ConfigError, TokenizerError):
+                prompts += self._encoded(asked)[0]
+        reader.read_together(prompts)
+        for asked in requests:
+            try:
+                yield self._begin(asked, reader)
+            except Exception as error:
+                yield error
+
+    def _encoded(self, asked: CompletionRequest) -> tuple[list[Prompt], list[str]]:
+        return encode_prompts(self.tokenizer, asked.prompts, "skip", asked.label)
+
+    def _begin(self, asked: CompletionRequest, reader: PromptReader) -> Begun:
         # `best_of` compares probabilities.
         num_logprobs = asked.logprobs
         if num_logprobs is None and asked.best_of > asked.n:
             num_logprobs = 0
         plan = make_plan(self.tokenizer, asked.sampling, num_logprobs)
-        prompts, left_out = encode_prompts(
-            self.tokenizer, asked.prompts, "skip", asked.label
-        )
+        prompts, left_out = self._encoded(asked)
         each = [prompt for prompt in prompts for _ in range(asked.best_of)]
-        texts, logits, state = begin_texts(self._network, plan, each, asked.seed, first=0)
+        texts, logits, state = begin_texts(
+            self._network, plan, each, asked.seed, first=0, reader=reader
+        )
         group = None
         if asked.sampling.num_particles > 1:
             group = Particles(texts, make_outlook(self._network, plan))
@@ -121,8 +146,8 @@ class ServedModel:
     def stop(self) -> None:
         """End all threads."""
         self.engine.stop()
-        for thread in (self._reader, self._compiler):
-            thread.shutdown(cancel_futures=True)
+        self._reader.stop()
+        self._compiler.stop()
 
     @property
     def fingerprint(self) -> str:

@@ -12,9 +12,14 @@ from textgen.config.sampling import SamplingConfig
 from textgen.generation.decoding.loop import Running
 from textgen.generation.decoding.particles import Particles, make_outlook
 from textgen.generation.decoding.plan import make_plan
-from textgen.generation.decoding.prompts import begin_texts, encode_prompts
+from textgen.generation.decoding.prompts import (
+    PromptReader,
+    begin_texts,
+    encode_prompts,
+)
 from textgen.generation.decoding.text import Text
 from textgen.generation.generator import Generator
+from textgen.text.tokenizers.byte import ByteTokenizer
 
 SETTINGS: list[dict[str, Any]] = [
     {"length": 40},
@@ -113,6 +118,24 @@ def test_restricted_texts_are_written_in_the_same_batch() -> None:
     for number, each in enumerate(settings):
         expected = generator.generate("ab" * number, seed=number, **each)
         assert groups[number].texts[0].written == expected
+
+
+@pytest.mark.parametrize("tokenizer", [LETTERS, ByteTokenizer(end_of_document=True)])
+def test_short_prompts_are_read_together_as_they_are_read_alone(tokenizer: Any) -> None:
+    generator = random_model(tokenizer, scale=0.3)
+    network: Any = generator._network
+    texts = ["ab", "", "abc", "h" * 31, "b", "ab", "a" * 40]
+    prompts, _ = encode_prompts(tokenizer, texts, "error", None)
+    plan = make_plan(tokenizer, SamplingConfig())
+    reader = PromptReader(network, tokenizer)
+    reader.read_together(prompts)
+    together = begin_texts(network, plan, prompts, 1, 0, reader)
+    alone = begin_texts(network, plan, prompts, 1, 0)
+    for ours, theirs in zip(together[1:], alone[1:], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert [text.prompt_ids for text in together[0]] == [
+        text.prompt_ids for text in alone[0]
+    ]
 
 
 def test_a_step_reports_every_text_and_drops_the_finished() -> None:

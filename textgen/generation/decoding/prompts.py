@@ -87,11 +87,17 @@ def _encoded(
 
 
 def begin_texts(
-    model: Model, plan: Plan, prompts: Sequence[Prompt], seed: int, first: int
+    model: Model,
+    plan: Plan,
+    prompts: Sequence[Prompt],
+    seed: int,
+    first: int,
+    reader: PromptReader | None = None,
 ) -> tuple[list[Text], Floats, State]:
     """Read the prompts; equal ones are read once.
 
     Args:
+        reader: what has read some of them already.
         seed: text number `n` has the random stream `(seed, n)`.
         first: the number of the first text.
 
@@ -99,7 +105,7 @@ def begin_texts(
         A text for each prompt; `(batch, vocab)` logits of their first ids; the state
         `(batch, state_size)`.
     """
-    reader = _PromptReader(model, plan.tokenizer)
+    reader = reader or PromptReader(model, plan.tokenizer)
     texts, logits, states = [], [], []
     for number, prompt in enumerate(prompts, first):
         rng = np.random.default_rng((seed, number))
@@ -121,7 +127,12 @@ class _Read(NamedTuple):
     state: State
 
 
-class _PromptReader:
+SHORT = 32
+"""Ids that several short prompts are read by together, in the time of the longest. For one
+prompt alone, and for long ones, `Model.read_chunks` is faster."""
+
+
+class PromptReader:
     """Reads the ids before a text, equal ones only once."""
 
     def __init__(self, model: Model, tokenizer: Tokenizer) -> None:
@@ -137,13 +148,37 @@ class _PromptReader:
             self._known[ids] = _Read(ids, logits[-1:], state)
         return self._known[ids]
 
-    def context(self, prompt: Prompt, rng: np.random.Generator) -> tuple[int, ...]:
-        """The ids before the prompt; the model draws a label if none was requested."""
+    def read_together(self, prompts: Sequence[Prompt]) -> None:
+        """Read short prompts in one batch, those of which the context is not drawn."""
+        tokenizer = self._tokenizer
+        fixed = [p for p in prompts if p.label or not tokenizer.label_ids]
+        whole = [(*self.context(p, None), *p.ids) for p in fixed]
+        short = {ids for ids in whole if len(ids) <= SHORT} - self._known.keys()
+        if len(short) < 2:
+            return
+        # The longest come first, so that those which go on are the first rows.
+        going = sorted(short, key=len, reverse=True)
+        state = self._model.initial_state(len(going))
+        for place in range(len(going[0])):
+            going = [ids for ids in going if len(ids) > place]
+            step = [ids[place] for ids in going]
+            logits, state = self._model.step(step, state[: len(going)])
+            for row, ids in enumerate(going):
+                if len(ids) == place + 1:
+                    self._known[ids] = _Read(ids, logits[[row]], state[[row]])
+
+    def context(self, prompt: Prompt, rng: np.random.Generator | None) -> tuple[int, ...]:
+        """The ids before the prompt; the model draws a label if none was requested.
+
+        Args:
+            rng: for the draw; not needed where there is none.
+        """
         tokenizer = self._tokenizer
         if tokenizer.eod_id is None:
             return () if prompt.ids else (tokenizer.start_id,)
         if prompt.label or not tokenizer.label_ids:
             return (tokenizer.eod_id, *prompt.label)
+        assert rng is not None
         labels = list(tokenizer.label_ids)
         logits = self.read((tokenizer.eod_id,)).logits[:, labels].astype(np.float64)
         (drawn,) = draw(logits, rng.random(1))
