@@ -18,6 +18,8 @@ pytest.importorskip("ipykernel", reason="ipykernel is not installed")
 # As much as it takes on a busy machine: only what hangs is ended.
 PATIENCE = 600  # seconds
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "notebook.ipynb"
+
 Run = Callable[[str], list[dict[str, Any]]]
 
 
@@ -84,3 +86,19 @@ def test_without_widgets_the_install_command_is_said_once(run: Run) -> None:
     messages = run("import sys; sys.modules['ipywidgets'] = None" + BAR)
     assert "".join(printed(messages)).count("pip install ipywidgets") == 1
     assert printed(messages, "stderr") == []
+
+
+def test_the_example_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+    notebook = nbformat.read(EXAMPLE, as_version=4)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=PATIENCE, resources=resources).execute()
+    outputs = [each for cell in notebook.cells for each in cell.get("outputs", [])]
+    data = [each.get("data", {}) for each in outputs]
+    shown = [each["text/html"] for each in data if "text/html" in each]
+    assert "on held-out text" in shown[0]
+    assert "It writes (seed 0):" in shown[1]
+    assert (tmp_path / "harbour.html").stat().st_size > 100_000
+    red = [each for each in outputs if each.get("name") == "stderr"]
+    assert red == []

@@ -166,7 +166,8 @@ def _losses(
         before, after = pair or (0, 0)
         cost = f": {after:.4f} bits per character instead of {before:.4f}" if pair else ""
         yield f"In this file {lost}{cost}."
-    yield f"Measured on {text}." if text else "What that costs has not been measured."
+    measured = f"Measured on {text.rstrip('.')}."
+    yield measured if text else "What that costs has not been measured."
 
 
 # --- formats ---

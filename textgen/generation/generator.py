@@ -30,6 +30,7 @@ from textgen.generation.network.mixture import Mixture, check_same_tokenizer
 from textgen.generation.network.network import Network
 from textgen.generation.network.remembering import RememberingNetwork
 from textgen.generation.settings import checked_counts, resolve_seed, sampling_config
+from textgen.generation.showing import generator_html, generator_line
 from textgen.streams import pieces_to_show
 from textgen.text.reading.documents import text_pieces
 from textgen.text.tokenizers.base import BaseTokenizer
@@ -182,11 +183,10 @@ class Generator:
         return mixed
 
     def __repr__(self) -> str:
-        config, documents = self.config, self._documents
-        return (
-            f"<Generator: {config.cell} of {config.num_layers} x {config.units} units, "
-            f"{config.vocab_size} symbols, documents={documents!r}>"
-        )
+        return generator_line(self)
+
+    def _repr_html_(self) -> str:
+        return generator_html(self)
 
     @property
     def config(self) -> ModelConfig:

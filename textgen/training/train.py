@@ -14,6 +14,7 @@ from textgen.checkpoint.runs import RunDirectory, default_out
 from textgen.config.arguments import flag, one_path, several, several_paths
 from textgen.errors import ConfigError
 from textgen.reporting.pictures import can_draw
+from textgen.reporting.run import Run
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, choose_backend, named_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
@@ -40,7 +41,7 @@ def train(
     backend: str = AUTO,
     callbacks: Iterable[Any] = (),
     **options: Any,
-) -> Path:
+) -> Run:
     """Train a model on text, and save its best and its last state.
 
     Args:
@@ -70,8 +71,8 @@ def train(
         **options: fields of `TextConfig`, `ModelConfig` and `TrainConfig`.
 
     Returns:
-        the run's directory, ready for `Generator.load`. Its scores are in bits per
-        character.
+        the run's directory, ready for `Generator.load`; a notebook shows its curve. Its
+        scores are in bits per character.
 
     Raises:
         TextgenError: one of its subclasses for everything that a user can fix.
@@ -115,7 +116,7 @@ def train(
                 backend=backend,
             )
         with _resume_command_on_ctrl_c(paths, task, quiet):
-            return _fit(task, quiet, tune, backend, callbacks)
+            return Run(_fit(task, quiet, tune, backend, callbacks))
 
 
 def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> None:
