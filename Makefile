@@ -73,11 +73,12 @@ test: lint  ## lint, then every test on PyTorch and those that the others could 
 	$(TORCH) $(PYTEST)
 
 test-page:  ## test the page for the browser; needs Chromium and its driver
-	@for program in "chromium google-chrome" chromedriver; do \
-		command -v $$program > /dev/null || { \
-			echo "No $$program. On Debian: apt install chromium chromium-driver" >&2; exit 1; }; \
-	done
-	@$(BIN)/python -c "import selenium" || { echo 'pip install -e ".[test]"' >&2; exit 1; }
+	@{ command -v chromium || command -v google-chrome; } > /dev/null \
+		&& command -v chromedriver > /dev/null || { \
+		echo "Install Chromium and its driver; on Debian: apt install chromium chromium-driver" >&2; \
+		exit 1; }
+	@$(BIN)/python -c "import selenium" 2> /dev/null || { \
+		echo 'Install what tests need: $(BIN)/pip install -e ".[test]"' >&2; exit 1; }
 	$(TORCH) $(BIN)/pytest -q -rs tests/page tests/exporting/test_html.py tests/reporting
 
 test-wheel: .venv/.installed-test  ## build the wheel, install it with its dependencies and run it

@@ -71,6 +71,13 @@ def test_every_command_takes_the_file_in_place_of_the_directory(
         assert one == other, line
 
 
+def test_a_file_is_listed_among_the_runs(model: Path, capsys: Output) -> None:
+    export(model, "one.safetensors")
+    rows = [line.split() for line in printed(capsys, "runs", ".").splitlines()]
+    assert [row[0] for row in rows] == ["run", "one.safetensors", "my_run"]
+    assert rows[1][1:3] == rows[2][1:3]
+
+
 def test_a_file_is_not_taken_for_the_text(model: Path, capsys: Output) -> None:
     export(model, "one.safetensors")
     assert run(["score", "one.safetensors"]) == 2

@@ -12,6 +12,7 @@ from textgen.checkpoint.describe import shareable_text
 from textgen.checkpoint.format import load_config
 from textgen.checkpoint.parts import CONFIG
 from textgen.checkpoint.runs import COMPLETE
+from textgen.checkpoint.single_file import is_single_file
 from textgen.errors import CheckpointError
 
 
@@ -44,7 +45,9 @@ class RunSummary:
 
 
 def list_runs(folder: Path) -> list[RunSummary]:
-    """The runs and checkpoints in a folder, or the folder itself, newest first.
+    """The runs and checkpoints in a folder, single files too, or the folder itself.
+
+    The newest come first.
 
     No weights are read. Whatever else is in the folder is left out.
 
@@ -68,10 +71,11 @@ def list_runs(folder: Path) -> list[RunSummary]:
 
 def _written_at(place: Path) -> float | None:
     """When the newest checkpoint of a run was written; None without any."""
+    configs = [place / part / CONFIG for part in ("", *COMPLETE)]
     times = []
-    for part in ("", *COMPLETE):
+    for file in [place] if is_single_file(place) else configs:
         try:
-            times.append(os.stat(place / part / CONFIG).st_mtime)
+            times.append(os.stat(file).st_mtime)
         except OSError:
             continue  # there is none, or it has just been replaced
     return max(times, default=None)
