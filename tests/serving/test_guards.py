@@ -9,7 +9,8 @@ import pytest
 
 from tests.serving.helpers import ask, serving
 from textgen.errors import ConfigError
-from textgen.serving.guards import is_own, read_keys
+from textgen.serving.guards import read_keys
+from textgen.serving.names import is_own
 
 ASKED = {"prompt": "a", "max_tokens": 3}
 

@@ -89,7 +89,7 @@ def test_a_pattern_that_costs_much_ends_in_an_answer(
 ) -> None:
     asked = {"prompt": "a", "max_tokens": 40, "seed": 1}
     with ThreadPoolExecutor(8) as pool:
-        many = [pool.submit(ask, url, data={**asked, "pattern": pattern}) for _ in range(8)]
+        many = [pool.submit(ask, url, data={**asked, "pattern": pattern}) for _ in range(5)]
         plain = ask(url, data=asked)
     assert plain.body["usage"]["completion_tokens"] == 40
     assert {each.result().status for each in many} == {status}

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from textgen.errors import ConfigError
+from textgen.serving.names import is_own
 
 HOST = "127.0.0.1"
-NAMES = (HOST, "localhost")
+NAMES = ("localhost",)
 """What this machine calls itself, also at the other end of an SSH tunnel."""
 
 HEADERS = {
@@ -81,9 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        # A page of another host could otherwise read this one, by giving its own name the
-        # address of this machine (DNS rebinding).
-        if self.headers.get("Host", "").partition(":")[0].lower() not in NAMES:
+        if not is_own(self.headers.get("Host", ""), NAMES):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return
         found = self.server.content(urlsplit(self.path).path)

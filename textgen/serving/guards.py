@@ -5,16 +5,15 @@ from __future__ import annotations
 import hmac
 import os
 import stat
-from collections.abc import Collection, Mapping, Sequence
-from ipaddress import ip_address
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from textgen.config.serving import ServingConfig
 from textgen.errors import ConfigError
 from textgen.serving.api.answers import to_json
 from textgen.serving.api.errors import ApiError
+from textgen.serving.names import is_own
 from textgen.wording import one_line, say
 
 if TYPE_CHECKING:
@@ -78,30 +77,6 @@ class Guard:
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
             )
-
-
-def is_own(host: str, names: Collection[str]) -> bool:
-    """Whether a server answers to what a client calls it.
-
-    A page of another host could otherwise use it, by giving its own name the address of
-    this machine (DNS rebinding). That takes a name; addresses are harmless.
-
-    >>> [is_own(host, {"localhost"}) for host in ("localhost:80", "[::1]:80", "evil.com")]
-    [True, True, False]
-    """
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    return name in names or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 async def _refuse(error: ApiError, send: Send) -> None:
