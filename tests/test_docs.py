@@ -141,6 +141,10 @@ ALL_FLAGS = {flag for command in all_commands() for flag in flags_of(command)}
 
 def strange_words(words: list[str]) -> list[str]:
     """The words of a command line that are no subcommand or flag of textgen."""
+    if "--" in words:
+        # `textgen launch` takes another command.
+        place = words.index("--")
+        return strange_words(words[:place]) + strange_words(words[place + 1 :])
     command: click.Command = cli
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
         if words[0] not in command.commands:

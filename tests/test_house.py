@@ -37,6 +37,7 @@ FLOORS = (
     ("inspecting", "serving"),
     ("reporting",),
     ("training.backend",),
+    ("training.distributed",),
     ("training.model",),
     ("training.task",),
     ("training.loop",),

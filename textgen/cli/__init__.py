@@ -18,6 +18,7 @@ from textgen.cli.inside.report import report
 from textgen.cli.inside.watch import watch
 from textgen.cli.judging.novelty import novelty
 from textgen.cli.judging.score import score
+from textgen.cli.launch import launch
 from textgen.cli.runs import runs
 from textgen.cli.sample import sample
 from textgen.cli.serve import serve
@@ -37,6 +38,7 @@ def cli() -> None:
     \b
     Examples:
       textgen train my_book.txt              train; writes checkpoints/my_book/
+      textgen launch -n 2 -- train big.txt   train in several processes together
       textgen watch my_book                  follow its training in the browser
       textgen tune my_book.txt --minutes 30  search for better options of training
       textgen sample --prompt "It was "      generate text with the newest checkpoint
@@ -53,6 +55,7 @@ def cli() -> None:
 
 for command in (
     train,
+    launch,
     watch,
     tune,
     sample,

@@ -39,6 +39,12 @@ from textgen.wording import say
     help="Fine-tune: start from the weights of a checkpoint or run, and add the new "
     "characters of this text to its vocabulary.",
 )
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Train as one process of a job, on JAX: COORDINATOR_ADDRESS, NUM_PROCESSES and "
+    "PROCESS_ID say which, or Slurm or Open MPI. For one machine: textgen launch.",
+)
 @process_options
 def train(
     paths: tuple[str, ...],
@@ -47,6 +53,7 @@ def train(
     resume: bool,
     overwrite: bool,
     init_from: str | None,
+    distributed: bool,
     cache_dir: str | None,
     tune: bool,
     backend: str,
@@ -67,6 +74,7 @@ def train(
     The run's directory is printed on stdout when training ends.
     """
     from textgen.training.backend.noise import as_command
+    from textgen.training.distributed.joining import is_first_process
     from textgen.training.train import train as train_on
 
     with as_command():
@@ -81,8 +89,11 @@ def train(
             quiet=quiet,
             tune=tune,
             backend=backend,
+            distributed=distributed,
             **given(options),
         )
+    if distributed and not is_first_process():
+        return
     click.echo(run)
     if not quiet:
         say(f"Generate text:  textgen sample {shlex.quote(str(run))} {_start_of_text(run)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +18,11 @@ from textgen.reporting.run import Run
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, choose_backend, named_backend
 from textgen.training.backend.process import num_cores, num_shares, tune_process
+from textgen.training.distributed.joining import BACKEND, check_distributed, joined
+from textgen.training.distributed.peers import Peers
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.encoding import ReadSettings
+from textgen.training.task.facts import shared_facts
 from textgen.training.task.memory import training_memory_errors
 from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
@@ -39,6 +42,7 @@ def train(
     quiet: bool = False,
     tune: bool = False,
     backend: str = AUTO,
+    distributed: bool = False,
     callbacks: Iterable[Any] = (),
     **options: Any,
 ) -> Run:
@@ -65,6 +69,9 @@ def train(
         backend: the Keras backend, `tensorflow`, `jax` or `torch`. `auto` takes the
             one that `KERAS_BACKEND` or `keras.json` names, else that of a resumed run, else
             the fastest that is installed. A process keeps the backend it has loaded.
+        distributed: train as one process of a job, on JAX, that the environment describes
+            (`COORDINATOR_ADDRESS`, `NUM_PROCESSES`, `PROCESS_ID`, or Slurm or Open MPI).
+            All of them are called with the same arguments; process 0 writes and prints.
         callbacks: of `keras.Model.fit`, called after those of this package. An epoch is to
             them what lies between two evaluations, whose scores are `bits_per_char` and
             `val_bits_per_char` in `logs`; `stop_training` ends the run.
@@ -89,6 +96,9 @@ def train(
     """
     paths = several_paths("paths", paths)
     quiet, tune = flag("quiet", quiet), flag("tune", tune)
+    if distributed := flag("distributed", distributed):
+        check_distributed(backend)
+        backend = BACKEND
     callbacks = several("callbacks", callbacks, "callbacks")
     if flag("resume", resume):
         _check_resume(size, init_from, overwrite)
@@ -96,27 +106,40 @@ def train(
     named_backend(backend)
     if cache_dir is not None:
         cache_dir = one_path("cache_dir", cache_dir)
-    settings = ReadSettings(cache_dir, progress=not quiet)
     run = RunDirectory(default_out(paths) if out is None else one_path("out", out))
     # Locked before anything is read: another process may be training there.
-    with signals_as_ctrl_c(), run.locked() as is_locked:
+    with (
+        signals_as_ctrl_c(),
+        joined(distributed) as peers,
+        _locked(run, peers) as is_locked,
+    ):
+        quiet = quiet or not peers.is_first
+        settings = ReadSettings(cache_dir, progress=not quiet)
         if not is_locked and not quiet:
             say(f"{run.path} cannot be locked: do not start a second run there.")
-        if resume:
-            task = resumed_task(paths, run, options, settings)
-        else:
-            task = new_task(
-                paths,
-                run,
-                size,
-                options,
-                overwrite=overwrite,
-                init_from=init_from,
-                settings=settings,
-                backend=backend,
-            )
+        with peers.errors_told():
+            if resume:
+                task = resumed_task(paths, run, options, settings)
+            else:
+                task = new_task(
+                    paths,
+                    run,
+                    size,
+                    options,
+                    # What is there is the business of process 0.
+                    overwrite=overwrite or not peers.is_first,
+                    init_from=init_from,
+                    settings=settings,
+                    backend=backend,
+                )
+        if peers.are_several:
+            peers.agree_on(shared_facts(task, overwrite=overwrite))
         with _resume_command_on_ctrl_c(paths, task, quiet):
-            return Run(_fit(task, quiet, tune, backend, callbacks))
+            return Run(_fit(task, quiet, tune, backend, callbacks, peers))
+
+
+def _locked(run: RunDirectory, peers: Peers) -> AbstractContextManager[bool]:
+    return run.locked() if peers.is_first else nullcontext(True)
 
 
 def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> None:
@@ -130,7 +153,14 @@ def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> N
         )
 
 
-def _fit(task: Task, quiet: bool, tune: bool, backend: str, callbacks: list[Any]) -> Path:
+def _fit(
+    task: Task,
+    quiet: bool,
+    tune: bool,
+    backend: str,
+    callbacks: list[Any],
+    peers: Peers,
+) -> Path:
     """Load Keras and train."""
     _check_extras(task)
     faster = choose_backend(backend, task.model, task.trained_on)
@@ -138,11 +168,11 @@ def _fit(task: Task, quiet: bool, tune: bool, backend: str, callbacks: list[Any]
     for note in () if quiet else (*task.notes, *_notes_on_extras(task)):
         say(note)
     if tune:
-        _tune(task)
+        _tune(task, peers)
     with keras_loading(quiet=quiet):
         from textgen.training.loop.fit import fit
     with training_memory_errors(task):
-        return fit(task, quiet=quiet, callbacks=callbacks)
+        return fit(task, quiet=quiet, callbacks=callbacks, peers=peers)
 
 
 @contextmanager
@@ -161,9 +191,14 @@ def _resume_command_on_ctrl_c(paths: list[str], task: Task, quiet: bool) -> Iter
         raise
 
 
-def _tune(task: Task) -> None:
-    shares = num_shares(task.train.batch_size, num_cores())
-    tune_process(share_lanes=task.model.has_kernel and shares > 1)
+def _tune(task: Task, peers: Peers) -> None:
+    lanes = task.train.batch_size // task.train.accumulate // peers.number
+    shares = num_shares(lanes, num_cores())
+    if peers.are_several:
+        # Every device of every process takes its share.
+        tune_process(num_devices=shares)
+    else:
+        tune_process(share_lanes=task.model.has_kernel and shares > 1)
 
 
 def _check_extras(task: Task) -> None:

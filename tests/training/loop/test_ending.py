@@ -15,6 +15,8 @@ from textgen.checkpoint.runs import RunDirectory
 from textgen.config.train import TrainConfig
 from textgen.errors import TrainingError
 from textgen.training.backend.keras import load_keras
+from textgen.training.distributed.meeting import Meeting
+from textgen.training.distributed.peers import ALONE
 from textgen.training.loop.callbacks import Clock, StopOnNan
 from textgen.training.loop.messages import (
     conclusion,
@@ -72,7 +74,7 @@ def test_an_evaluation_longer_than_the_time_leaves_half_of_it_for_training() -> 
 
 def test_the_first_evaluation_is_estimated_and_the_others_measured() -> None:
     progress = Progress()
-    clock = Clock(progress, Budget(total_steps=9), eval_steps=10**6)
+    clock = Clock(progress, Budget(total_steps=9), 10**6, Meeting(ALONE, lambda: False))
     clock.set_model(keras.Model())
     clock.on_train_begin()
     clock.on_epoch_begin(0)

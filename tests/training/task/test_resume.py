@@ -23,6 +23,7 @@ from textgen.errors import (
     CheckpointError,
     ConfigError,
 )
+from textgen.training.distributed.peers import Peers
 from textgen.training.loop import fit as fit_module
 from textgen.training.loop.progress import Progress
 from textgen.training.task.task import Task
@@ -93,8 +94,8 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     real, load = fit_module.StopOnRequest, fit_module.stored_progress
     seen: list[Progress] = []
 
-    def stored_progress(task: Task) -> Progress:
-        seen.append(load(task))
+    def stored_progress(task: Task, peers: Peers) -> Progress:
+        seen.append(load(task, peers))
         return seen[-1]
 
     monkeypatch.setattr(fit_module, "stored_progress", stored_progress)

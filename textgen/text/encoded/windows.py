@@ -40,12 +40,17 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows to train on, all of one shape; see `windows`."""
+    """Windows to train on, all of one shape; see `windows`.
+
+    Args:
+        lanes: which ones are read, if other processes read the others.
+    """
 
     ids: np.ndarray
     batch_size: int
     seq_length: int
     completions: Completions | None = None
+    lanes: range | None = None
 
     @property
     def lane_length(self) -> int:
@@ -58,7 +63,8 @@ class Windows:
     def __getitem__(self, index: int) -> Window:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
-        starts = np.arange(self.batch_size) * self.lane_length + index * self.seq_length
+        lanes = np.array(self.lanes or range(self.batch_size))
+        starts = lanes * self.lane_length + index * self.seq_length
         positions = starts[:, None] + np.arange(self.seq_length + 1)
         text = self.ids[positions].astype(np.int32)
         x, y = text[:, :-1], text[:, 1:]
@@ -158,7 +164,11 @@ _TOO_FEW = 4 * 32
 
 @dataclass(frozen=True)
 class EvaluationWindows:
-    """Windows that count every id once; see `evaluation_windows`."""
+    """Windows that count every id once; see `evaluation_windows`.
+
+    Args:
+        lanes: which ones are read, if other processes read the others.
+    """
 
     ids: np.ndarray
     context: np.ndarray
@@ -166,6 +176,7 @@ class EvaluationWindows:
     seq_length: int
     max_chars: int | None = None
     completions: Completions | None = None
+    lanes: range | None = None
 
     @property
     def num_chars(self) -> int:
@@ -191,7 +202,7 @@ class EvaluationWindows:
     def __getitem__(self, index: int) -> Window:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
-        first = np.arange(self.batch_size) * self.lane_length
+        first = np.array(self.lanes or range(self.batch_size)) * self.lane_length
         offset = np.arange(self.seq_length) + (index - 1) * self.seq_length
         target = first[:, None] + offset
         is_inside = (offset >= 0) & (offset < self.counted_length)

@@ -64,26 +64,34 @@ def num_shares(batch_size: int, cores: int) -> int:
 # Each core processes its own share of the lanes. Threads inside an operation would only
 # wait for each other at every character.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
+
+def xla_flags(num_devices: int) -> str:
+    """Flags by which XLA makes so many devices of a CPU; see `backend.devices`."""
+    return f"{ONE_THREAD} --xla_force_host_platform_device_count={num_devices}"
+
+
 ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
     "tensorflow": {"TF_NUM_INTRAOP_THREADS": "1", "XLA_FLAGS": ONE_THREAD},
-    # A device for each core; see `textgen.training.backend.devices`.
-    "jax": {
-        "XLA_FLAGS": f"{ONE_THREAD} --xla_force_host_platform_device_count={num_cores()}"
-    },
+    "jax": {"XLA_FLAGS": xla_flags(num_cores())},
     # A waiting thread spins. If a second program has taken the core that it waits for,
     # spinning only holds up that program: give up early.
     "torch": {"GOMP_SPINCOUNT": "2000"},
 }
 
 
-def tune_process(*, share_lanes: bool = True) -> None:
+def tune_process(*, share_lanes: bool = True, num_devices: int | None = None) -> None:
     """Apply all settings; those of threads only work before the framework is loaded.
 
     Args:
         share_lanes: whether the models to train have lanes that cores can share: with
             kernels (`ModelConfig.has_kernel`), and `num_shares` above 1.
+        num_devices: of this process on JAX, if it is one of several.
     """
     keep_memory()
+    if num_devices is not None:
+        os.environ.setdefault("XLA_FLAGS", xla_flags(num_devices))
+        return
     # PyTorch's threads also share single operations, whatever the lanes.
     if share_lanes or wanted_backend() == "torch":
         set_environment()

@@ -17,9 +17,10 @@ import numpy as np
 from textgen.errors import CheckpointError, TrainingError
 from textgen.training.backend.keras import sync
 from textgen.training.backend.loaded import keras
+from textgen.training.distributed.meeting import Meeting
 from textgen.training.loop.progress import Budget, Progress
 from textgen.training.loop.schedule import WarmupCosine
-from textgen.training.model.carrying import carried_states, to_numpy
+from textgen.training.model.carrying import assign, carried_states, to_numpy
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error
@@ -57,12 +58,12 @@ class ResetCarriedState(keras.callbacks.Callback):
             for variable, saved in zip(
                 carried_states(self.model), self._saved, strict=True
             ):
-                variable.assign(saved)
+                assign(variable, saved)
             self._saved = None
 
     def _assign_zeros(self) -> None:
         for variable in carried_states(self.model):
-            variable.assign(np.zeros(variable.shape, variable.dtype))
+            assign(variable, np.zeros(variable.shape, variable.dtype))
 
 
 class LearningRate(keras.callbacks.Callback):
@@ -79,7 +80,7 @@ class LearningRate(keras.callbacks.Callback):
         sync(self.model)
         share_used = self.budget.share_used(self.progress)
         rate = self.schedule(self.progress.step, share_used)
-        self.model.optimizer.learning_rate.assign(rate)
+        assign(self.model.optimizer.learning_rate, rate)
 
 
 class Clock(keras.callbacks.Callback):
@@ -88,14 +89,19 @@ class Clock(keras.callbacks.Callback):
     Args:
         eval_steps: windows of an evaluation, from which its duration is estimated before
             the first one.
+        meeting: where the processes of a job agree on the time.
     """
 
-    def __init__(self, progress: Progress, budget: Budget, eval_steps: int) -> None:
+    def __init__(
+        self, progress: Progress, budget: Budget, eval_steps: int, meeting: Meeting
+    ) -> None:
         super().__init__()
         self.progress = progress
         self.budget = budget
         self.eval_steps = eval_steps
+        self.meeting = meeting
         self._last = 0.0
+        self._eval_seconds = progress.eval_seconds
         self._is_measured = progress.eval_seconds > 0
         self._eval_began: float | None = None
         self._first_step: tuple[int, float, float] | None = None
@@ -107,27 +113,27 @@ class Clock(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note how long the evaluation before has taken, with saves and preview."""
         if self._eval_began is not None:
-            self.progress.eval_seconds = time.monotonic() - self._eval_began
+            self._eval_seconds = time.monotonic() - self._eval_began
             self._eval_began = None
+            self._meet()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Count the step; end the round when the budget is used up."""
         self.progress.step += 1
         if not self._is_measured:
-            self.progress.eval_seconds = self._estimate()
-        self._tick()
+            self._eval_seconds = self._estimate()
+        if self.meeting.is_due(self.progress.step):
+            self._meet()
+        self._check_budget()
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Measure the evaluation."""
         self._eval_began, self._is_measured = time.monotonic(), True
 
-    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Count the time of an evaluation."""
-        self._tick()
-
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Start no further round if the evaluation has used up the time."""
-        self._tick()
+        self._meet()
+        self._check_budget()
 
     def _estimate(self) -> float:
         """Seconds of the first evaluation, from the steps so far; rather too many."""
@@ -139,10 +145,15 @@ class Clock(keras.callbacks.Callback):
         per_step = (now - ended) / max(1, step - first)
         return seconds / 2 + self.eval_steps * per_step
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        self.progress.seconds += now - self._last
+    def _meet(self) -> None:
+        now, progress = time.monotonic(), self.progress
+        seconds, progress.eval_seconds = self.meeting.hold(
+            progress.step, now - self._last, self._eval_seconds
+        )
+        progress.seconds += seconds
         self._last = now
+
+    def _check_budget(self) -> None:
         if self.budget.share_used(self.progress) >= 1:
             self.model.stop_training = True
 
@@ -257,7 +268,7 @@ class RestoreMetrics(keras.callbacks.Callback):
                 "another `out`."
             )
         for variable, value in zip(variables, self.stored, strict=True):
-            variable.assign(value)
+            assign(variable, value)
         self.stored = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.backend.devices import data_parallel, is_on_cpu
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.keras import limits
+from textgen.training.distributed.meeting import Meeting
+from textgen.training.distributed.peers import ALONE, Peers
 from textgen.training.loop.callbacks import (
     Clock,
     LearningRate,
@@ -52,7 +54,7 @@ from textgen.training.loop.saving import Saver, stored_progress
 from textgen.training.loop.schedule import WarmupCosine
 from textgen.training.loop.signals import STOPPING, stop_requests
 from textgen.training.loop.status import KeepStatus
-from textgen.training.model.build import build_model, set_weights
+from textgen.training.model.build import build_model, get_weights, set_weights
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode
 from textgen.training.model.precision import check_dtype, choose_dtype
@@ -62,17 +64,25 @@ from textgen.wording import say
 
 
 @float32_by_default()
-def fit(task: Task, *, quiet: bool = False, callbacks: Sequence[Any] = ()) -> Path:
+def fit(
+    task: Task,
+    *,
+    quiet: bool = False,
+    callbacks: Sequence[Any] = (),
+    peers: Peers = ALONE,
+) -> Path:
     """Train, and write `best`, `last` and the history along the way.
 
     Args:
         quiet: print nothing on stderr.
         callbacks: more of them, called after those of this package.
+        peers: the processes that train together; the first one writes.
 
     Returns:
         the run's directory.
 
     Raises:
+        ConfigError: the lanes cannot be shared out equally among the processes.
         OutOfMemoryError: the task takes more memory than this process may use.
         TrainingError: the loss is NaN or infinite.
         CheckpointError: a checkpoint cannot be written.
@@ -82,35 +92,42 @@ def fit(task: Task, *, quiet: bool = False, callbacks: Sequence[Any] = ()) -> Pa
     if task.resumed is None:
         # A run may be resumed on an older processor, and cannot change its type.
         check_dtype(task.model, task.train)
-    with data_parallel(task.train.batch_size):
-        dtype = choose_dtype(task.model, task.train)
+    with data_parallel(task.train.batch_size, task.train.accumulate):
+        dtype = peers.from_first(choose_dtype(task.model, task.train))
         if task.train.compute_dtype == "auto":
             # Stored, so that a resumed run uses the same type.
             task = replace(task, train=replace(task.train, compute_dtype=dtype))
-        return _Session(task, quiet, dtype, callbacks).run()
+        return _Session(task, quiet, dtype, callbacks, peers).run()
 
 
 class _Session:
     """One session of a run: from its start or a resumption until it ends or is stopped."""
 
     def __init__(
-        self, task: Task, quiet: bool, dtype: str, callbacks: Sequence[Any]
+        self,
+        task: Task,
+        quiet: bool,
+        dtype: str,
+        callbacks: Sequence[Any],
+        peers: Peers,
     ) -> None:
         self.task = task
+        self.peers = peers
         self.callbacks = callbacks
         self.dtype = dtype
         self.say: Callable[[str], None] = (lambda line: None) if quiet else say
         self.quiet = quiet
         train = task.train
-        self.windows = task.windows
+        self.lanes = peers.lanes(train.batch_size)
+        self.windows = replace(task.windows, lanes=self.lanes)
         self.model = build_model(task.model, train.batch_size, train.seed, dtype)
         compile_model(self.model, task.model, train)
         self.model.optimizer.build(self.model.trainable_variables)
         if task.base is not None:
             initial = task.base.weights(task.tokenizer, task.model)
             set_weights(self.model, task.model, initial)
-        self.progress = stored_progress(task)
-        self.saver = Saver(task, self.model, self.progress)
+        self.progress = stored_progress(task, peers)
+        self.saver = Saver(task, self.model, self.progress, writes=peers.is_first)
         self.metrics = self.saver.restore(task.resumed) if task.resumed else None
         self.budget = Budget(
             train.epochs * len(self.windows) if train.epochs else None,
@@ -118,7 +135,7 @@ class _Session:
             foreseen_seconds(task),
         )
         self.status = KeepStatus(
-            task.run.status,
+            task.run.status if peers.is_first else None,
             self.progress,
             self.budget,
             window_chars=train.window_chars * task.num_chars[0] / len(self.windows.ids),
@@ -142,21 +159,27 @@ class _Session:
             self.saver.save_options()
             self._finish()
             return run.path
-        with loggers(self.task) as logging:
+        with self._loggers() as logging:
             self._begin()
             with stop_requests(note=None if self.quiet else STOPPING) as wants_stop:
                 # Only now does Ctrl-C do what the introduction says.
                 self._introduce()
                 with self.status.kept(), self._saved_on_request():
-                    self._fit(logging, wants_stop)
+                    self._fit(logging, Meeting(self.peers, wants_stop))
         self.status.end(why_ended(self.task, self.progress, self.budget, limits()))
         self.say(conclusion(self.task, self.progress, self.budget, limits()))
         self._finish()
         return run.path
 
+    def _loggers(self) -> AbstractContextManager[list[Any]]:
+        return loggers(self.task) if self.peers.is_first else nullcontext([])
+
     def _begin(self) -> None:
         run = self.task.run
-        if self.task.resumed is not None:
+        if not self.peers.is_first:
+            if self.task.resumed is None:
+                self.saver.save_last()
+        elif self.task.resumed is not None:
             run.remove_leftovers()
         else:
             # Fails at once if the directory cannot be written.
@@ -188,6 +211,7 @@ class _Session:
             except StopRequested:
                 self.saver.save_last()
                 self.say(stopped(self.task, self.progress))
+                self.peers.part()
                 raise KeyboardInterrupt from None
         except KeyboardInterrupt:
             if self.saver.saved_step != self.progress.step:
@@ -200,14 +224,14 @@ class _Session:
 
     # --- the rounds of fit ---
 
-    def _fit(self, logging: list[Any], wants_stop: Callable[[], bool]) -> None:
+    def _fit(self, logging: list[Any], meeting: Meeting) -> None:
         """Train in rounds of `eval_every` steps; a resumed round is finished first."""
         preview = report = None
-        if self.task.train.preview:
+        if self.task.train.preview and self.peers.is_first:
             preview = KeepPreview(self.task, self.progress, self.saver.keep_preview)
         if not self.quiet:
             report = Report(self.progress, self.budget, self.status, preview)
-        callbacks = self._callbacks(logging, preview, report, wants_stop)
+        callbacks = self._callbacks(logging, preview, report, meeting)
         every = self.task.train.eval_every
         assert every is not None  # resolved by `build_task`
         rounds_done, steps_into_round = divmod(self.progress.step, every)
@@ -241,7 +265,7 @@ class _Session:
         self, ids: np.ndarray, context: np.ndarray, max_ids: int | None = None
     ) -> EvaluationWindows:
         size = self.task.train
-        return evaluation_windows(
+        found = evaluation_windows(
             ids,
             size.batch_size,
             size.seq_length,
@@ -249,6 +273,7 @@ class _Session:
             max_ids,
             self.windows.completions,
         )
+        return replace(found, lanes=self.lanes)
 
     # --- callbacks ---
 
@@ -257,7 +282,7 @@ class _Session:
         logging: list[Any],
         preview: KeepPreview | None,
         report: Report | None,
-        wants_stop: Callable[[], bool],
+        meeting: Meeting,
     ) -> list[Any]:
         """The callbacks, in the order in which Keras calls them for each event.
 
@@ -281,7 +306,7 @@ class _Session:
             ResetCarriedState(progress, steps_per_pass),
             RestoreMetrics(self.metrics, self.task.model.vocab_size),
             LearningRate(schedule, self.budget, progress),
-            Clock(progress, self.budget, eval_steps=len(self.val_windows)),
+            Clock(progress, self.budget, len(self.val_windows), meeting),
             StopOnNan(progress),
             PeriodicSave(
                 progress,
@@ -301,7 +326,7 @@ class _Session:
             self.status,
             *(each for each in (preview, report) if each is not None),
             *self.callbacks,
-            StopOnRequest(wants_stop),
+            StopOnRequest(meeting.is_to_stop),
         ]
 
     # --- after training ---
@@ -309,17 +334,23 @@ class _Session:
     def _finish(self) -> None:
         """What is measured and added once, with the best weights."""
         self._score_test()
-        self._score_labels()
-        self._remember()
+        if self.peers.is_first:
+            self._score_labels()
+            self._remember()
+        self.peers.part()
 
     def _score_test(self) -> None:
         """Score the test text with the best weights, unless it has been scored already."""
         if not len(self.task.test_ids) or self.progress.best_score is None:
             return
-        best = load_checkpoint(self.task.run.best)
-        if "test_bits_per_char" in best.facts["score"]:
+        best = load_checkpoint(self.task.run.best) if self.peers.is_first else None
+        is_scored = best is not None and "test_bits_per_char" in best.facts["score"]
+        if self.peers.from_first(is_scored):
             return
-        set_weights(self.model, self.task.model, best.weights)
+        # Process 0 alone need see the folder of the run.
+        weights = get_weights(self.model, self.task.model) if best is None else best.weights
+        weights = self.peers.arrays_from_first(weights)
+        set_weights(self.model, self.task.model, weights)
         logs = self.model.evaluate(
             held_out(self._held_out(self.task.test_ids, self.task.val_ids)),
             callbacks=[ResetCarriedState(self.progress, len(self.windows))],
@@ -327,7 +358,8 @@ class _Session:
             return_dict=True,
         )
         bits = float(logs["bits_per_id"]) * self.task.ids_per_char[2]
-        self.saver.add_scores(best, {"test_bits_per_char": bits})
+        if best is not None:
+            self.saver.add_scores(best, {"test_bits_per_char": bits})
         self.say(f"Test text: {bits:.3f} bits per character.")
 
     def _score_labels(self) -> None:

@@ -25,15 +25,16 @@ from textgen.errors import CheckpointError, TrainingError
 from textgen.reporting.pictures import can_draw, history_png
 from textgen.training.backend.keras import sync
 from textgen.training.backend.loaded import keras
+from textgen.training.distributed.peers import ALONE, Peers
 from textgen.training.loop.progress import Progress
 from textgen.training.model.build import get_weights, set_weights
-from textgen.training.model.carrying import to_numpy
+from textgen.training.model.carrying import assign, to_numpy
 from textgen.training.task.task import Task
 from textgen.version import __version__
 
 
-def stored_progress(task: Task) -> Progress:
-    """The progress of the run that is resumed; zero for a new one.
+def stored_progress(task: Task, peers: Peers = ALONE) -> Progress:
+    """The progress of the run that is resumed, as process 0 knows it; zero for a new one.
 
     Raises:
         CheckpointError: the stored progress is damaged.
@@ -41,9 +42,13 @@ def stored_progress(task: Task) -> Progress:
     if task.resumed is None:
         return Progress()
     try:
-        return Progress.from_dict(task.resumed.values.get("state", {}))
+        progress = Progress.from_dict(task.resumed.values.get("state", {}))
     except CheckpointError as error:
         raise CheckpointError(f"{task.run.last / TRAINING}: {error}") from error
+    if locate(task.run.best, (CONFIG,)) is None:
+        # Deleted by the user: the next score becomes the best.
+        progress.best_score = None
+    return Progress.from_dict(peers.from_first(progress.to_dict()))
 
 
 class Saver:
@@ -52,16 +57,20 @@ class Saver:
     Args:
         model: compiled, with a built optimizer.
         progress: of the run; changes while it trains.
+        writes: False in all but one of several processes, which save together.
 
     Attributes:
         saved_step: step of the checkpoint in `last`; None before the first save.
         previous_backend: the backend that the run was trained on before.
     """
 
-    def __init__(self, task: Task, model: Any, progress: Progress) -> None:
+    def __init__(
+        self, task: Task, model: Any, progress: Progress, *, writes: bool = True
+    ) -> None:
         self.task = task
         self.model = model
         self.progress = progress
+        self.writes = writes
         self.backend = keras.backend.backend()
         self.previous_backend = self.backend
         self.saved_step: int | None = None if task.resumed is None else progress.step
@@ -70,7 +79,9 @@ class Saver:
 
     def save_best(self) -> None:
         """Save the weights as the best ones."""
-        save_checkpoint(self.task.run.best, self._checkpoint(), advice=self._advice())
+        checkpoint = self._checkpoint()
+        if self.writes:
+            save_checkpoint(self.task.run.best, checkpoint, advice=self._advice())
 
     def save_last(self) -> None:
         """Save everything that a resumed run needs."""
@@ -81,7 +92,8 @@ class Saver:
         }
         checkpoint = self._checkpoint()
         training = TrainingState(values, self._arrays())
-        save_checkpoint(self.task.run.last, checkpoint, training, self._advice())
+        if self.writes:
+            save_checkpoint(self.task.run.last, checkpoint, training, self._advice())
         self.saved_step = self.progress.step
 
     def save_options(self) -> None:
@@ -98,7 +110,7 @@ class Saver:
     def save_history(self) -> None:
         """Write the table and the plot of the evaluations, unless they are up to date."""
         run, rows = self.task.run, self.progress.rows
-        if not rows:
+        if not (rows and self.writes):
             return
         table = history_csv(rows)
         if os.path.isfile(run.history_csv) and run.history_csv.read_bytes() == table:
@@ -179,11 +191,7 @@ class Saver:
         self.previous_backend = last.facts.get("backend")
         set_weights(self.model, self.task.model, last.weights)
         for name, variable in self._variables().items():
-            variable.assign(self._stored(resumed, name, tuple(variable.shape)))
-        if locate(self.task.run.best, (CONFIG,)) is None:
-            self.progress.best_score = (
-                None  # deleted by the user: the next score becomes the best
-            )
+            assign(variable, self._stored(resumed, name, tuple(variable.shape)))
         num_metrics = sum(name.startswith("metrics.") for name in resumed.arrays)
         metrics = [self._stored(resumed, f"metrics.{n}", ()) for n in range(num_metrics)]
         return None if self._is_between_rounds() and not metrics else metrics

@@ -21,7 +21,7 @@ class KeepStatus(keras.callbacks.Callback):
     """Measure speed and time left, and keep them in a file with all else that is known.
 
     Args:
-        path: of the file.
+        path: of the file; None keeps none.
         window_chars: characters trained on per step, on average.
         ids_per_char: of the training text.
         steps_per_pass: steps to read the training text once.
@@ -29,7 +29,7 @@ class KeepStatus(keras.callbacks.Callback):
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         progress: Progress,
         budget: Budget,
         *,
@@ -103,6 +103,8 @@ class KeepStatus(keras.callbacks.Callback):
 
     def _write(self, ended: str | None = None) -> None:
         self._next_write = time.monotonic() + EVERY_SECONDS
+        if self.path is None:
+            return
         status = Status(
             step=self.progress.step,
             epoch=round(self.progress.step / self.steps_per_pass, 4),

@@ -18,7 +18,7 @@ from textgen.model.architecture import layers
 from textgen.model.layers import Layer
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.loaded import keras
-from textgen.training.model.carrying import to_numpy
+from textgen.training.model.carrying import assign, to_numpy
 from textgen.training.model.layers.base import Building
 from textgen.training.model.layers.kinds import KINDS
 
@@ -120,7 +120,7 @@ def set_weights(model: Any, config: ModelConfig, weights: Mapping[str, np.ndarra
                 f"weight {name}: expected shape {tuple(variable.shape)}, found {shape}. "
                 "The weights belong to another configuration."
             )
-        variable.assign(found)
+        assign(variable, found)
 
 
 def load_model(path: str | Path | None = None) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from textgen.errors import ConfigError
 from textgen.model.layers import Shape
+from textgen.training.backend.devices import CARRIED
 from textgen.training.backend.loaded import keras
 
 
@@ -36,7 +37,7 @@ class CarriesState:
                 shape=(batch_size, *shape),
                 initializer="zeros",
                 trainable=False,
-                name=f"carried_state_{number}",
+                name=f"{CARRIED}_{number}",
             )
             for number, shape in enumerate(shapes)
         ]
@@ -92,8 +93,38 @@ _LENT = ("states", "_expected_batch_size")
 
 
 def to_numpy(variable: Any) -> np.ndarray:
-    """Copy the values of a variable into a NumPy array."""
+    """Copy the values of a variable into a NumPy array.
+
+    In a job of several processes, all have to call this for what they carry: each of them
+    holds only its own lanes.
+    """
+    value = variable.value if hasattr(variable, "value") else variable
+    if not (_is_here(value) or value.is_fully_replicated):
+        from jax.experimental import multihost_utils
+
+        return np.array(multihost_utils.process_allgather(value, tiled=True))
     return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def assign(variable: Any, value: Any) -> None:
+    """Assign an array or a number to a variable.
+
+    In a job of several processes, all have to assign the same.
+    """
+    if not _is_here(variable.value):
+        import jax
+
+        # Keras would let JAX compare the values of all processes first.
+        whole = np.asarray(value, variable.dtype)
+        value = jax.make_array_from_callback(
+            whole.shape, variable.value.sharding, whole.__getitem__
+        )
+    variable.assign(value)
+
+
+def _is_here(value: Any) -> bool:
+    """Whether the devices of this process hold all of an array."""
+    return getattr(value, "is_fully_addressable", True)
 
 
 def carried_states(model: Any) -> list[Any]:

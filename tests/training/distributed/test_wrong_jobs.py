@@ -1,0 +1,74 @@
+"""Jobs that cannot work end before training, in one line that says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import write_book
+from tests.training.distributed.jobs import SMALL, Job, flags, of_several_processes
+
+pytestmark = of_several_processes
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_book(tmp_path_factory.mktemp("text"))
+
+
+def assert_refused(job: Job, code: int, *words: str) -> None:
+    """Every process ends with one line, of which these words are a part."""
+    assert set(job.wait()) == {code}, job.said()
+    for said in job.said():
+        (line,) = [line for line in said.splitlines() if line.startswith("Error: ")]
+        for word in words:
+            assert word in line
+
+
+def test_lanes_that_cannot_be_shared_out(book: Path, tmp_path: Path) -> None:
+    command = [
+        str(book),
+        "--out",
+        str(tmp_path / "run"),
+        *flags(SMALL),
+        "--batch-size",
+        "9",
+    ]
+    job = Job([command] * 2, tmp_path / "logs")
+    assert_refused(job, 2, "--batch-size 9 lanes", "2 devices in 2 processes")
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_with_different_options_and_texts(book: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text(book.read_text().replace("Ada", "Eda"))
+    run = ["--out", str(tmp_path / "run"), *flags(SMALL)]
+    commands = [[str(book), *run], [str(other), *run, "--units", "9"]]
+    job = Job(commands, tmp_path / "logs")
+    assert_refused(job, 2, "process 1 of 2 differs", "--units 9 (8 in process 0)", "text=")
+
+
+def test_a_process_without_its_text_ends_the_other(book: Path, tmp_path: Path) -> None:
+    run = ["--out", str(tmp_path / "run"), *flags(SMALL)]
+    job = Job([[str(book), *run], [str(tmp_path / "no.txt"), *run]], tmp_path / "logs")
+    assert_refused(job, 1, "no.txt")
+    assert "process 1 of 2 cannot start" in job.said()[0]
+
+
+def test_a_coordinator_that_is_not_there(book: Path, tmp_path: Path) -> None:
+    command = [str(book), "--out", str(tmp_path / "run"), *flags(SMALL)]
+    environment = {"TEXTGEN_JOIN_SECONDS": "3", "PROCESS_ID": "1"}
+    job = Job([command], tmp_path / "logs", number=2, **environment)
+    (code,) = job.wait()
+    (line,) = job.said()[0].splitlines()
+    assert code
+    assert f"did not meet at {job.address} within 3 seconds" in line
+
+
+def test_another_backend_and_a_process_without_a_job(book: Path, tmp_path: Path) -> None:
+    command = [str(book), "--out", str(tmp_path / "run"), *flags(SMALL)]
+    job = Job([command], tmp_path / "torch", number=2, KERAS_BACKEND="torch")
+    assert_refused(job, 2, "--distributed", "torch is chosen")
+    job = Job([command], tmp_path / "nowhere", NUM_PROCESSES="")
+    assert_refused(job, 2, "NUM_PROCESSES not set", "textgen launch")
