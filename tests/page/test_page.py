@@ -184,6 +184,19 @@ def test_earlier_texts_are_kept_until_they_are_forgotten(opened: Any, page: Path
     assert not opened.find_element("id", "history").is_displayed()
 
 
+def test_a_damaged_history_and_a_link_of_another_model_do_no_harm(
+    opened: Any, page: Path
+) -> None:
+    script = "localStorage.setItem('textgen history my_book', arguments[0])"
+    for damage in ("{", "7", '[1, {"texts": ["a"]}]'):
+        opened.execute_script(script, damage)
+        opened.get("about:blank")
+        opened.get(f"{page.as_uri()}#seed=3&prompt=abc&numChars=9&model=other&label=x")
+        wait(lambda: status(opened).startswith("Done"))
+        assert len(texts(opened)[0]) == 12
+    assert opened.get_log("browser") == []
+
+
 def test_colours_and_themes_can_be_changed(opened: Any) -> None:
     write(opened, prompt="a", seed=1, numChars=60, temperature=1.4)
     colour = "return getComputedStyle(arguments[0]).backgroundColor"

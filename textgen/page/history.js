@@ -34,7 +34,7 @@ export class History {
   #entries() {
     try {
       const found = JSON.parse(localStorage.getItem(this.#key) ?? "[]");
-      return Array.isArray(found) ? found : [];
+      return found.filter(({ settings, texts }) => settings && Array.isArray(texts));
     } catch {
       return [];
     }

@@ -38,10 +38,15 @@ export function readSettings(form) {
 export function fillForm(form, settings) {
   for (const name of [...NUMBERS, ...TEXTS]) {
     const field = form.elements[name];
-    const value = settings[name];
-    if (value !== undefined && value !== null) field.value = value;
-    else if (field.tagName !== "SELECT") field.value = field.defaultValue;
+    const value = settings[name] ?? null;
+    if (field.tagName === "SELECT") choose(field, value);
+    else field.value = value ?? field.defaultValue;
   }
+}
+
+/** Choose a value if there is such an option: a link may come from another model. */
+function choose(select, value) {
+  if ([...select.options].some((option) => option.value === value)) select.value = value;
 }
 
 /** The fragment of an address that repeats a text. */
