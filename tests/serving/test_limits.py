@@ -70,7 +70,7 @@ def test_a_request_that_is_too_large_is_refused(narrow: str) -> None:
 
 
 def test_a_request_that_takes_too_long_ends(checkpoint: Path) -> None:
-    with serving(checkpoint, "--max-seconds", 0.5, "--max-tokens", LONG) as server:
+    with serving(checkpoint, "--max-seconds", 2, "--max-tokens", LONG) as server:
         late = ask(server.url, data={"prompt": "a", "max_tokens": LONG})
         assert late.status == 504
         assert late.body["error"]["code"] == "timeout"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,38 @@ def test_with_echo_the_prompt_has_log_probabilities_as_well(
     expected = log_probability(generator, "t", ids)
     assert sum(others) == pytest.approx(expected, abs=1e-4)
     assert [len(top) for top in part.logprobs.top_logprobs] == [0] + [1] * 7
+
+
+def test_many_at_once_get_the_texts_that_each_gets_alone(
+    client: Any, generator: Generator
+) -> None:
+    settings: list[dict[str, Any]] = [
+        {},
+        {"temperature": 0.9, "top_p": 0.9},
+        {"frequency_penalty": 0.3},
+        {"temperature": 0},
+        {"stop": "e"},
+    ]
+
+    def asked(seed: int) -> str:
+        stream = client.completions.create(
+            model="my_book",
+            prompt="ab" * (seed % 3),
+            max_tokens=20 + 9 * seed,
+            seed=seed,
+            stream=True,
+            **settings[seed % 5],
+        )
+        return "".join(chunk.choices[0].text for chunk in stream)
+
+    with ThreadPoolExecutor(12) as pool:
+        texts = list(pool.map(asked, range(24)))
+    assert texts == [
+        generator.generate(
+            "ab" * (seed % 3), length=20 + 9 * seed, seed=seed, **settings[seed % 5]
+        )
+        for seed in range(24)
+    ]
 
 
 def test_best_of_returns_the_texts_that_are_most_probable_per_character(
