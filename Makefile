@@ -22,7 +22,7 @@ JAX := KERAS_BACKEND=jax XLA_FLAGS="--xla_force_host_platform_device_count=2 $(X
 # shortest come last, and both processes end at about the same time.
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -rs
 
-.PHONY: help demo lint format check test test-page test-wheel docs examples clean
+.PHONY: help demo lint format check test test-page test-wheel docs examples base clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -95,6 +95,13 @@ examples: .venv/.installed-examples  ## run the examples in full; rewrites their
 	@for name in $(EXAMPLES); do \
 		$(TORCH) $(BIN)/python examples/$$name.py --minutes || exit 1; \
 	done
+
+# Goes on with a run that was stopped. The wheel takes what it writes to textgen/bases/.
+BOOKS ?= ../shared/books
+BASE_MINUTES ?= 120
+
+base: .venv/.installed-examples  ## train the base model on the books in BOOKS, for two hours
+	KERAS_BACKEND=torch $(BIN)/python benchmarks/base.py --books $(BOOKS) --minutes $(BASE_MINUTES)
 
 clean:  ## remove everything that these commands created
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site *.egg-info

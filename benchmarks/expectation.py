@@ -57,7 +57,9 @@ def outcome(text: str, minutes: float) -> tuple[float, float, float, float, list
         path = Path(folder, "text.txt")
         path.write_text(text, encoding="utf-8")
         task = new_task(path, RunDirectory(Path(folder, "unused")), "auto", options)
-        run = textgen.train(path, Path(folder, "run"), quiet=True, **options)
+        run = textgen.train(
+            path, Path(folder, "run"), init_from="none", quiet=True, **options
+        )
         last = textgen.load_checkpoint(run / "last").facts["score"]
         best = textgen.load_checkpoint(run).facts["score"]["val_bits_per_char"]
         read = last["epoch"] * task.num_chars[0]

@@ -44,7 +44,12 @@ def best(text: str, documents: str, options: dict[str, Any]) -> str:
         path = Path(folder, "text.txt")
         path.write_text(text, encoding="utf-8")
         run = textgen.train(
-            path, Path(folder, "run"), documents=documents, quiet=True, **options
+            path,
+            Path(folder, "run"),
+            documents=documents,
+            init_from="none",
+            quiet=True,
+            **options,
         )
         score = textgen.load_checkpoint(run).facts["score"]
         return f"{score['val_bits_per_char']:.3f} at epoch {score['epoch']:.0f}"

@@ -52,7 +52,12 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         if run is None:
             run = textgen.train(
-                corpus, Path(folder, "run"), max_minutes=max_minutes, memory=0, quiet=True
+                corpus,
+                Path(folder, "run"),
+                max_minutes=max_minutes,
+                memory=0,
+                init_from="none",
+                quiet=True,
             )
         saved = load_checkpoint(run)
     text = from_dict(TextConfig, pick(TextConfig, saved.facts["text"]))

@@ -61,6 +61,7 @@ def trained(text: str, size: str, minutes: float, documents: str) -> str:
             Path(folder, "run"),
             size=size,
             max_minutes=minutes,
+            init_from="none",
             documents=documents,
             quiet=True,
             tune=True,

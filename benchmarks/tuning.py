@@ -60,7 +60,7 @@ def main(corpus: Path, minutes: float, trial_minutes: float | None, seeds: int) 
 def tested(corpus: Path, out: Path, options: dict[str, Any], minutes: float) -> float:
     """Bits per character of the test text after some minutes of training."""
     limited = {**options, "max_minutes": minutes, "preview": False}
-    run = textgen.train(corpus, out, quiet=True, **limited)
+    run = textgen.train(corpus, out, init_from="none", quiet=True, **limited)
     return float(textgen.load_checkpoint(run).facts["score"]["test_bits_per_char"])
 
 

@@ -183,3 +183,19 @@ def test_a_file_that_could_not_be_read_is_not_made() -> None:
     model = replace(make(), facts={"text": {"notes": "x" * 2**22}})
     with pytest.raises(CheckpointError, match=r"config\.json is too large"):
         as_single_file(model)
+
+
+def test_weights_may_be_stored_in_half_the_space(tmp_path: Path) -> None:
+    saved = make(units=64)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.normal(size=weight.shape).astype(np.float32)
+        for name, weight in saved.weights.items()
+    }
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    whole.write_bytes(as_single_file(replace(saved, weights=weights)))
+    half.write_bytes(as_single_file(replace(saved, weights=weights), is_half=True))
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    for name, loaded in load_checkpoint(half).weights.items():
+        assert loaded.dtype == np.float32
+        np.testing.assert_array_equal(loaded, weights[name].astype(np.float16))

@@ -81,8 +81,10 @@ def quick(arguments: list[str]) -> list[str]:
         return [*arguments, *SMALL, *brief, *CALM]
     if command == "train" and "--resume" in options:
         return [*arguments, "--epochs", "2", *CALM]
-    if command == "train" and "--init-from" in options:
-        return [*arguments, *FEW, *CALM]
+    if command == "train" and "--init-from" in options and "none" not in options:
+        # The base model is large: few steps.
+        steps = ["--batch-size", "8"] * ("english" in options)
+        return [*arguments, *FEW, *steps, *CALM]
     if command == "train":
         return [*arguments, *FEW, *SMALL, *CALM]
     if command == "sample" and "-n" in options:

@@ -140,18 +140,21 @@ def save_checkpoint(
             _write_arrays(fresh / TRAINING_WEIGHTS, training.arrays)
 
 
-def as_single_file(checkpoint: Checkpoint, card: str = "") -> bytes:
+def as_single_file(
+    checkpoint: Checkpoint, card: str = "", *, is_half: bool = False
+) -> bytes:
     """The content of a file that holds a whole checkpoint.
 
     Args:
         card: a description for people, in Markdown.
+        is_half: store the weights as float16, in half the space.
 
     Raises:
         CheckpointError: the facts or the vocabulary are larger than what is read.
     """
     saved = checkpoint
     parts = Parts(saved.model, saved.tokenizer, saved.weights, saved.facts, saved.ngrams)
-    return single_file_bytes(parts, card)
+    return single_file_bytes(parts, card, is_half=is_half)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

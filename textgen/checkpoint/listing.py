@@ -65,7 +65,7 @@ def list_runs(folder: Path) -> list[RunSummary]:
     inside = [folder / name for name in names if not name.startswith(".")]
     places = inside if _written_at(folder) is None else [folder]
     dated = [(place, _written_at(place)) for place in places]
-    found = [_summary(place, at) for place, at in dated if at is not None]
+    found = [summarize(place, at) for place, at in dated if at is not None]
     return sorted(found, key=lambda run: (-run.written_at, run.name))
 
 
@@ -81,7 +81,8 @@ def _written_at(place: Path) -> float | None:
     return max(times, default=None)
 
 
-def _summary(place: Path, written_at: float) -> RunSummary:
+def summarize(place: Path, written_at: float = 0.0) -> RunSummary:
+    """What a list says of one run or checkpoint, whether it can be read or not."""
     name = place.name or Path(os.path.abspath(place)).name
     try:
         model, facts = load_config(place)

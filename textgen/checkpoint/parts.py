@@ -32,6 +32,9 @@ CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 PART_BYTES = {CONFIG: 4 * 2**20, TOKENIZER: 16 * 2**20}
 """Many times the size of what is ever written."""
 
+WEIGHT_TYPES = {"F32": "<f4", "F16": "<f2"}
+"""How weights may be stored; in memory they are float32."""
+
 
 def config_data(model: ModelConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The content of `config.json`."""
@@ -121,7 +124,7 @@ def weights_from(
     for layer in layers(model):
         weights |= _empty_arrays(layer)
     for name, array in weights.items():
-        fill(file, layout[name], array.data)
+        _fill_weight(file, layout[name], array)
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise CheckpointError(
@@ -180,6 +183,16 @@ def _empty_arrays(layer: Layer) -> dict[str, np.ndarray]:
     return {layer.weight_name(name): array for name, array in arrays.items()}
 
 
+def _fill_weight(file: BinaryIO, stored: Stored, array: np.ndarray) -> None:
+    dtype = np.dtype(WEIGHT_TYPES[stored.dtype])
+    if dtype == array.dtype:
+        fill(file, stored, array.data)
+    else:
+        as_stored = np.empty(array.shape, dtype)
+        fill(file, stored, as_stored.data)
+        array[...] = as_stored
+
+
 def _check_num_layers(path: Path, num_weights: int, model: ModelConfig) -> None:
     if model.num_layers > num_weights:
         raise CheckpointError(
@@ -201,8 +214,8 @@ def _listed(names: set[str]) -> str:
 
 
 def _check_layout(path: Path, name: str, expected: tuple[int, ...], found: Stored) -> None:
-    if found.shape != expected or found.dtype != "F32":
+    if found.shape != expected or found.dtype not in WEIGHT_TYPES:
         raise CheckpointError(
             f"{path}: weight {name} has shape {found.shape} and type {found.dtype}, but "
-            f"{CONFIG} expects {expected} and F32."
+            f"{CONFIG} expects {expected} and {' or '.join(WEIGHT_TYPES)}."
         )

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from textgen.checkpoint.bases import find_base, list_bases
 from textgen.checkpoint.format import FILES, TRAIN_FIRST, checkpoint_directory
 from textgen.checkpoint.parts import CONFIG
 from textgen.checkpoint.single_file import SUFFIX
@@ -198,11 +199,11 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
     """Find a checkpoint by path, by the name of its run, or by age.
 
     Args:
-        path: a checkpoint, a run, or the name of a run under `checkpoints/`;
-            None takes the newest run under `checkpoints/`.
+        path: a checkpoint, a run, or the name of a run under `checkpoints/` or of a base
+            model; None takes the newest run under `checkpoints/`.
 
     Returns:
-        The directory that holds `config.json`.
+        The directory that holds `config.json`, or the single file.
 
     Raises:
         CheckpointError: there is none; the message suggests a similar name, or how to
@@ -216,6 +217,8 @@ def find_checkpoint(path: str | Path | None = None) -> Path:
         # The directory `poems` may contain the text that the run `poems` was trained on.
         if os.path.exists(RUNS / path):
             return checkpoint_directory(RUNS / path)
+        if base := find_base(path):
+            return base
         raise CheckpointError(str(error).replace(TRAIN_FIRST, _which_run(path))) from error
 
 
@@ -251,7 +254,8 @@ def _which_run(path: str | Path) -> str:
     is_text = os.path.isfile(path)
     name = default_out(path).name if is_text else str(path)
     otherwise = f"Train on it first: textgen train {path}" if is_text else _what_runs()
-    return did_you_mean(name, _run_names(RUNS), otherwise=otherwise)
+    names = [*_run_names(RUNS), *(base.name for base in list_bases())]
+    return did_you_mean(name, names, otherwise=otherwise)
 
 
 def newest_checkpoint(runs: str | Path = RUNS) -> Path:

@@ -21,6 +21,7 @@ from textgen.checkpoint.parts import (
     CONFIG,
     PART_BYTES,
     TOKENIZER,
+    WEIGHT_TYPES,
     as_json,
     check_vocabulary,
     config_data,
@@ -61,11 +62,12 @@ def is_single_file(path: str | Path) -> bool:
     return str(path).endswith(SUFFIX) and os.path.isfile(path)
 
 
-def single_file_bytes(parts: Parts, card: str = "") -> bytes:
+def single_file_bytes(parts: Parts, card: str = "", *, is_half: bool = False) -> bytes:
     """The content of such a file.
 
     Args:
         card: a description for people, in Markdown.
+        is_half: store the weights as float16, in half the space.
 
     Raises:
         CheckpointError: the facts or the vocabulary are larger than what is read.
@@ -73,7 +75,8 @@ def single_file_bytes(parts: Parts, card: str = "") -> bytes:
     from safetensors.numpy import save
 
     metadata = metadata_of(parts.model, parts.tokenizer, parts.facts, card)
-    arrays = dict(parts.weights)
+    dtype = WEIGHT_TYPES["F16" if is_half else "F32"]
+    arrays = {name: weight.astype(dtype) for name, weight in parts.weights.items()}
     if parts.ngrams is not None:
         own = to_arrays(parts.ngrams)
         arrays |= {f"{NGRAMS_PREFIX}{name}": array for name, array in own.items()}

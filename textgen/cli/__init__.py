@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from textgen.cli.bases import bases
 from textgen.cli.cache import cache
 from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
@@ -67,6 +68,7 @@ for command in (
     info,
     export,
     runs,
+    bases,
     corpus,
     cache,
     demo,

@@ -64,4 +64,4 @@ def page(text: str) -> str:
 
 
 # Limited by time, so that the demo takes as long on a slow machine.
-DEMO_OPTIONS: dict[str, Any] = {"max_minutes": 1.4, "eval_every": 150}
+DEMO_OPTIONS: dict[str, Any] = {"max_minutes": 1.4, "eval_every": 50}

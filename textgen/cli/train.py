@@ -36,8 +36,10 @@ from textgen.wording import say
 @click.option(
     "--init-from",
     metavar="CHECKPOINT",
-    help="Fine-tune: start from the weights of a checkpoint or run, and add the new "
-    "characters of this text to its vocabulary.",
+    default="auto",
+    help="Fine-tune: start from the weights of a checkpoint, run or base model, and add "
+    "the new characters of this text to its vocabulary. auto takes the base model english "
+    "for a text that is like English books; none begins from nothing.  [default: auto]",
 )
 @click.option(
     "--distributed",
@@ -52,7 +54,7 @@ def train(
     size: str,
     resume: bool,
     overwrite: bool,
-    init_from: str | None,
+    init_from: str,
     distributed: bool,
     cache_dir: str | None,
     tune: bool,
@@ -68,7 +70,7 @@ def train(
       textgen train poems/ --glob "*.md" --documents files
       textgen train names.txt --documents lines --epochs 30
       textgen train my_book.txt --resume
-      textgen train letters.txt --init-from my_book --learning-rate 0.002
+      textgen train letters.txt --init-from my_book --out checkpoints/letters
       textgen train big.txt --size large --max-minutes 60 --eval-every 500
 
     The run's directory is printed on stdout when training ends.

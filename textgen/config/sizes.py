@@ -1,4 +1,4 @@
-"""Defaults that depend on the text: sizes for `--size`, and settings for little text."""
+"""Defaults that depend on the text: sizes, settings for little text and for fine-tuning."""
 
 from __future__ import annotations
 
@@ -54,6 +54,18 @@ LITTLE_TEXT: dict[str, Any] = {
 }
 """Options for less than `LITTLE_CHARS`, measured by benchmarks/little_text.py."""
 
+FINE_TUNING: dict[str, Any] = {
+    "optimizer": "muon",
+    "dropout": 0.2,
+    # A short text has few steps.
+    "warmup_steps": 20,
+    "epochs": 4,
+}
+"""For fine-tuning, measured by benchmarks/bases.py.
+
+A network that knows the language learns a text in few passes. More of them make it forget
+the language for the sake of the text, however many minutes there are.
+"""
 
 MUON_RATES = 0.006, 0.03
 """The lowest and the highest peak rate in `muon_options`."""
@@ -61,8 +73,28 @@ MUON_RATES = 0.006, 0.03
 MOST_DECAY = 0.6
 """The highest weight decay in `muon_options`."""
 
+GENTLE = 1 / 3
+"""The share of rate and decay with which a network keeps what it has learned before."""
 
-def muon_options(num_chars: int, chars_read: float) -> dict[str, float]:
+GENTLE_CHARS = 150_000
+"""The shorter a text than this, the more gently such a network learns it."""
+
+
+def fine_tuning_options(given: Collection[str]) -> dict[str, Any]:
+    """Fields of `ModelConfig` and `TrainConfig` that suit a network which has learned.
+
+    Args:
+        given: names of options that the user set, which are not overridden.
+
+    >>> fine_tuning_options(["epochs", "dropout"])
+    {'optimizer': 'muon', 'warmup_steps': 20}
+    """
+    return {name: value for name, value in FINE_TUNING.items() if name not in given}
+
+
+def muon_options(
+    num_chars: int, chars_read: float, *, is_learned: bool = False
+) -> dict[str, float]:
     """The peak learning rate and the weight decay that suit Muon.
 
     The longer a run, the lower its best rate; the shorter a text, the more its weights have
@@ -72,19 +104,23 @@ def muon_options(num_chars: int, chars_read: float) -> dict[str, float]:
     Args:
         num_chars: characters of training text.
         chars_read: how many the run reads, every pass counted.
+        is_learned: whether the run begins with a network that has learned other text.
 
     >>> muon_options(1_000_000, 4e6)
     {'learning_rate': 0.016, 'weight_decay': 0.15}
     >>> muon_options(10_000, 1e5)
     {'learning_rate': 0.03, 'weight_decay': 0.6}
+    >>> muon_options(10_000, 1e5, is_learned=True)
+    {'learning_rate': 0.004, 'weight_decay': 0.2}
     """
     lowest, highest = MUON_RATES
     rate = 0.025 * (1e6 / max(1.0, chars_read)) ** (1 / 3)
     decay = 0.15 * (1e6 / max(1, num_chars)) ** 0.7
-    return {
-        "learning_rate": round(min(highest, max(lowest, rate)), 3),
-        "weight_decay": round(min(MOST_DECAY, decay), 3),
-    }
+    rate, decay = min(highest, max(lowest, rate)), min(MOST_DECAY, decay)
+    if is_learned:
+        rate *= GENTLE * min(1.0, num_chars / GENTLE_CHARS) ** (1 / 3)
+        decay *= GENTLE
+    return {"learning_rate": round(rate, 3), "weight_decay": round(decay, 3)}
 
 
 def check_size(size: str) -> None:

@@ -21,6 +21,7 @@ from textgen.training.backend.process import num_cores, num_shares, tune_process
 from textgen.training.distributed.joining import BACKEND, check_distributed, joined
 from textgen.training.distributed.peers import Peers
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
+from textgen.training.task.beginning import AUTO as BY_TEXT
 from textgen.training.task.encoding import ReadSettings
 from textgen.training.task.facts import shared_facts
 from textgen.training.task.memory import training_memory_errors
@@ -37,7 +38,7 @@ def train(
     size: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
-    init_from: str | Path | None = None,
+    init_from: str | Path | None = BY_TEXT,
     cache_dir: str | Path | None = None,
     quiet: bool = False,
     tune: bool = False,
@@ -58,9 +59,11 @@ def train(
             uninterrupted run, given the same Keras backend, cores and `tune`, and no
             `max_minutes`.
         overwrite: replace the run in `out`.
-        init_from: a checkpoint, or the name of a run under `checkpoints/`, to fine-tune.
-            Its architecture is kept, its vocabulary grows by the new characters of the
-            text, and the learning rate schedule starts over.
+        init_from: a checkpoint, or the name of a run under `checkpoints/` or of a base
+            model, to fine-tune. Its architecture is kept, its vocabulary grows by the new
+            characters of the text, and the learning rate schedule starts over. `auto`
+            takes the base model `english` if the text is like what it has read, and if
+            no option says what the network is like; `none` begins from nothing.
         cache_dir: where encoded text is stored, so that it is encoded only once; default:
             `TEXTGEN_CACHE_DIR`, or the user's cache directory.
         quiet: print nothing on stderr.
@@ -147,7 +150,7 @@ def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> N
         raise ConfigError("resume and overwrite cannot be used together. Choose one.")
     if size != "auto":
         raise ConfigError("a resumed run keeps its size. Leave out `size`.")
-    if init_from is not None:
+    if init_from is not None and str(init_from) != BY_TEXT:
         raise ConfigError(
             "a resumed run keeps its own weights. Leave out init_from or `resume`."
         )

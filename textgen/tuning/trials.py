@@ -144,6 +144,8 @@ class Trials:
                 quiet=True,
                 callbacks=[pruning],
                 max_minutes=minutes,
+                # Otherwise the options decide whether a trial begins with a base model.
+                init_from="none",
                 **{"preview": False, **self.options},
                 **self.study.about["recipe"],
                 **as_options(trial.params),

@@ -64,8 +64,9 @@ def prepare_text(
     paths: Paths,
     text: TextConfig,
     seed: int,
-    rules: Sequence[VocabularyRule] = (LEARN,),
+    rule: VocabularyRule = LEARN,
     *,
+    instead: Callable[[EncodedCorpus], VocabularyRule | None] = lambda corpus: None,
     check: Callable[[CorpusStats], None] = lambda stats: None,
     cache: Cache | None = None,
     progress: bool = False,
@@ -74,18 +75,20 @@ def prepare_text(
 
     Args:
         paths: as for `read_corpus`.
-        rules: tried in turn until one gives the base vocabulary of the last one, so that
-            a cache entry made by another rule can be reused.
+        instead: told what `rule` gave; the rule to encode with after all, or None.
     """
     sources, notes = corpus_sources(paths, text)
     cache = cache or Cache()
     with cache.spooled(sources) as files:
-        for rule in rules:
-            corpus = prepare_corpus(
+
+        def encoded(rule: VocabularyRule) -> EncodedCorpus:
+            return prepare_corpus(
                 files, text, seed, rule, check=check, cache=cache, progress=progress
             )
-            if rule == rules[-1] or corpus.tokenizer == rules[-1].base:
-                break
+
+        corpus = encoded(rule)
+        if other := instead(corpus):
+            corpus = encoded(other)
     of_records = text.documents == "records"
     notes += corpus.stats.files.notes(of_records=of_records)
     notes += () if of_records else read_as_plain_text(sources)

@@ -132,7 +132,7 @@ def corresponding_ids(new: Tokenizer, old: Tokenizer) -> np.ndarray:
     """For each id of `new`, the id of `old` with the same meaning, or -1.
 
     Args:
-        new: the result of `grown` for `old`.
+        new, old: both of characters, or both of bytes.
 
     Returns:
         `(new.vocab_size,)` int64.
@@ -147,14 +147,16 @@ def corresponding_ids(new: Tokenizer, old: Tokenizer) -> np.ndarray:
         (new.unknown_id, old.unknown_id),
         (new.separator_id, old.separator_id),
     ]
-    pairs += [(new.label_id(label), old.label_id(label)) for label in old.labels]
+    both = set(old.labels) & set(new.labels)
+    pairs += [(new.label_id(label), old.label_id(label)) for label in both]
     for new_id, old_id in pairs:
         if new_id is not None and old_id is not None:
             places[new_id] = old_id
     if isinstance(old, CharTokenizer) and isinstance(new, CharTokenizer):
-        num_old = len(old.characters)
-        first = new.num_special
-        places[first : first + num_old] = old.num_special + np.arange(num_old)
+        old_places = {character: place for place, character in enumerate(old.characters)}
+        for place, character in enumerate(new.characters):
+            if character in old_places:
+                places[new.num_special + place] = old.num_special + old_places[character]
     else:
         places[:256] = np.arange(256)
     return places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from textgen.checking.report import summary
 from textgen.config.text import TextConfig
 from textgen.disk.names import shareable_name
 from textgen.text.encoded.cache import Cache
-from textgen.text.encoded.prepare import PreparedText, prepare_text
+from textgen.text.encoded.cache_entry import EncodedCorpus
+from textgen.text.encoded.prepare import LEARN, PreparedText, prepare_text
 from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.sources import STDIN, Paths, storable_name
@@ -39,15 +40,17 @@ def encode_text(
     paths: Paths,
     text: TextConfig,
     seed: int,
-    rules: Sequence[VocabularyRule],
     settings: ReadSettings,
+    rule: VocabularyRule = LEARN,
+    *,
+    instead: Callable[[EncodedCorpus], VocabularyRule | None] = lambda corpus: None,
     check: Callable[[CorpusStats], None] = lambda stats: None,
 ) -> PreparedText:
     """Encode the text to train on, or load it from the cache.
 
     Args:
         seed: of the random choice of held-out documents.
-        rules: how to build the vocabulary; as for `prepare_text`.
+        rule, instead: how to build the vocabulary; as for `prepare_text`.
         check: called with the statistics of the corpus before it is encoded; may raise.
 
     Returns:
@@ -60,7 +63,8 @@ def encode_text(
         paths,
         text,
         seed,
-        rules,
+        rule,
+        instead=instead,
         check=check,
         cache=Cache(settings.cache_dir, quiet=not settings.progress),
         progress=settings.progress,

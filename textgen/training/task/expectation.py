@@ -14,6 +14,7 @@ from textgen.config.sizes import SIZES
 from textgen.ngrams.counting import count_ngrams
 from textgen.ngrams.model import NgramModel
 from textgen.ngrams.tables import NOTHING, contexts_of
+from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.training.task.task import Task
 
 ORDER = 5
@@ -76,10 +77,22 @@ def features(bits: float, text_chars: int, chars_read: float) -> list[float]:
 
 def ngram_bits(task: Task) -> float:
     """Bits per character of the held-out text under n-grams of the training text."""
-    boundary, size = task.tokenizer.eod_id, task.model.vocab_size
-    ids = task.windows.ids[:MOST_COUNTED]
-    ngrams = NgramModel(count_ngrams(ids, size, ORDER, boundary=boundary))
-    held_out = np.asarray(task.val_ids[: MOST_SCORED + 1])
+    bits = bits_of_ngrams(task.windows.ids, task.val_ids, task.tokenizer)
+    return bits * task.ids_per_char[1]
+
+
+def bits_of_ngrams(ids: np.ndarray, held_out: np.ndarray, tokenizer: Tokenizer) -> float:
+    """Bits per id of a held-out text under n-grams of another.
+
+    Args:
+        ids: the text that is counted, or the beginning of it.
+        held_out: the text that is scored, likewise.
+    """
+    boundary = tokenizer.eod_id
+    counted = count_ngrams(
+        ids[:MOST_COUNTED], tokenizer.vocab_size, ORDER, boundary=boundary
+    )
+    held_out = np.asarray(held_out[: MOST_SCORED + 1])
     contexts = contexts_of(held_out[:-1], [NOTHING] * (ORDER - 1), boundary)
-    probs = ngrams.probs_of(contexts, held_out[1:])
-    return float(-np.log2(probs).mean()) * task.ids_per_char[1]
+    probs = NgramModel(counted).probs_of(contexts, held_out[1:])
+    return float(-np.log2(probs).mean())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from textgen.checkpoint.bases import base_name
 from textgen.checkpoint.format import Checkpoint, load_checkpoint
 from textgen.checkpoint.runs import find_checkpoint
 from textgen.config.model import ModelConfig
@@ -34,20 +35,31 @@ class BaseModel:
 
     @property
     def name(self) -> str:
-        """The name of the run, as the new run stores it."""
-        return storable_name(shareable_run(str(self.path)))
+        """The name of the run or base, as the new run stores it."""
+        return base_name(self.path) or storable_name(shareable_run(str(self.path)))
 
     def text_options(self) -> dict[str, Any]:
         """The fields of `TextConfig` that the checkpoint's tokenizer determines."""
         tokenizer = self.checkpoint.tokenizer
         return {"tokenizer": tokenizer.kind, "normalize": tokenizer.normalize}
 
+    def model(self, tokenizer: Tokenizer, given: Mapping[str, Any]) -> ModelConfig:
+        """The network of a new run.
+
+        Args:
+            tokenizer: of that run.
+            given: options of it that may change.
+        """
+        return replace(self.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
+
     def note(self, tokenizer: Tokenizer) -> str:
         """A sentence about the vocabulary; `tokenizer` is that of the new run."""
         num_old = self.checkpoint.tokenizer.vocab_size
         num_new = tokenizer.vocab_size - num_old
         grown = f", {num_new:,} new in this text" if num_new else ""
-        return f"Fine-tuning {self.path}: {num_old:,} symbols{grown}."
+        return (
+            f"Fine-tuning {base_name(self.path) or self.path}: {num_old:,} symbols{grown}."
+        )
 
     def weights(self, tokenizer: Tokenizer, model: ModelConfig) -> dict[str, np.ndarray]:
         """The initial weights of the new run.

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.runs import RunDirectory
 from textgen.config.fields import check_names, command_line, pick
 from textgen.config.model import ModelConfig
-from textgen.config.sizes import check_size, muon_options, size_options
+from textgen.config.sizes import (
+    check_size,
+    fine_tuning_options,
+    muon_options,
+    size_options,
+)
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
-from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, expected_backend
 from textgen.training.backend.speed import has_gpu
+from textgen.training.task.beginning import NONE, beginning
 from textgen.training.task.encoding import ReadSettings, encode_text
-from textgen.training.task.fine_tuning import INIT_FROM, load_base
+from textgen.training.task.fine_tuning import INIT_FROM
 from textgen.training.task.pace import chars_to_read, readable_chars
 from textgen.training.task.task import Task, build_task
 
@@ -38,7 +44,7 @@ def new_task(
     values: Mapping[str, Any],
     *,
     overwrite: bool = False,
-    init_from: str | Path | None = None,
+    init_from: str | Path | None = NONE,
     settings: ReadSettings | None = None,
     backend: str = AUTO,
 ) -> Task:
@@ -46,8 +52,8 @@ def new_task(
 
     Args:
         values: options by name: fields of the three configurations.
-        init_from: the checkpoint to fine-tune; its vocabulary grows by the new characters
-            of the text.
+        init_from: the checkpoint to fine-tune, whose vocabulary grows by the new characters
+            of the text; `auto` or `none`.
         backend: the Keras backend that will train; its speed decides the size if the time
             is limited.
 
@@ -64,40 +70,42 @@ def new_task(
     model = ModelConfig(vocab_size=1, **pick(ModelConfig, values))
     train = TrainConfig(**pick(TrainConfig, values))
     check_size(size)
-    base = None if init_from is None else load_base(init_from, size, values)
-    if base is not None:
-        text = replace(text, **base.text_options())
+    begun = beginning(init_from, size, values, text)
+    if begun.base is not None:
+        text = replace(text, **begun.base.text_options())
     run.check(overwrite=overwrite)
 
-    rule = (
-        VocabularyRule()
-        if base is None
-        else VocabularyRule(base.checkpoint.tokenizer, grows=True)
-    )
-    prepared = encode_text(paths, text, train.seed, [rule], settings or ReadSettings())
-    tokenizer, given = prepared.corpus.tokenizer, pick(ModelConfig, values)
+    settings = settings or ReadSettings()
+    decide = partial(begun.decide, text=text)
+    prepared = encode_text(paths, text, train.seed, settings, begun.rule, instead=decide)
+    base, corpus = begun.base, prepared.corpus
     set_by_user = [name for name, value in values.items() if value is not None]
-    num_chars = prepared.corpus.train.num_chars
+    num_chars = corpus.train.num_chars
+    notes, facts = [*begun.notes], {}
     if base is None:
-        model = replace(model, vocab_size=tokenizer.vocab_size)
+        model = replace(model, vocab_size=corpus.tokenizer.vocab_size)
         readable = None
         if train.max_minutes is not None and not has_gpu():
             readable = readable_chars(model, train.max_minutes, backend, set_by_user)
         usual, note = size_options(size, num_chars, set_by_user, readable, train.epochs)
-        model = replace(model, **pick(ModelConfig, usual))
-        train = replace(train, **pick(TrainConfig, usual))
-        notes, facts = [note] * bool(note), {}
+        notes += [note] * bool(note)
     else:
-        model = replace(base.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
-        notes, facts = [base.note(tokenizer)], {INIT_FROM: base.name}
+        model = base.model(corpus.tokenizer, pick(ModelConfig, values))
+        usual, facts = fine_tuning_options(set_by_user), {INIT_FROM: base.name}
+        notes = notes or [base.note(corpus.tokenizer)]
+    model = replace(model, **pick(ModelConfig, usual))
+    train = replace(train, **pick(TrainConfig, usual))
     if train.optimizer == "muon":
         chars_read = _chars_to_read(num_chars, model, train, backend)
-        suited = muon_options(num_chars, chars_read)
+        suited = muon_options(num_chars, chars_read, is_learned=base is not None)
         suited = {name: value for name, value in suited.items() if name not in set_by_user}
         model = replace(model, **pick(ModelConfig, suited))
         train = replace(train, **pick(TrainConfig, suited))
-        if suited:
+        if base is None and suited:
             notes.append(f"For muon on this text: {command_line(suited)}.")
+        usual |= suited
+    if base is not None and usual:
+        notes.append(f"For fine-tuning on this text: {command_line(usual)}.")
     task = build_task(run, text, model, train, prepared)
     return replace(
         task,

@@ -68,13 +68,18 @@ def resumed_task(
     train = replace(train, **changed)
 
     facts = stored.facts.get("text", {})
-    rules = [VocabularyRule(stored.tokenizer)]
-    if INIT_FROM not in facts:
-        # The cache stores a vocabulary learned from this text alone under this rule.
-        rules.insert(0, VocabularyRule())
-    check = partial(_check_same_text, run, facts)
-    settings = settings or ReadSettings()
-    prepared = encode_text(paths, text, train.seed, rules, settings, check)
+    kept_rule = VocabularyRule(stored.tokenizer)
+    # The cache stores a vocabulary learned from this text alone under another rule.
+    rule = kept_rule if INIT_FROM in facts else VocabularyRule()
+    prepared = encode_text(
+        paths,
+        text,
+        train.seed,
+        settings or ReadSettings(),
+        rule,
+        instead=lambda now: None if now.tokenizer == stored.tokenizer else kept_rule,
+        check=partial(_check_same_text, run, facts),
+    )
     task = build_task(run, text, stored.model, train, prepared)
     kept = {INIT_FROM: facts[INIT_FROM]} if INIT_FROM in facts else {}
     trained_on = stored.facts.get("backend")

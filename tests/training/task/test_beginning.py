@@ -1,0 +1,104 @@
+"""A new run takes the base model where the text is like what that has read."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import textgen
+from textgen.checkpoint import bases
+from textgen.checkpoint.format import load_checkpoint
+from textgen.config.text import TextConfig
+from textgen.corpora.bundled import bundled_corpus
+from textgen.errors import CheckpointError
+from textgen.text.encoded.prepare import prepare_text
+from textgen.training.task.beginning import Beginning, beginning
+
+pytestmark = pytest.mark.one_backend
+
+ENGLISH = bundled_corpus("little_harbour.txt").read_text("utf-8")[:8_000]
+TUNES = (
+    "X:1\nM:6/8\nK:Gmaj\n|:G3 GAB|A3 ABd|edd gdd|edB dBA|\nG2 E EDB,|~B3 BAG:|\n\n" * 200
+)
+CODE = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n" * 200
+CHINESE = "学而时习之，不亦说乎？有朋自远方来，不亦乐乎？人不知而不愠，不亦君子乎？\n" * 200
+
+
+def begun(path: Path, init_from: Any = "auto", **options: Any) -> Beginning:
+    """What a run on a text begins with."""
+    text = TextConfig(**options)
+    found = beginning(init_from, "auto", options, text)
+    prepare_text(path, text, 0, found.rule, instead=partial(found.decide, text=text))
+    return found
+
+
+@pytest.fixture
+def english(tmp_path: Path) -> Path:
+    path = tmp_path / "english.txt"
+    path.write_text(ENGLISH, encoding="utf-8")
+    return path
+
+
+def test_english_prose_begins_with_the_base(english: Path) -> None:
+    found = begun(english)
+    assert found.base is not None
+    assert found.base.name == "english"
+    assert "--init-from none" in found.notes[0]
+
+
+@pytest.mark.parametrize("text", [TUNES, CODE, CHINESE], ids=["tunes", "code", "Chinese"])
+def test_other_texts_begin_from_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.txt"
+    path.write_text(text, encoding="utf-8")
+    assert begun(path) == Beginning()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"units": 128}, {"cell": "gru"}, {"tokenizer": "byte"}, {"normalize": "none"}],
+    ids=str,
+)
+def test_options_that_a_base_cannot_have_leave_it_out(
+    english: Path, options: dict[str, Any]
+) -> None:
+    found = beginning("auto", "auto", options, TextConfig())
+    is_of_text = options.keys() <= {"tokenizer", "normalize"}
+    if is_of_text:
+        found = begun(english, **options)
+    assert found == Beginning()
+    assert beginning("auto", "small", {}, TextConfig()) == Beginning()
+
+
+@pytest.mark.parametrize("nothing", ["none", None])
+def test_none_begins_from_nothing(english: Path, nothing: Any) -> None:
+    assert begun(english, nothing) == Beginning()
+
+
+@pytest.mark.parametrize("content", [None, b"not a model"], ids=["missing", "damaged"])
+def test_without_the_base_training_goes_on_and_says_so(
+    english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    monkeypatch.setattr(bases, "_BUNDLED", tmp_path)
+    if content is not None:
+        (tmp_path / "english.safetensors").write_bytes(content)
+    found = begun(english)
+    assert found.base is None
+    assert found.notes[0].startswith("Begins without a base model. ")
+    # Whoever insists gets an error.
+    with pytest.raises(CheckpointError):
+        begun(english, "english")
+
+
+@pytest.mark.slow
+def test_a_run_with_the_base_learns_and_resumes(english: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"batch_size": 16, "seq_length": 64, "preview": False}
+    out = tmp_path / "run"
+    run = textgen.train(english, out, epochs=1, quiet=True, **options)
+    first = load_checkpoint(run)
+    assert first.facts["text"]["init_from"] == "english"
+    assert first.facts["score"]["val_bits_per_char"] < 2.3
+    textgen.train(english, out, resume=True, epochs=2, quiet=True)
+    assert load_checkpoint(run / "last").facts["score"]["epoch"] == 2

@@ -1,0 +1,149 @@
+"""What a new run begins with: random weights, a checkpoint, or the base model if it pays.
+
+A network that has read English predicts an English text well before it has read any of it,
+and learns the rest from few characters. Of any other text it knows less than counts of
+n-grams of the text itself do, and that is how the two are told apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textgen.checkpoint.bases import ENGLISH, bundled_base
+from textgen.config.model import ModelConfig
+from textgen.config.text import TextConfig
+from textgen.errors import CheckpointError
+from textgen.generation.network.network import Network
+from textgen.generation.scoring.protocols import nats_of_rows
+from textgen.text.encoded.cache_entry import EncodedCorpus
+from textgen.text.encoded.vocabulary_rule import VocabularyRule, corresponding_ids, grown
+from textgen.training.task.expectation import bits_of_ngrams
+from textgen.training.task.fine_tuning import MAY_CHANGE, BaseModel, load_base
+from textgen.wording import one_line
+
+AUTO, NONE = "auto", "none"
+"""Values of `init_from` besides names: decide by the text, and begin from nothing."""
+
+MOST_CHARS = 2_000_000
+"""A longer text teaches more than the base knows."""
+
+WORTH = 1.1
+"""The base pays if its bits per character are at most this many times those of n-grams.
+
+Measured by benchmarks/bases.py.
+"""
+
+NUM_ROWS, ROW_IDS, WARM_UP = 16, 256, 32
+"""The stretches of text that the base is scored on, after some characters that it reads."""
+
+
+@dataclass
+class Beginning:
+    """The weights that a new run begins with.
+
+    Args:
+        base: the model to fine-tune; None to begin from nothing.
+        is_open: whether the text has still to decide if `base` is taken.
+        notes: sentences about it.
+    """
+
+    base: BaseModel | None = None
+    is_open: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> VocabularyRule:
+        """How to build the vocabulary, as long as the text has not decided otherwise."""
+        return VocabularyRule() if self.is_open else self._rule
+
+    @property
+    def _rule(self) -> VocabularyRule:
+        if self.base is None:
+            return VocabularyRule()
+        return VocabularyRule(self.base.checkpoint.tokenizer, grows=True)
+
+    def decide(self, corpus: EncodedCorpus, text: TextConfig) -> VocabularyRule | None:
+        """Take the base or not; the rule for the vocabulary with it, if it is taken.
+
+        Args:
+            corpus: encoded with `rule`.
+        """
+        if self.base is None or not self.is_open:
+            return None
+        self.is_open = False
+        bits, ids = _bits_before(self.base, corpus, text), corpus.train.ids
+        if bits > WORTH * bits_of_ngrams(ids, corpus.val.ids, corpus.tokenizer):
+            self.base = None
+            return None
+        self.notes += (
+            f"Begins with the base model {self.base.name}, which predicts this text at "
+            f"{bits:.2f} bits per character before it has read any of it. To begin from "
+            "nothing: --init-from none.",
+        )
+        return self._rule
+
+
+def beginning(
+    init_from: str | Path | None, size: str, values: Mapping[str, Any], text: TextConfig
+) -> Beginning:
+    """What a run begins with, as far as its options say.
+
+    Args:
+        init_from: a checkpoint, `auto` or `none`; None is `none`.
+        size, values: of the new run, as for `load_base`.
+        text: options, with their defaults.
+
+    Raises:
+        CheckpointError, ConfigError: as for `load_base`, for a checkpoint that was named.
+    """
+    if init_from is None or str(init_from) == NONE:
+        return Beginning()
+    if str(init_from) != AUTO:
+        return Beginning(load_base(init_from, size, values))
+    if size != "auto" or not _leaves_open(values, text):
+        return Beginning()
+    path = bundled_base(ENGLISH)
+    try:
+        return Beginning(load_base(path, size, {}), is_open=True)
+    except CheckpointError as error:
+        return Beginning(notes=(f"Begins without a base model. {one_line(str(error))}",))
+
+
+def _leaves_open(values: Mapping[str, Any], text: TextConfig) -> bool:
+    """Whether the options suit any base: neither network nor vocabulary is asked for."""
+    drawn = {field.name for field in fields(ModelConfig)} - MAY_CHANGE
+    default = TextConfig()
+    return drawn.isdisjoint(values) and (
+        text.tokenizer,
+        text.normalize,
+        text.min_count,
+    ) == (
+        default.tokenizer,
+        default.normalize,
+        default.min_count,
+    )
+
+
+def _bits_before(base: BaseModel, corpus: EncodedCorpus, text: TextConfig) -> float:
+    """Bits per character of the training text under a base that has not read it.
+
+    Infinity for a text that is too long to need a base, or too short to score it.
+    """
+    num_ids = len(corpus.train.ids)
+    length = min(ROW_IDS, num_ids - 1)
+    if corpus.train.num_chars > MOST_CHARS or length <= WARM_UP:
+        return math.inf
+    tokenizer = grown(base.checkpoint.tokenizer, corpus.stats, text)
+    model = base.model(tokenizer, {})
+    network = Network(model, base.weights(tokenizer, model))
+    ids = corresponding_ids(corpus.tokenizer, tokenizer)
+    starts = np.linspace(0, num_ids - 1 - length, NUM_ROWS, dtype=int)
+    rows = [ids[corpus.train.ids[start : start + length + 1]] for start in starts]
+    nats = nats_of_rows(network, [row[:-1] for row in rows], [row[1:] for row in rows])
+    return float(np.mean([row[WARM_UP:] for row in nats]) / math.log(2))
