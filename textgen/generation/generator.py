@@ -178,8 +178,9 @@ class Generator:
             check_instance("each of generators", generator, Generator)
             check_same_tokenizer(each[0].tokenizer, generator.tokenizer)
         networks = [generator._network for generator in each]
+        mixture = Mixture(networks, several("shares", shares, "numbers"))
         mixed = copy.copy(each[0])
-        mixed._network = Mixture(networks, several("shares", shares, "numbers"))
+        mixed._network = mixture
         return mixed
 
     def __repr__(self) -> str:
