@@ -59,6 +59,9 @@ def test_a_task_within_the_limit_or_without_one_is_accepted(
 def test_a_large_batch_counts_and_on_a_gpu_only_a_copy_of_the_weights() -> None:
     small, large = TrainConfig(), TrainConfig(batch_size=2**20)
     assert least_bytes(CONFIG, large) > 1000 * least_bytes(CONFIG, small)
+    assert (
+        least_bytes(CONFIG, large, num_processes=2**10) < least_bytes(CONFIG, large) / 500
+    )
     assert least_bytes(CONFIG, large, on_cpu=False) == 4 * CONFIG.num_parameters
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -278,3 +279,16 @@ def test_no_text_to_validate_on_names_the_option(num_chars: int, num_context: in
     assert str(caught.value) == (
         "there is no text to validate on. Raise `val_fraction` or add text."
     )
+
+
+def test_a_process_reads_its_own_lanes_and_nothing_else_changes() -> None:
+    ids = np.arange(100)
+    training = windows(ids, batch_size=4, seq_length=5)
+    held_out = evaluation_windows(ids, 4, 5, context=ids[:3])
+    for whole in (training, held_out):
+        part = replace(whole, lanes=range(1, 3))
+        assert len(part) == len(whole)
+        for index in range(len(whole)):
+            for ours, theirs in zip(part[index], whole[index], strict=True):
+                if theirs is not None:
+                    np.testing.assert_array_equal(ours, theirs[1:3])

@@ -88,7 +88,7 @@ def fit(
         CheckpointError: a checkpoint cannot be written.
         KeyboardInterrupt: the user asked to stop; `last` holds the last step.
     """
-    check_memory(task, on_cpu=is_on_cpu())
+    check_memory(task, on_cpu=is_on_cpu(), num_processes=peers.number)
     if task.resumed is None:
         # A run may be resumed on an older processor, and cannot change its type.
         check_dtype(task.model, task.train)

@@ -28,7 +28,9 @@ def advice(model: ModelConfig) -> str:
     )
 
 
-def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) -> int:
+def least_bytes(
+    model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True, num_processes: int = 1
+) -> int:
     """The memory of this process that a run cannot do without.
 
     A step on a CPU needs the weights, their gradients (and the sum of those of several
@@ -37,6 +39,7 @@ def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) 
 
     Args:
         on_cpu: whether the model is trained in this memory, or only copied to it.
+        num_processes: that share the lanes.
 
     >>> least_bytes(ModelConfig(vocab_size=65, units=256), TrainConfig())
     23050256
@@ -50,17 +53,18 @@ def least_bytes(model: ModelConfig, train: TrainConfig, *, on_cpu: bool = True) 
     stack = layers(model)
     kept = gate_bytes * sum(layer.num_kept for layer in stack) + 4 * model.vocab_size
     carried = 4 * sum(layer.state_size for layer in stack)
-    chars_at_once = train.window_chars // train.accumulate
-    return 4 * parameters + chars_at_once * kept + train.batch_size * carried
+    chars_at_once = train.window_chars // (train.accumulate * num_processes)
+    lanes = train.batch_size // num_processes
+    return 4 * parameters + chars_at_once * kept + lanes * carried
 
 
-def check_memory(task: Task, *, on_cpu: bool) -> None:
+def check_memory(task: Task, *, on_cpu: bool, num_processes: int = 1) -> None:
     """Refuse a task that cannot fit into the memory of this process.
 
     Raises:
         OutOfMemoryError: names the amount, the limit, and the options that need less.
     """
-    needed = least_bytes(task.model, task.train, on_cpu=on_cpu)
+    needed = least_bytes(task.model, task.train, on_cpu=on_cpu, num_processes=num_processes)
     check_fits(needed, f"training {_asked(task)} takes", advice(task.model))
 
 
