@@ -39,8 +39,8 @@ def main(delay: str, loss: str, rate: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = ["train", str(write_book(folder)), *flags(SMALL)]
-        alone([*command[1:], "--out", str(folder / "one")])
         with namespaces(delay, loss, rate) as prefixes:
+            alone([*command[1:], "--out", str(folder / "one")])
             seconds = trained(command, folder / "apart", prefixes)
         print(f"delay {delay}, loss {loss}, {rate}: {1e3 * seconds:.1f} ms per step")
         seconds = trained(command, folder / "loopback", [[], []])
@@ -55,36 +55,44 @@ def main(delay: str, loss: str, rate: str) -> None:
 def namespaces(delay: str, loss: str, rate: str) -> Iterator[list[list[str]]]:
     """Two namespaces with a link between them; yields what runs a command in each."""
     try:
-        for name in NAMES:
-            shell(f"ip netns add {name}")
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"No network namespaces can be made here, so nothing was tried: {error}")
-        sys.exit(0)
-    try:
-        shell(f"ip link add {NAMES[0]} type veth peer name {NAMES[1]}")
-        for name, address in zip(NAMES, ADDRESSES, strict=True):
-            # Each finds its own address by the name of the host.
-            hosts = Path("/etc/netns", name, "hosts")
-            hosts.parent.mkdir(parents=True, exist_ok=True)
-            hosts.write_text(f"127.0.0.1 localhost\n{address} {socket.gethostname()}\n")
-            shell(f"ip link set {name} netns {name}")
-            inside = f"ip netns exec {name}"
-            shell(f"{inside} ip addr add {address}/24 dev {name}")
-            shell(f"{inside} ip link set lo up")
-            shell(f"{inside} ip link set {name} up")
-            shell(
-                f"{inside} tc qdisc add dev {name} root netem delay {delay} loss {loss} "
-                f"rate {rate}"
-            )
+        connect(f"delay {delay} loss {loss} rate {rate}")
         yield [["ip", "netns", "exec", name] for name in NAMES]
+    except NotHere as error:
+        print(f"No such network can be made here, so nothing was tried in it: {error}")
+        sys.exit(0)
     finally:
         for name in NAMES:
-            shell(f"ip netns del {name}")
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
             Path("/etc/netns", name, "hosts").unlink(missing_ok=True)
 
 
+def connect(quality: str) -> None:
+    """Make the namespaces, and a link of this quality (words of `tc`) between them."""
+    for name in NAMES:
+        shell(f"ip netns add {name}")
+    shell(f"ip link add {NAMES[0]} type veth peer name {NAMES[1]}")
+    for name, address in zip(NAMES, ADDRESSES, strict=True):
+        # Each finds its own address by the name of the host.
+        hosts = Path("/etc/netns", name, "hosts")
+        hosts.parent.mkdir(parents=True, exist_ok=True)
+        hosts.write_text(f"127.0.0.1 localhost\n{address} {socket.gethostname()}\n")
+        shell(f"ip link set {name} netns {name}")
+        inside = f"ip netns exec {name}"
+        shell(f"{inside} ip addr add {address}/24 dev {name}")
+        shell(f"{inside} ip link set lo up")
+        shell(f"{inside} ip link set {name} up")
+        shell(f"{inside} tc qdisc add dev {name} root netem {quality}")
+
+
+class NotHere(Exception):  # noqa: N818 - not an error of this script
+    """A command of the network is missing, or may not do its work here."""
+
+
 def shell(line: str) -> None:
-    subprocess.run(shlex.split(line), check=True, capture_output=True)
+    try:
+        subprocess.run(shlex.split(line), check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NotHere(f"{line}: {getattr(error, 'stderr', error)}".strip()) from error
 
 
 def trained(command: list[str], run: Path, prefixes: list[list[str]]) -> float:
