@@ -9,7 +9,6 @@ from __future__ import annotations
 import click
 
 from textgen.cli.bases import bases
-from textgen.cli.cache import cache
 from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
 from textgen.cli.export import export
@@ -20,9 +19,10 @@ from textgen.cli.inside.watch import watch
 from textgen.cli.judging.novelty import novelty
 from textgen.cli.judging.score import score
 from textgen.cli.launch import launch
-from textgen.cli.runs import runs
 from textgen.cli.sample import sample
 from textgen.cli.serve import serve
+from textgen.cli.stored.cache import cache
+from textgen.cli.stored.runs import runs
 from textgen.cli.train import train
 from textgen.cli.tune import tune
 from textgen.version import __version__

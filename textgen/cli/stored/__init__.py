@@ -1,0 +1,1 @@
+"""Commands for what is stored: encoded texts and trained models."""
