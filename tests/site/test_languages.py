@@ -11,7 +11,7 @@ import pytest
 from tests.site.examples import run_examples
 from tests.site.pages import BLOCK, DOCS, ROOT, blocks, links, name_of, prose_of, text_of
 
-REFERENCE = ("api", "architecture", "commands")
+REFERENCE = ("api", "architecture", "commands", "scaling")
 """Pages that are in English only; the Chinese site says so."""
 
 FIGURES = re.compile(r"<!-- figures -->\n(.*?)<!-- end -->", re.DOTALL)
