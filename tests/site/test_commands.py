@@ -140,6 +140,14 @@ def check_serve(line: str) -> None:
         assert find_run(word).holds_run()
 
 
+def check_launch(line: str) -> None:
+    # It needs JAX; tests/distributed runs it.
+    words = shlex.split(line)
+    command = words[words.index("--") + 1 :]
+    assert command[0] == "train"
+    assert all(Path(word).exists() for word in command[1:2])
+
+
 NOT_RUN: dict[str, Callable[[str], None]] = {
     "make ": check_make,
     "pip install": check_pip,
@@ -152,6 +160,7 @@ NOT_RUN: dict[str, Callable[[str], None]] = {
     "textgen corpus fetch": check_fetch,
     "textgen watch": check_watch,
     "textgen serve": check_serve,
+    "textgen launch": check_launch,
 }
 
 
