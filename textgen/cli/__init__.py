@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import click
 
-from textgen.cli.bases import bases
 from textgen.cli.corpus import corpus
 from textgen.cli.demo import demo
-from textgen.cli.export import export
-from textgen.cli.info import info
 from textgen.cli.inside.inspect import inspect
 from textgen.cli.inside.report import report
 from textgen.cli.inside.watch import watch
@@ -21,7 +18,10 @@ from textgen.cli.judging.score import score
 from textgen.cli.launch import launch
 from textgen.cli.sample import sample
 from textgen.cli.serve import serve
+from textgen.cli.stored.bases import bases
 from textgen.cli.stored.cache import cache
+from textgen.cli.stored.export import export
+from textgen.cli.stored.info import info
 from textgen.cli.stored.runs import runs
 from textgen.cli.train import train
 from textgen.cli.tune import tune
