@@ -30,8 +30,8 @@ from textgen.wording import one_line
 AUTO, NONE = "auto", "none"
 """Values of `init_from` besides names: decide by the text, and begin from nothing."""
 
-MOST_CHARS = 2_000_000
-"""A longer text teaches more than the base knows."""
+MOST_CHARS = 500_000
+"""A longer text teaches a smaller network more in the same time."""
 
 WORTH = 1.1
 """The base pays if its bits per character are at most this many times those of n-grams.
