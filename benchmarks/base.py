@@ -21,6 +21,7 @@ import textgen
 from textgen.checking.novelty import Novelty, novelty
 from textgen.checkpoint.bases import bundled_base
 from textgen.checkpoint.format import Checkpoint, as_single_file, load_checkpoint
+from textgen.disk.atomic import write_file
 from textgen.generation.generator import Generator
 from textgen.wording import percent
 
@@ -94,7 +95,7 @@ def main(books: Path, minutes: float, work: Path, seed: int) -> None:
     )
     place = bundled_base()
     place.parent.mkdir(exist_ok=True)
-    place.write_bytes(as_single_file(half, card, is_half=True))
+    write_file(place, as_single_file(half, card, is_half=True))
     print(card)
 
 

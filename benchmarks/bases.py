@@ -7,9 +7,9 @@ Trains on every text for the same minutes from nothing, with the base model, and
 network alone: the mean over the seeds, the lowest and the highest.
 
 Every measurement is added to `--results` when it is done, and not repeated: the same
-command goes on where it was stopped. Run it before changing `WORTH` in
-`textgen/training/task/beginning.py`, or the options in `fine_tuning.py` there. Close other
-programs first.
+command goes on where it was stopped; after a change of the package, name another file. Run
+it before changing `WORTH` in `textgen/training/task/beginning.py`, or `FINE_TUNING` in
+`textgen/config/sizes.py`. Close other programs first.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def main(
     results: Path,
 ) -> None:
     known = read(results)
-    for run in itertools.starmap(
-        Run, itertools.product(texts, minutes, begins, seeds, [val_fraction])
-    ):
+    wanted = itertools.product(texts, minutes, begins, seeds, [val_fraction])
+    asked = list(itertools.starmap(Run, wanted))
+    for run in asked:
         if run not in known:
             known[run] = score(run)
             with results.open("a", encoding="utf-8") as file:
@@ -65,7 +65,7 @@ def main(
     print(f"| text | minutes | {' | '.join(begins)} | auto took |")
     print("|---" * (len(begins) + 3) + "|")
     for text, limit in itertools.product(texts, minutes):
-        runs = [run for run in known if (run.text, run.minutes) == (text, limit)]
+        runs = [run for run in asked if (run.text, run.minutes) == (text, limit)]
         cells = [
             shown([known[run][0] for run in runs if run.begins_with == begin])
             for begin in begins

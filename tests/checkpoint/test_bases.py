@@ -47,6 +47,12 @@ def test_the_package_brings_a_small_model_of_english() -> None:
     assert saved.ngrams is None
 
 
+def test_its_card_says_what_it_has_read_and_how_well_it_predicts() -> None:
+    card = CliRunner().invoke(cli, ["info", ENGLISH, "--card"]).output
+    assert card.startswith("# english")
+    assert "three men in a boat" in card
+
+
 def test_a_run_of_the_same_name_comes_first(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "checkpoints" / ENGLISH, make())
     assert find_checkpoint(ENGLISH) == Path("checkpoints", ENGLISH)
@@ -71,8 +77,10 @@ def test_a_base_is_not_replaced_by_accident() -> None:
     add_base("diary", make(), overwrite=True)
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", "-x", "x" * 101, ".hidden"])
-def test_names_that_could_be_paths_or_flags_are_refused(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["", "../x", "a/b", "-x", "x" * 101, ".hidden", "auto", "none"]
+)
+def test_names_that_mean_something_else_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a base"):
         add_base(name, make())
 

@@ -144,6 +144,20 @@ def test_who_does_not_wait_any_longer_leaves_the_queue() -> None:
     assert asyncio.run(run()) == (1, 0)
 
 
+def test_a_place_that_is_freed_while_a_request_gives_up_is_free() -> None:
+    async def run() -> tuple[int, int]:
+        places = Places(1, max_queue=2)
+        async with places.taken(1):
+            waiting = asyncio.create_task(places.taken(1).__aenter__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return places.num_taken, places.num_waiting
+
+    assert asyncio.run(run()) == (0, 0)
+
+
 def test_places_that_never_are_free_are_refused() -> None:
     async def run() -> None:
         async with Places(2, max_queue=9).taken(3):

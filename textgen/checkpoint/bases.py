@@ -17,6 +17,9 @@ from textgen.disk.places import user_folder
 from textgen.errors import CheckpointError, ConfigError
 from textgen.wording import did_you_mean, few, shown
 
+AUTO, NONE = "auto", "none"
+"""What a run may begin with besides a model: what suits its text, and nothing."""
+
 ENGLISH = "english"
 """The base model that training begins with where it pays."""
 
@@ -78,9 +81,10 @@ def add_base(name: str, checkpoint: Checkpoint, *, overwrite: bool = False) -> P
         ConfigError: the name is not one, or taken.
         CheckpointError: it cannot be written, or this user has no home directory.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name in (AUTO, NONE):
         raise ConfigError(
-            f"{shown(name)} cannot name a base. Use letters, digits, '_', '-' and '.'."
+            f"{shown(name)} cannot name a base. Choose a name of letters, digits, "
+            "'_', '-' and '.', which has no other meaning here."
         )
     if bundled_base(name).exists():
         raise ConfigError(f"{name} comes with the package. Choose another name.")

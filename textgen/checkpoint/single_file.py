@@ -3,7 +3,7 @@
 Its arrays are the weights and, of a model with an n-gram memory, the arrays of that with
 `ngrams.` before their names. Its metadata hold the other files of a checkpoint directory
 under the same names, `config.json` and `tokenizer.json`, and `README.md`, which describes
-the model for people and is never read here.
+the model for people.
 """
 
 from __future__ import annotations
@@ -121,6 +121,16 @@ def read_single(path: Path) -> Parts:
                 raise ValueError(f"{num_bytes:,} bytes of n-grams")
             ngrams = ngrams_from(file, ngrams_layout, tokenizer)
     return Parts(model, tokenizer, weights, facts, ngrams)
+
+
+def stored_card(path: Path) -> str:
+    """The description in such a file; empty without one.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    with opened(path) as (file, size):
+        return read_header(file, size, MOST_HEADER_BYTES)[0].get(CARD, "")
 
 
 def read_single_config(path: Path) -> tuple[ModelConfig, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -115,11 +116,12 @@ def _shares(found: Novelty) -> Iterator[str]:
 
 
 def _usage(saved: Checkpoint, name: str) -> Iterator[str]:
+    name = shlex.quote(f"{name}.safetensors")
     label = ' --label "A LABEL"' if saved.tokenizer.labels else ""
     yield from _fenced(
         "pip install keras-textgen\n"
-        f'textgen sample {name}.safetensors --prompt "Its beginning"{label}\n'
-        f"textgen info {name}.safetensors"
+        f'textgen sample {name} --prompt "Its beginning"{label}\n'
+        f"textgen info {name}"
     )
     yield ""
     yield (

@@ -32,7 +32,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, config: ServingConfig, keys: Sequence[str]) -> None:
         self._app = app
-        self._names = {"localhost", config.host, *config.allow_host}
+        names = ("localhost", config.host, *config.allow_host)
+        self._names = {name.lower() for name in names}
         self._origins = config.cors_origin
         self._keys = [f"Bearer {key}".encode() for key in keys]
 

@@ -47,7 +47,8 @@ class Metrics:
             registry=self._registry,
         )
         running = Gauge(
-            *("textgen_texts_running", "Texts being written."), registry=self._registry
+            *("textgen_texts_running", "Places that texts being written take."),
+            registry=self._registry,
         )
         running.set_function(num_running)
         waiting = Gauge(

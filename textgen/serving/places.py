@@ -74,7 +74,8 @@ class Places:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.num_taken -= count
-            else:
+            elif (count, turn) in self._queue:
+                # Otherwise its turn had come, and was passed on to the next.
                 self._queue.remove((count, turn))
             self._call_next()
             raise

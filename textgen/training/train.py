@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from textgen.checkpoint.bases import AUTO as BY_TEXT
 from textgen.checkpoint.runs import RunDirectory, default_out
 from textgen.config.arguments import flag, one_path, several, several_paths
 from textgen.errors import ConfigError
@@ -21,7 +22,6 @@ from textgen.training.backend.process import num_cores, num_shares, tune_process
 from textgen.training.distributed.joining import BACKEND, check_distributed, joined
 from textgen.training.distributed.peers import Peers
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
-from textgen.training.task.beginning import AUTO as BY_TEXT
 from textgen.training.task.encoding import ReadSettings
 from textgen.training.task.facts import shared_facts
 from textgen.training.task.memory import training_memory_errors

@@ -15,7 +15,7 @@ from textgen.config.text import TextConfig
 from textgen.corpora.bundled import bundled_corpus
 from textgen.errors import CheckpointError
 from textgen.text.encoded.prepare import prepare_text
-from textgen.training.task.beginning import Beginning, beginning
+from textgen.training.task.beginning import MOST_CHARS, Beginning, beginning
 
 pytestmark = pytest.mark.one_backend
 
@@ -53,6 +53,12 @@ def test_english_prose_begins_with_the_base(english: Path) -> None:
 def test_other_texts_begin_from_nothing(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.txt"
     path.write_text(text, encoding="utf-8")
+    assert begun(path) == Beginning()
+
+
+def test_a_long_text_begins_from_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text(ENGLISH * (MOST_CHARS // len(ENGLISH) + 10), encoding="utf-8")
     assert begun(path) == Beginning()
 
 

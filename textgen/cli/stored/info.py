@@ -7,6 +7,7 @@ import json
 import click
 
 from textgen.cli.common import find
+from textgen.wording import visible
 
 
 @click.command()
@@ -35,9 +36,11 @@ def info(checkpoint: str | None, as_json: bool, card: bool) -> None:
     path = find(checkpoint)
     saved = load_checkpoint(path)
     if card:
+        from textgen.checkpoint.single_file import is_single_file, stored_card
         from textgen.exporting.card import model_card
 
-        click.echo(model_card(saved, path))
+        stored = stored_card(path) if is_single_file(path) else ""
+        click.echo(visible(stored) or model_card(saved, path))
         return
     description = describe(saved, path)
     click.echo(json.dumps(description) if as_json else as_text(description))

@@ -34,9 +34,11 @@ def launch(number: int, command: Sequence[str]) -> int:
         0, or the exit code of the process that failed first.
     """
     address = f"127.0.0.1:{_free_port()}"
-    processes = [_start(command, address, number, index) for index in range(number)]
+    processes: list[Any] = []
     with _signals_passed_on(processes):
         try:
+            for index in range(number):
+                processes.append(_start(command, address, number, index))
             return _wait(processes)
         finally:
             for process in processes:

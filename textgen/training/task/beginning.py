@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from textgen.checkpoint.bases import ENGLISH, bundled_base
+from textgen.checkpoint.bases import AUTO, ENGLISH, NONE, bundled_base
 from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
 from textgen.errors import CheckpointError
@@ -26,9 +26,6 @@ from textgen.text.encoded.vocabulary_rule import VocabularyRule, corresponding_i
 from textgen.training.task.expectation import bits_of_ngrams
 from textgen.training.task.fine_tuning import MAY_CHANGE, BaseModel, load_base
 from textgen.wording import one_line
-
-AUTO, NONE = "auto", "none"
-"""Values of `init_from` besides names: decide by the text, and begin from nothing."""
 
 MOST_CHARS = 500_000
 """A longer text teaches a smaller network more in the same time."""
@@ -77,8 +74,10 @@ class Beginning:
         if self.base is None or not self.is_open:
             return None
         self.is_open = False
-        bits, ids = _bits_before(self.base, corpus, text), corpus.train.ids
-        if bits > WORTH * bits_of_ngrams(ids, corpus.val.ids, corpus.tokenizer):
+        most = _most_bits(corpus)
+        bits = _bits_before(self.base, corpus, text) if most > 0 else math.inf
+        # Not `bits > most`, which is false for NaN.
+        if not bits <= most:
             self.base = None
             return None
         self.notes += (
@@ -130,14 +129,25 @@ def _leaves_open(values: Mapping[str, Any], text: TextConfig) -> bool:
     )
 
 
+def _most_bits(corpus: EncodedCorpus) -> float:
+    """Bits per character up to which a base pays; 0 for texts that need none.
+
+    NaN if the held-out text is too short to tell.
+    """
+    if corpus.train.num_chars > MOST_CHARS:
+        return 0.0
+    ids, held_out = corpus.train.ids, corpus.val.ids
+    return WORTH * bits_of_ngrams(ids, held_out, corpus.tokenizer)
+
+
 def _bits_before(base: BaseModel, corpus: EncodedCorpus, text: TextConfig) -> float:
     """Bits per character of the training text under a base that has not read it.
 
-    Infinity for a text that is too long to need a base, or too short to score it.
+    Infinity for a text that is too short to score it.
     """
     num_ids = len(corpus.train.ids)
     length = min(ROW_IDS, num_ids - 1)
-    if corpus.train.num_chars > MOST_CHARS or length <= WARM_UP:
+    if length <= WARM_UP:
         return math.inf
     tokenizer = grown(base.checkpoint.tokenizer, corpus.stats, text)
     model = base.model(tokenizer, {})

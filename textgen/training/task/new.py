@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from textgen.checkpoint.bases import NONE
 from textgen.checkpoint.runs import RunDirectory
 from textgen.config.fields import check_names, command_line, pick
 from textgen.config.model import ModelConfig
@@ -23,7 +24,7 @@ from textgen.errors import ConfigError
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, expected_backend
 from textgen.training.backend.speed import has_gpu
-from textgen.training.task.beginning import NONE, beginning
+from textgen.training.task.beginning import beginning
 from textgen.training.task.encoding import ReadSettings, encode_text
 from textgen.training.task.fine_tuning import INIT_FROM
 from textgen.training.task.pace import chars_to_read, readable_chars
