@@ -60,6 +60,7 @@ def workplace(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (place / ".venv" / "bin").mkdir(parents=True)
     (place / ".venv" / "bin" / "activate").touch()
     monkeypatch.chdir(place)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return place
 
 

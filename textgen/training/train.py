@@ -130,7 +130,7 @@ def train(
                     size,
                     options,
                     # What is there is the business of process 0.
-                    overwrite=overwrite or not peers.is_first,
+                    overwrite=flag("overwrite", overwrite) or not peers.is_first,
                     init_from=init_from,
                     settings=settings,
                     backend=backend,

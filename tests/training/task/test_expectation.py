@@ -57,7 +57,8 @@ def test_more_reading_and_plainer_text_promise_a_better_score(
 def test_what_is_expected_is_reached(
     book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = textgen.train(book, tmp_path / "run", epochs=8, preview=False, memory=0)
+    options: dict[str, Any] = {"epochs": 8, "preview": False, "memory": 0}
+    run = textgen.train(book, tmp_path / "run", init_from="none", **options)
     shown = re.search(r"Expect about (\S+) bits per character", capsys.readouterr().err)
     assert shown is not None
     reached = textgen.load_checkpoint(run).facts["score"]["val_bits_per_char"]

@@ -58,8 +58,8 @@ def export(
     \b
     Examples:
       textgen export my_book
-      textgen export my_book -o shared/my_book.safetensors
-      textgen sample shared/my_book.safetensors --prompt "It was "
+      textgen export my_book -o for_you.safetensors
+      textgen sample for_you.safetensors --prompt "It was "
       textgen export my_book --format html
       textgen export my_book --format html --int8 -o small.html
       textgen export my_book --format onnx

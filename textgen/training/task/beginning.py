@@ -36,6 +36,9 @@ WORTH = 1.1
 Measured by benchmarks/bases.py.
 """
 
+LEAST_HELD_OUT = 64
+"""In fewer ids the n-grams of a text cannot be judged."""
+
 NUM_ROWS, ROW_IDS, WARM_UP = 16, 256, 32
 """The stretches of text that the base is scored on, after some characters that it reads."""
 
@@ -76,8 +79,7 @@ class Beginning:
         self.is_open = False
         most = _most_bits(corpus)
         bits = _bits_before(self.base, corpus, text) if most > 0 else math.inf
-        # Not `bits > most`, which is false for NaN.
-        if not bits <= most:
+        if bits > most:
             self.base = None
             return None
         self.notes += (
@@ -130,13 +132,13 @@ def _leaves_open(values: Mapping[str, Any], text: TextConfig) -> bool:
 
 
 def _most_bits(corpus: EncodedCorpus) -> float:
-    """Bits per character up to which a base pays; 0 for texts that need none.
+    """Bits per character up to which a base pays.
 
-    NaN if the held-out text is too short to tell.
+    Zero for a text that needs none, or whose held-out part is too short to tell.
     """
-    if corpus.train.num_chars > MOST_CHARS:
-        return 0.0
     ids, held_out = corpus.train.ids, corpus.val.ids
+    if corpus.train.num_chars > MOST_CHARS or len(held_out) < LEAST_HELD_OUT:
+        return 0.0
     return WORTH * bits_of_ngrams(ids, held_out, corpus.tokenizer)
 
 
