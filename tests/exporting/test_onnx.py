@@ -13,6 +13,7 @@ import pytest
 
 from tests.checkpoint.helpers import make
 from tests.cli.helpers import STORY, untrained
+from tests.kinds import KINDS
 from textgen.__main__ import run
 from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
@@ -27,17 +28,6 @@ onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 TOKENIZER = CharTokenizer("abcdefg hijklmno")
-KINDS: list[dict[str, Any]] = [
-    {"cell": "lstm"},
-    {"cell": "gru"},
-    {"cell": "rnn"},
-    {"cell": "coupled"},
-    {"layer_norm": True, "residual": True, "dropout": 0.1, "num_layers": 3},
-    {"tie_embeddings": True, "units": 10},
-    {"conv": 3, "embedding_dim": 5},
-    {"attention": 4, "sum_layers": True, "units": 7},
-    {"embedding_dim": 9, "residual": True, "embedding_dropout": 0.1, "cell": "gru"},
-]
 
 
 def model_of(**options: Any) -> Checkpoint:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.kinds import KINDS
 from tests.page.helpers import open_engine, settings, tried
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
@@ -19,17 +20,6 @@ from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
 
 CHARS = CharTokenizer("abcdefg hij\nklmno😀é")
-KINDS: list[dict[str, Any]] = [
-    {"cell": "lstm"},
-    {"cell": "gru"},
-    {"cell": "rnn"},
-    {"cell": "coupled"},
-    {"layer_norm": True, "residual": True, "dropout": 0.1, "num_layers": 3},
-    {"tie_embeddings": True, "units": 10},
-    {"conv": 3, "embedding_dim": 5},
-    {"attention": 4, "sum_layers": True, "units": 7},
-    {"embedding_dim": 9, "residual": True, "embedding_dropout": 0.1, "cell": "gru"},
-]
 SAMPLING = [
     SamplingConfig(length=60, temperature=0),
     SamplingConfig(length=60, temperature=1.0),
