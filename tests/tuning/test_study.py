@@ -32,6 +32,16 @@ def begun(folder: Path) -> Study:
     return study
 
 
+def begin_and_die(study: Study) -> None:
+    """Begin the next trial in a process that ends as if it had been killed."""
+    if (child := os.fork()) == 0:
+        try:
+            Study(study.folder, study.storage, seed=0).next(9, ExitStack())
+        finally:
+            os._exit(0)  # the trial is not told, its lock ends
+    os.waitpid(child, 0)
+
+
 def test_the_first_trial_has_the_defaults(tmp_path: Path) -> None:
     with ExitStack() as stack:
         trial = begun(tmp_path).next(9, stack)
@@ -46,16 +56,29 @@ def test_the_space_holds_any_default() -> None:
 
 def test_a_trial_whose_process_was_killed_is_begun_anew(tmp_path: Path) -> None:
     study = begun(tmp_path)
-    if (child := os.fork()) == 0:
-        Study(study.folder, study.storage, seed=0).next(9, ExitStack())
-        os._exit(0)  # as if killed: the trial is not told, its lock ends
-    os.waitpid(child, 0)
+    begin_and_die(study)
     assert [trial.state for trial in study.trials()] == [TrialState.RUNNING]
     with ExitStack() as stack:
         trial = study.next(9, stack)
         assert trial is not None
         assert as_options(trial.params) == DEFAULT
         assert [t.state for t in study.trials()] == [TrialState.FAIL, TrialState.RUNNING]
+
+
+def test_a_trial_that_was_killed_with_half_of_its_options_keeps_the_rest_the_next_time(
+    tmp_path: Path,
+) -> None:
+    study = begun(tmp_path)
+    with ExitStack() as stack:
+        # The defaults are running, so that the half is the next one to begin and to die.
+        study.next(9, stack)
+        study.optuna.enqueue_trial({"units": 256})
+        begin_and_die(study)
+        *_, killed = study.trials()
+        again = study.next(9, stack)
+    assert again is not None
+    assert killed.params.keys() == DEFAULT.keys()
+    assert again.params == killed.params
 
 
 def test_processes_draw_different_options(tmp_path: Path) -> None:

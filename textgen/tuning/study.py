@@ -141,10 +141,12 @@ class Study:
             with ExitStack() as stack:
                 # The lock of a process ends with it.
                 if _lock(self._lock_of(trial.number), stack):
-                    fixed = trial.system_attrs.get("fixed_params")
+                    # One that was itself begun anew has some options fixed; a kill may
+                    # come before the rest are drawn.
+                    fixed = trial.system_attrs.get("fixed_params", {})
                     # A kill between the two repeats a trial; the other way round, it
                     # would lose one.
-                    self.optuna.enqueue_trial(fixed or trial.params)
+                    self.optuna.enqueue_trial(fixed | trial.params)
                     self.optuna.tell(trial.number, state=TrialState.FAIL)
 
     def minutes_used(self) -> float:
