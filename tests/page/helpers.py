@@ -23,6 +23,7 @@ import { weightsOf } from "./engine/model.js";
 import { Network } from "./engine/network.js";
 import { Memory, addProductPlainly, paddedSize } from "./engine/products.js";
 import { Tokenizer } from "./engine/tokenizer.js";
+import { serve } from "./engine/worker.js";
 import { written } from "./engine/writing.js";
 export const engine = { Memory, addProductPlainly, paddedSize };
 
@@ -34,6 +35,24 @@ export function tried({ layers, tokenizer, file, ids, texts }) {
   const logits = ids.map((id) => [...network.step(id, state)]);
   const reader = new Tokenizer(tokenizer);
   return { logits, texts: texts.map((each) => write(network, reader, each)) };
+}
+
+/** The last answers of the worker to a load, and to texts one after the other. */
+export async function answered({ layers, tokenizer, file, texts }) {
+  const scope = {};
+  const asked = (message) =>
+    new Promise((resolve) => {
+      scope.postMessage = (answer) => (answer.reason || answer.problem) && resolve(answer);
+      scope.onmessage({ data: message });
+    });
+  serve(scope);
+  const bytes = Uint8Array.from(atob(file), (each) => each.charCodeAt(0));
+  const model = { layers, tokenizer };
+  const answers = [await asked({ type: "load", id: "model", model, file: bytes })];
+  for (const [id, settings] of texts.entries()) {
+    answers.push(await asked({ type: "write", id, settings }));
+  }
+  return answers;
 }
 
 function write(network, tokenizer, settings) {
@@ -71,17 +90,35 @@ def tried(
     texts: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """What the engine makes of a model: logits after each id, and texts."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in stored.items()}
-    data = {
-        "layers": list(described_layers(config)),
-        "tokenizer": tokenizer.to_dict(),
-        "file": base64.b64encode(save(arrays)).decode(),
-        "ids": ids,
-        "texts": texts,
-    }
+    data = {**_described(config, stored, tokenizer), "ids": ids, "texts": texts}
     script = "return tests.tried(JSON.parse(arguments[0]))"
     found: dict[str, Any] = browser.execute_script(script, json.dumps(data))
     return found
+
+
+def answered(
+    browser: Any,
+    config: ModelConfig,
+    stored: Mapping[str, np.ndarray],
+    tokenizer: Tokenizer,
+    texts: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """The last answers of the worker: to the model, and to each text."""
+    data = {**_described(config, stored, tokenizer), "texts": texts}
+    script = "tests.answered(JSON.parse(arguments[0])).then(arguments[1])"
+    found: list[dict[str, Any]] = browser.execute_async_script(script, json.dumps(data))
+    return found
+
+
+def _described(
+    config: ModelConfig, stored: Mapping[str, np.ndarray], tokenizer: Tokenizer
+) -> dict[str, Any]:
+    arrays = {name: np.ascontiguousarray(array) for name, array in stored.items()}
+    return {
+        "layers": list(described_layers(config)),
+        "tokenizer": tokenizer.to_dict(),
+        "file": base64.b64encode(save(arrays)).decode(),
+    }
 
 
 def settings(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.kinds import KINDS
-from tests.page.helpers import open_engine, settings, tried
+from tests.page.helpers import answered, open_engine, settings, tried
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
 from textgen.exporting.weights import NUMBERS, restored_weights, stored_weights
@@ -146,6 +146,19 @@ def test_the_likeliest_characters_are_told_with_their_chances(browser: Any) -> N
         assert [symbol for symbol, _ in told] == list(step["top"])
         chances = [math.exp(logprob) for logprob in step["top"].values()]
         np.testing.assert_allclose([chance for _, chance in told], chances, atol=1e-6)
+
+
+def test_what_fails_in_the_worker_is_told_and_holds_up_nothing_else(browser: Any) -> None:
+    config, weights = model_for(CHARS)
+    good = settings(SamplingConfig(length=5), "a")
+    answers = answered(browser, config, weights, CHARS, [{**good, "seed": "x"}, good])
+    assert answers[0] == {"id": "model", "reason": "loaded"}
+    assert "BigInt" in answers[1]["problem"]
+    assert answers[2] == {"id": 1, "reason": "length"}
+    del weights["output.bias"]
+    lost, writes_nothing = answered(browser, config, weights, CHARS, [good])
+    assert lost["problem"]
+    assert writes_nothing["problem"]
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (4, 4), (5, 7), (64, 33)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -182,6 +183,36 @@ def test_earlier_texts_are_kept_until_they_are_forgotten(opened: Any, page: Path
     assert opened.find_element("id", "prompt").get_property("value") == "abc"
     opened.find_element("id", "forget").click()
     assert not opened.find_element("id", "history").is_displayed()
+
+
+def test_an_earlier_text_cannot_turn_its_line_round(opened: Any, page: Path) -> None:
+    entry = {"settings": {"prompt": "a\u202eb"}, "texts": ["cd"], "at": 0}
+    script = "localStorage.setItem('textgen history my_book', arguments[0])"
+    opened.execute_script(script, json.dumps([entry]))
+    opened.get("about:blank")
+    opened.get(page.as_uri())
+    wait(lambda: opened.title == "my_book: textgen")
+    button = opened.find_element("css selector", "#history li button")
+    assert button.text.endswith("a\ufffdbcd")
+
+
+def test_a_file_that_is_damaged_says_so(browser: Any, page: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.html"
+    content = page.read_text("utf-8")
+    for start in ('id="weights">', 'id="model">'):
+        damaged.write_text(content.replace(start, f"{start}AAAA"), encoding="utf-8")
+        browser.get(damaged.as_uri())
+        problem = browser.find_element("id", "problem")
+        wait(problem.is_displayed)
+        assert "The model in this file cannot be used: " in problem.text
+        browser.find_element("id", "write").click()
+        assert texts(browser) == []
+        assert browser.get_log("browser") == []
+
+
+def test_what_was_left_out_of_the_prompt_is_said_to_the_end(opened: Any) -> None:
+    write(opened, prompt="aXb", numChars=9)
+    assert status(opened) == "Done: 9 characters. The model does not know X: left out."
 
 
 def test_a_damaged_history_and_a_link_of_another_model_do_no_harm(

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.cli.helpers import untrained_on
+from tests.page.breaking import breaking_off
 from tests.page.test_page import fill, status, texts, wait, write
 from tests.serving.helpers import Served, ask, model, serving
 from textgen.generation.generator import Generator
 from textgen.page import names
+from textgen.text.tokenizers.char import CharTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +55,50 @@ def test_the_page_writes_what_the_model_writes(opened: Any, checkpoint: Path) ->
     opened.find_elements("css selector", ".c")[2].click()
     assert "bits, a chance of" in opened.find_element("id", "surprise").text
     assert len(opened.find_elements("css selector", "#likeliest li")) == 6
+    (before, _) = texts(opened)
     opened.find_element("id", "onward").click()
     wait(lambda: status(opened).startswith("Done"))
+    assert opened.find_element("id", "prompt").get_property("value") == before[:7]
+    assert all(text.startswith(before[:7]) and len(text) == 67 for text in texts(opened))
     asked = opened.execute_script(
         "return performance.getEntriesByType('resource').map((each) => each.name)"
     )
     assert all(name.startswith(opened.current_url.partition("#")[0]) for name in asked)
     assert opened.get_log("browser") == []
+
+
+def test_a_link_shows_the_model_that_it_is_of(
+    browser: Any, checkpoint: Path, tmp_path: Path
+) -> None:
+    labelled = CharTokenizer("ab \n", end_of_document=True, labels=("glad", "sad"))
+    moods = untrained_on("records", tmp_path / "moods", labelled)
+    with serving(checkpoint, moods) as served:
+        browser.get(f"{served.url}#seed=3&prompt=a&numChars=9&label=sad&model=moods")
+        wait(lambda: status(browser).startswith("Done"))
+        assert browser.find_element("id", "name").text == "moods"
+        assert browser.title == "moods: textgen"
+        text = Generator.load(moods).generate("a", seed=3, length=9, label="sad")
+        assert texts(browser) == ["a" + text]
+
+
+def test_what_the_server_warns_of_is_said(opened: Any) -> None:
+    write(opened, prompt="the 7", numChars=9)
+    assert "left out of the prompt" in status(opened)
+
+
+def test_a_text_that_is_broken_off_is_not_taken_for_a_whole_one(
+    browser: Any, server: Served
+) -> None:
+    with breaking_off(server.url) as url:
+        browser.get(url)
+        wait(lambda: browser.title == "letters: textgen")
+        fill(browser, prompt="the ", numChars=60)
+        browser.find_element("id", "write").click()
+        problem = browser.find_element("id", "problem")
+        wait(problem.is_displayed)
+        assert "broke off" in problem.text
+        assert "an error ended it" in browser.find_element("css selector", "footer").text
+        assert not browser.find_element("id", "history").is_displayed()
 
 
 def test_an_error_of_the_server_is_shown(opened: Any) -> None:
@@ -79,8 +119,15 @@ def test_a_server_with_a_key_asks_for_it(
     keys.chmod(0o600)
     with serving(checkpoint, "--api-key-file", keys) as served:
         browser.get(served.url)
-        wait(lambda: browser.find_element("id", "locked").is_displayed())
-        browser.find_element("id", "key").send_keys("secret", Keys.TAB)
+        locked = browser.find_element("id", "locked")
+        problem = browser.find_element("id", "problem")
+        for key in ("wrong", "secret"):
+            wait(lambda: locked.is_displayed() and problem.is_displayed())
+            field = browser.find_element("id", "key")
+            field.clear()
+            field.send_keys(key, Keys.TAB)
         wait(lambda: browser.title == "letters: textgen")
+        assert not locked.is_displayed()
+        assert not problem.is_displayed()
         write(browser, prompt="a", numChars=5)
         assert len(texts(browser)[0]) == 6

@@ -1,6 +1,6 @@
 /** Earlier texts, kept in the browser. */
 
-import { element } from "./panel.js";
+import { element, visible } from "./panel.js";
 
 const MOST_ENTRIES = 50;
 const MOST_CHARS = 20_000;
@@ -54,7 +54,7 @@ export class History {
     const rows = entries.map((entry) => {
       const when = new Date(entry.at).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
       const start = `${entry.settings.prompt}${entry.texts[0]}`.slice(0, 120);
-      const button = element("button", { type: "button" }, `${when}  ${start}`);
+      const button = element("button", { type: "button" }, `${when}  ${visible(start)}`);
       button.addEventListener("click", () => this.#onOpen(entry));
       return element("li", {}, button);
     });

@@ -6,16 +6,16 @@ import { stopsOf } from "./settings.js";
 export class LocalSource {
   #worker;
   #model;
+  #weights;
   #waiting = new Map();
-  #numWritten = 0;
+  #numAsked = 0;
 
   /** @param {HTMLElement[]} parts of the page: model, weights and engine. */
   constructor(model, weights, engine) {
-    this.#model = JSON.parse(model.textContent);
+    this.#model = model;
+    this.#weights = weights;
     const code = new Blob([engine.textContent], { type: "text/javascript" });
     this.#worker = new Worker(URL.createObjectURL(code));
-    const file = Uint8Array.from(atob(weights.textContent), (each) => each.charCodeAt(0));
-    this.#worker.postMessage({ type: "load", model: this.#model, file }, [file.buffer]);
     this.#worker.onmessage = ({ data }) => this.#waiting.get(data.id)?.(data);
     this.#worker.onerror = (error) => {
       error.preventDefault();
@@ -23,11 +23,21 @@ export class LocalSource {
     };
   }
 
-  /** What is known of the models: the only one. */
+  /** What is known of the models: the only one, which is loaded. */
   async models() {
-    const { name, card, tokenizer } = this.#model;
-    const { labels, separator } = tokenizer;
-    return [{ name, card, labels, completes: separator === true }];
+    try {
+      return [await this.#load()];
+    } catch (error) {
+      throw new Error(`The model in this file cannot be used: ${error.message}.`);
+    }
+  }
+
+  async #load() {
+    const model = JSON.parse(this.#model.textContent);
+    const file = Uint8Array.from(atob(this.#weights.textContent), (each) => each.charCodeAt(0));
+    await this.#asked({ type: "load", id: this.#newId(), model, file }, null, [file.buffer]);
+    const { name, card, tokenizer } = model;
+    return { name, card, labels: tokenizer.labels, completes: tokenizer.separator === true };
   }
 
   /**
@@ -35,7 +45,7 @@ export class LocalSource {
    *
    * @param {object} settings as the form has them, with a seed.
    * @param {function(number, object): void} onNews told the number of a text, and its new
-   *     `characters`, or what was `unknown` in the prompt.
+   *     `characters`, or a `warning`.
    * @param {AbortSignal} signal ends all of them.
    * @returns {Promise<string[]>} why each ended.
    */
@@ -45,22 +55,34 @@ export class LocalSource {
   }
 
   #writeOne(settings, number, onNews, signal) {
-    const id = this.#numWritten++;
+    const id = this.#newId();
     const label = settings.label || null;
     const asked = { ...settings, number, label, stop: stopsOf(settings) };
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, (news) => {
-        if (news.characters) requestAnimationFrame(() => this.#post({ type: "shown", id }));
-        if (!news.reason && !news.problem) return onNews(number, news);
-        this.#waiting.delete(id);
-        return news.reason ? resolve(news.reason) : reject(new Error(news.problem));
-      });
-      signal.addEventListener("abort", () => this.#post({ type: "stop", id }));
-      this.#post({ type: "write", id, settings: asked });
+    signal.addEventListener("abort", () => this.#worker.postMessage({ type: "stop", id }));
+    return this.#asked({ type: "write", id, settings: asked }, ({ characters, unknown }) => {
+      if (unknown) {
+        const warning = `The model does not know ${unknown.join(" ")}: left out.`;
+        return onNews(number, { warning });
+      }
+      requestAnimationFrame(() => this.#worker.postMessage({ type: "shown", id }));
+      return onNews(number, { characters });
     });
   }
 
-  #post(message) {
-    this.#worker.postMessage(message);
+  /** Send the worker a message; what it answers before the end is news. */
+  #asked(message, onNews, transferred = []) {
+    const { id } = message;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, (answer) => {
+        if (!answer.reason && !answer.problem) return onNews(answer);
+        this.#waiting.delete(id);
+        return answer.reason ? resolve(answer.reason) : reject(new Error(answer.problem));
+      });
+      this.#worker.postMessage(message, transferred);
+    });
+  }
+
+  #newId() {
+    return this.#numAsked++;
   }
 }

@@ -5,7 +5,15 @@ import { History } from "./history.js";
 import { LocalSource } from "./local.js";
 import { Panel, element, visible } from "./panel.js";
 import { Locked, ServerSource } from "./server.js";
-import { daringShown, fillForm, linkOf, newSeed, readSettings, settingsOf } from "./settings.js";
+import {
+  choose,
+  daringShown,
+  fillForm,
+  linkOf,
+  newSeed,
+  readSettings,
+  settingsOf,
+} from "./settings.js";
 import { followTheme } from "./theme.js";
 
 const SEPARATOR = "\ufdd0";
@@ -37,7 +45,7 @@ async function begin() {
 
 /** Show what is known of the chosen model. */
 function showModel() {
-  const { name, card, labels } = chosenModel();
+  const { name, card = "", labels } = chosenModel();
   byId("name").textContent = visible(name);
   document.title = `${visible(name)}: textgen`;
   choices(form.elements.label, ["", ...labels]);
@@ -55,9 +63,17 @@ function choices(select, values) {
   );
 }
 
+/** Put settings into the form, for the model that they are of. */
+function fill(settings) {
+  choose(form.elements.model, settings.model);
+  showModel();
+  fillForm(form, settings);
+  showDaring();
+}
+
 /** Write what the form asks for. */
 async function run() {
-  if (running || !form.reportValidity()) return;
+  if (running || !models.length || !form.reportValidity()) return;
   const settings = readSettings(form);
   if (chosenModel().completes && settings.prompt === "") {
     return say(new Error("This model completes prompts. Write one."));
@@ -67,15 +83,19 @@ async function run() {
   running = new AbortController();
   setRunning(true);
   try {
-    const note = (number, { characters, unknown }) => {
+    const warnings = new Set();
+    const note = (number, { characters, warning }) => {
       if (characters) panels[number].add(characters);
-      if (unknown) report(`The model does not know ${unknown.map(visible).join(" ")}: left out.`);
+      if (warning) warnings.add(visible(warning));
     };
     const reasons = await source.write(settings, note, running.signal);
     panels.forEach((panel, number) => panel.end(reasons[number]));
-    report(`Done: ${panels.map((panel) => [...panel.written].length).join(", ")} characters.`);
+    const counts = panels.map((panel) => [...panel.written].length);
+    report([`Done: ${counts.join(", ")} characters.`, ...warnings].join(" "));
     history.add({ settings, texts: panels.map((panel) => panel.written) });
   } catch (error) {
+    running.abort();
+    panels.forEach((panel) => panel.end("an error ended it"));
     say(error);
   } finally {
     running = null;
@@ -104,9 +124,10 @@ function show(settings) {
 /** Go on from a text that was begun. */
 function writeOn(settings, text) {
   running?.abort();
+  fill({ ...settings, seed: null });
   // The separator, which is shown as the end of a line, is a character like it.
   const read = begun(settings.prompt);
-  fillForm(form, { ...settings, prompt: read + text.slice(read.length), seed: null });
+  form.elements.prompt.value = read + text.slice(read.length);
   afterwards(run);
 }
 
@@ -117,7 +138,7 @@ function begun(prompt) {
 
 /** Show an earlier text again; nothing is known of its surprise. */
 function open({ settings, texts }) {
-  fillForm(form, settings);
+  fill(settings);
   const panels = show({ ...settings, variants: texts.length });
   texts.forEach((text, number) => {
     const characters = [...text].map((each) => ({ text: each, bits: null, likeliest: [] }));
@@ -131,10 +152,9 @@ function open({ settings, texts }) {
 /** Write the text that the address stands for. */
 function followLink() {
   const settings = settingsOf(location.hash);
-  if (!settings) return;
+  if (!settings || !models.length) return;
   running?.abort();
-  fillForm(form, settings);
-  showDaring();
+  fill(settings);
   afterwards(run);
 }
 
@@ -175,6 +195,8 @@ form.elements.temperature.addEventListener("input", showDaring);
 stop.addEventListener("click", () => running?.abort());
 byId("key").addEventListener("change", ({ target }) => {
   source.key = target.value;
+  byId("locked").hidden = true;
+  problem.hidden = true;
   if (!models.length) begin();
 });
 byId("coloured").addEventListener("change", ({ target }) => {

@@ -21,9 +21,8 @@ export class ServerSource {
     const { data } = await response.json();
     return data.map((model) => ({
       name: model.id,
-      card: model.card ?? "",
-      labels: model.labels ?? [],
-      completes: model.completes ?? false,
+      labels: model.labels,
+      completes: model.completes,
     }));
   }
 
@@ -36,6 +35,7 @@ export class ServerSource {
       const response = await this.#asked("v1/completions", { method: "POST", body, headers, signal });
       for await (const event of eventsOf(response.body)) {
         if (event.error) throw new Error(event.error.message);
+        for (const warning of event.warnings ?? []) onNews(0, { warning });
         for (const { index, logprobs, text, finish_reason: reason, ended_by: endedBy } of event.choices) {
           const characters = charactersOf(text, logprobs);
           if (characters.length) onNews(index, { characters });
@@ -99,7 +99,7 @@ function charactersOf(text, logprobs) {
   return characters;
 }
 
-/** The data of server-sent events, up to `[DONE]`. */
+/** The data of server-sent events, up to `[DONE]`, without which they are not complete. */
 async function* eventsOf(stream) {
   let rest = "";
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
@@ -108,7 +108,9 @@ async function* eventsOf(stream) {
     rest = events.pop();
     for (const event of events) {
       const data = event.replace(/^data: /, "");
-      if (data !== "[DONE]") yield JSON.parse(data);
+      if (data === "[DONE]") return;
+      yield JSON.parse(data);
     }
   }
+  throw new Error("The server broke off before the text was complete.");
 }

@@ -45,7 +45,7 @@ export function fillForm(form, settings) {
 }
 
 /** Choose a value if there is such an option: a link may come from another model. */
-function choose(select, value) {
+export function choose(select, value) {
   if ([...select.options].some((option) => option.value === value)) select.value = value;
 }
 

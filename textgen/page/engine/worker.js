@@ -17,9 +17,10 @@ const MOST_UNSHOWN = 2;
 /**
  * Answer the messages of the page.
  *
- * In come `{type: "load", model, file}`, `{type: "write", id, settings}`,
+ * In come `{type: "load", id, model, file}`, `{type: "write", id, settings}`,
  * `{type: "shown", id}` for every piece, and `{type: "stop", id}`; out go
- * `{id, characters}`, `{id, unknown}` and, at last, `{id, reason}` of each text.
+ * `{id, characters}` and `{id, unknown}` of each text. The last answer to a load or a text
+ * is `{id, reason}`, or `{id, problem}` if it failed.
  *
  * @param {object} scope the global object of a worker.
  */
@@ -28,11 +29,12 @@ export function serve(scope) {
   let model = null;
   let isWorking = false;
 
-  const load = ({ model: { layers, tokenizer }, file }) => {
+  const load = ({ id, model: { layers, tokenizer }, file }) => {
     model = {
       network: new Network(layers, weightsOf(file)),
       tokenizer: new Tokenizer(tokenizer),
     };
+    scope.postMessage({ id, reason: "loaded" });
   };
   const write = ({ id, settings }) => {
     const steps = written(model.network, model.tokenizer, settings);
@@ -55,7 +57,7 @@ export function serve(scope) {
     const ready = [...texts.values()].filter((text) => text.numUnshown < MOST_UNSHOWN);
     isWorking = ready.length > 0;
     if (!isWorking) return;
-    for (const text of ready) advance(text, SLICE / ready.length);
+    for (const text of ready) orFail(text.id, () => advance(text, SLICE / ready.length));
     // Messages that have come in the meantime are read before it goes on.
     setTimeout(work);
   };
@@ -67,6 +69,14 @@ export function serve(scope) {
     if (!step.done) note(text, step.value);
     if (step.done || performance.now() >= text.sentAt + INTERVAL) send(text);
     if (step.done && texts.delete(id)) scope.postMessage({ id, reason: step.value });
+  };
+  const orFail = (id, action) => {
+    try {
+      action();
+    } catch (error) {
+      texts.delete(id);
+      scope.postMessage({ id, problem: error.message });
+    }
   };
   const note = ({ id, characters }, value) => {
     if (value?.unknown) scope.postMessage({ id, unknown: value.unknown });
@@ -81,5 +91,5 @@ export function serve(scope) {
   };
 
   const answers = { load, write, shown, stop };
-  scope.onmessage = ({ data }) => answers[data.type](data);
+  scope.onmessage = ({ data }) => orFail(data.id, () => answers[data.type](data));
 }
