@@ -83,6 +83,11 @@ def test_mistakes_are_one_line(
             ([checkpoint, checkpoint], "is named twice"),
             ([checkpoint, "--max-streams", "0"], "--max-streams 0 must be at least 1"),
             ([checkpoint, "--cors-origin", "x"], "must be a scheme and a host"),
+            (
+                [checkpoint, "--allow-host", "my.example:8000"],
+                "--allow-host 'my.example:8000' must be a name alone",
+            ),
+            ([checkpoint, "--allow-host", "http://my.example"], "must be a name alone"),
             ([checkpoint, "--api-key-file", "nix"], "--api-key-file nix: No such file"),
             (["nix"], "not a checkpoint"),
         ):

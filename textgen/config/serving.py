@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 
 from textgen.config.fields import (
@@ -54,6 +55,12 @@ class ServingConfig:
         limits = [f.name for f in fields(self) if f.name.startswith("max_")]
         check_at_least(self, 1, *(name for name in limits if name not in UNUSUAL))
         check_above_zero(self, "max_seconds")
+        for host in self.allow_host:
+            if not re.fullmatch(r"[^\s/:@?#\[\]\\]+", host):
+                raise ConfigError(
+                    f"allow_host={shown(host)} must be a name alone, without http:// and "
+                    "port, which may be any: example.org"
+                )
         for origin in self.cors_origin:
             scheme, _, rest = origin.partition("://")
             if origin != "null" and (scheme not in ("http", "https") or "/" in rest):

@@ -8,13 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.config.arguments import (
-    check_instance,
-    flag,
-    one_text,
-    several,
-    several_texts,
-)
+from textgen.config.arguments import check_instance, flag, one_text, several, several_texts
 from textgen.config.model import ModelConfig
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
@@ -391,10 +385,13 @@ class Generator:
         unknown: str,
         label: str | None,
         num_logprobs: int | None = None,
-        *many: int,
+        num_samples: int = 1,
+        batch_size: int = 1,
     ) -> Iterator[Batch]:
         """Check everything now; the model reads the prompts batch by batch."""
         plan = make_plan(self._tokenizer, config, num_logprobs)
         encoded, left_out = encode_prompts(self._tokenizer, prompts, unknown, label)
         warn_of_unknown(self._tokenizer, config, left_out)
-        return batches(self._network, plan, encoded, resolve_seed(seed), *many)
+        return batches(
+            self._network, plan, encoded, resolve_seed(seed), num_samples, batch_size
+        )

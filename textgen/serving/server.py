@@ -20,6 +20,8 @@ SEND_BUFFER = 1 << 15
 """Bytes of a connection that the system keeps for a slow reader. By itself it would keep
 megabytes, as many as a long text has."""
 
+SPARE_CONNECTIONS = 256
+"""Connections beside those of requests that are answered or wait: for pages, and idle."""
 
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread of Python lets others run. With Python's own 0.005, a batch
@@ -104,8 +106,13 @@ def address(host: str, port: int) -> str:
 async def _run(app: Any, listener: socket.socket, config: ServingConfig) -> None:
     import uvicorn
 
+    from textgen.serving.connections import connections_of
+
+    most = config.max_streams + config.max_queue + SPARE_CONNECTIONS
     settings = uvicorn.Config(
         app,
+        http=connections_of(most),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

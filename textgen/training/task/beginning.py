@@ -49,45 +49,41 @@ class Beginning:
 
     Args:
         base: the model to fine-tune; None to begin from nothing.
-        is_open: whether the text has still to decide if `base` is taken.
+        offered: a base model that `decide` takes if the text is like what it has read.
         notes: sentences about it.
     """
 
     base: BaseModel | None = None
-    is_open: bool = False
+    offered: BaseModel | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def rule(self) -> VocabularyRule:
-        """How to build the vocabulary, as long as the text has not decided otherwise."""
-        return VocabularyRule() if self.is_open else self._rule
-
-    @property
-    def _rule(self) -> VocabularyRule:
+        """How to build the vocabulary."""
         if self.base is None:
             return VocabularyRule()
         return VocabularyRule(self.base.checkpoint.tokenizer, grows=True)
 
     def decide(self, corpus: EncodedCorpus, text: TextConfig) -> VocabularyRule | None:
-        """Take the base or not; the rule for the vocabulary with it, if it is taken.
+        """Take the base that is offered, or not; the rule with it, if it is taken.
 
         Args:
             corpus: encoded with `rule`.
         """
-        if self.base is None or not self.is_open:
+        offered, self.offered = self.offered, None
+        if offered is None:
             return None
-        self.is_open = False
         most = _most_bits(corpus)
-        bits = _bits_before(self.base, corpus, text) if most > 0 else math.inf
+        bits = _bits_before(offered, corpus, text) if most > 0 else math.inf
         if bits > most:
-            self.base = None
             return None
+        self.base = offered
         self.notes += (
-            f"Begins with the base model {self.base.name}, which predicts this text at "
+            f"Begins with the base model {offered.name}, which predicts this text at "
             f"{bits:.2f} bits per character before it has read any of it. To begin from "
             "nothing: --init-from none.",
         )
-        return self._rule
+        return self.rule
 
 
 def beginning(
@@ -111,7 +107,7 @@ def beginning(
         return Beginning()
     path = bundled_base(ENGLISH)
     try:
-        return Beginning(load_base(path, size, {}), is_open=True)
+        return Beginning(offered=load_base(path, size, {}))
     except CheckpointError as error:
         return Beginning(notes=(f"Begins without a base model. {one_line(str(error))}",))
 

@@ -1,0 +1,93 @@
+"""Connections on which nothing comes, or nothing is read, are closed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+uvicorn = pytest.importorskip("uvicorn")
+
+from textgen.serving import connections  # noqa: E402
+
+LARGE = b"x" * 4_000_000
+ASKED = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@asynccontextmanager
+async def running(app: Any, most: int) -> AsyncIterator[tuple[Any, int]]:
+    """A server that has at most this many connections, and its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings = uvicorn.Config(
+            app, http=connections.connections_of(most), log_config=None, lifespan="off"
+        )
+        server = uvicorn.Server(settings)
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            yield server, listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def closed(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read() == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_who_asks_nothing_is_sent_away_and_who_waits_for_an_answer_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
+
+    async def run() -> None:
+        may_answer = asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await may_answer.wait()
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"answer"})
+
+        async with running(app, most=3) as (_, port):
+            opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+            (waits, asks), (idle, _), (slow, begins), (too_many, _) = opened
+            asks.write(ASKED)
+            begins.write(ASKED[:20])
+            assert await closed(too_many)
+            assert await closed(idle)
+            assert await closed(slow)
+            may_answer.set()
+            assert (await waits.readuntil(b"answer")).startswith(b"HTTP/1.1 200")
+            # The next request on it may be as slow as the first.
+            asks.write(ASKED)
+            assert (await waits.readuntil(b"answer")).endswith(b"answer")
+            asks.close()
+
+    asyncio.run(run())
+
+
+def test_who_does_not_read_an_answer_to_its_end_is_sent_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "FLUSH_SECONDS", 0.2)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": LARGE})
+
+    async def run() -> None:
+        async with running(app, most=3) as (server, port):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(ASKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                while not server.server_state.total_requests:
+                    await asyncio.sleep(0.01)
+                while server.server_state.connections:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())
