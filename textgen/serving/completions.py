@@ -19,7 +19,7 @@ from textgen.serving.api.errors import ApiError, failed, too_slow
 from textgen.serving.api.fields import completion_fields
 from textgen.serving.api.request import CompletionRequest, not_possible, parse_request
 from textgen.serving.engine import Writing
-from textgen.serving.mailbox import Mailbox, Piece
+from textgen.serving.mailbox import Mailbox
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import Begun, ServedModel
 from textgen.serving.places import Places
@@ -95,10 +95,12 @@ class Completions:
                 begun = await _begin(model, asked)
                 answer = Answer(asked, model, begun)
                 async with _written(model, begun) as box:
-                    async for pieces in self._pieces(box):
-                        reply.note_first()
+                    while not box.is_over:
+                        pieces = await box.take()
                         answer.add(pieces)
-                        if asked.is_streamed:
+                        if pieces:
+                            reply.note_first()
+                        if pieces and asked.is_streamed:
                             await reply.send_events(answer.events(pieces))
                 if asked.is_streamed:
                     await reply.send_events(answer.last_events(), is_last=True)
@@ -106,11 +108,6 @@ class Completions:
                     await reply.send_json(200, answer.whole())
         except TimeoutError:
             raise too_slow(self._config.max_seconds) from None
-
-    async def _pieces(self, box: Mailbox) -> AsyncIterator[dict[int, Piece]]:
-        while pieces := await box.take():
-            yield pieces
-            await box.pause(self._places.num_taken)
 
 
 def no_such_model(name: str, known: Mapping[str, Any]) -> ApiError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,15 @@ from textgen.generation.decoding.plan import Model
 from textgen.generation.decoding.text import Text
 from textgen.generation.network.layers.base import Floats, State
 from textgen.serving.api.errors import failed
-from textgen.serving.mailbox import Mailbox, Piece, wake
+from textgen.serving.mailbox import Mailbox, wake
 from textgen.wording import say
+
+PAUSE = 0.03
+"""Seconds between two messages to a reader, unless there is much to send."""
+
+MOST_MESSAGES = 1000
+"""Messages a second to all readers: each costs as much as several characters. With many
+readers, pauses are longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +71,8 @@ class Engine:
         self._arrivals: list[_Waiting] = []
         self._parked: list[_Waiting] = []
         self._condition = Condition()
+        self._has_news = False
+        self._next_messages_at = 0.0
         self._is_ending = False
         self._thread = Thread(target=self._run, name="engine", daemon=True)
 
@@ -91,11 +101,13 @@ class Engine:
         """
         with self._condition:
             self._arrivals.append(_Waiting(writings, group, logits, state))
+            self._has_news = True
             self._condition.notify()
 
     def look(self) -> None:
         """Look at the mailboxes again: one has room or is closed."""
         with self._condition:
+            self._has_news = True
             self._condition.notify()
 
     def _run(self) -> None:
@@ -111,15 +123,15 @@ class Engine:
         return not self._is_ending
 
     def _is_wanted(self) -> bool:
-        boxes = (each.box for each in self._parked)
-        may_move = any(box.is_closed or not box.is_full for box in boxes)
-        return bool(self._is_ending or self._running or self._arrivals or may_move)
+        return bool(self._is_ending or self._running or self._has_news)
 
     def _step(self) -> None:
         """Write one character of every text whose reader is there to read it."""
         self._running.read()
-        self._part()
-        self._admit()
+        if self._has_news:
+            self._has_news = False
+            self._part()
+            self._admit()
         if self._running:
             self._deliver(self._running.write())
 
@@ -168,15 +180,20 @@ class Engine:
         self._deliver([(text, "") for text in texts if text.finish_reason is not None])
 
     def _deliver(self, written: Sequence[tuple[Text, str]]) -> None:
+        now = time.perf_counter()
+        is_time = now >= self._next_messages_at
         due: dict[int, Mailbox] = {}
         for text, shown in written:
             writing = self._writings[id(text)]
-            if shown or text.finish_reason is not None:
-                piece = Piece(writing.number, shown, text.finish_reason)
-                if writing.box.put(piece):
-                    due[id(writing.box)] = writing.box
+            box = writing.box
+            if box.put(writing.number, shown, text.finish_reason) or is_time:
+                due[id(box)] = box
+            if box.is_full:
+                self._has_news = True
             if text.finish_reason is not None:
                 del self._writings[id(text)]
+        if is_time:
+            self._next_messages_at = now + max(PAUSE, len(due) / MOST_MESSAGES)
         wake(due.values())
         self._on_written(sum(len(shown) for _, shown in written))
 
@@ -186,4 +203,6 @@ class Engine:
         boxes = {id(each.box): each.box for each in self._writings.values()}
         self._writings.clear()
         self._running = Running(self._model)
-        wake([box for box in boxes.values() if box.fail(failed())])
+        for box in boxes.values():
+            box.fail(failed())
+        wake(boxes.values())

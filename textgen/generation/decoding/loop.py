@@ -182,6 +182,8 @@ class Running:
         is_shared = all(plan.mask is plans[0].mask for plan in plans)
         masks = [plan.mask for plan in plans]
         self._mask = masks[0] if is_shared and masks else np.array(masks)
+        self._samplers_take_turns = any(len(plan.samplers) > 1 for plan in plans)
+        self._by_sampler = self._rows_by_sampler()
 
     def _filtered(self) -> Logits:
         """Logits after masks and penalties: `(batch, vocab)` float64."""
@@ -203,9 +205,8 @@ class Running:
         if len(self.texts) == 1:
             (text,) = self.texts
             return [text.sampler(scores[0], text.next_uniform())]
-        groups: dict[Sampler, list[int]] = {}
-        for row, text in enumerate(self.texts):
-            groups.setdefault(text.sampler, []).append(row)
+        takes_turns = self._samplers_take_turns
+        groups = self._rows_by_sampler() if takes_turns else self._by_sampler
         uniforms = np.array([text.next_uniform() for text in self.texts])
         if len(groups) == 1:
             return next(iter(groups)).sample_rows(scores, uniforms)
@@ -213,6 +214,12 @@ class Running:
         for sampler, rows in groups.items():
             ids[rows] = sampler.sample_rows(scores[rows], uniforms[rows])
         return ids.tolist()
+
+    def _rows_by_sampler(self) -> dict[Sampler, list[int]]:
+        groups: dict[Sampler, list[int]] = {}
+        for row, text in enumerate(self.texts):
+            groups.setdefault(text.sampler, []).append(row)
+        return groups
 
     def _record(self, ids: Sequence[int]) -> None:
         own = log_softmax(self._own.logits.astype(np.float64))

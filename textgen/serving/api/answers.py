@@ -48,18 +48,16 @@ class Answer:
     def _echoed(self, text: Text) -> str:
         return shown_prompt(self._tokenizer, text.prompt) if self._asked.echo else ""
 
-    def add(self, pieces: Mapping[int, Piece]) -> None:
+    def add(self, pieces: Iterable[Piece]) -> None:
         """Note new characters."""
-        for piece in pieces.values():
+        for piece in pieces:
             self._choices[piece.number].add(piece)
 
-    def events(self, numbers: Iterable[int]) -> bytes:
-        """What has been added of these texts, as server-sent events."""
+    def events(self, pieces: Iterable[Piece]) -> bytes:
+        """What has been added of the texts of these pieces, as server-sent events."""
         usage = {"usage": None} if self._asked.includes_usage else {}
-        return b"".join(
-            event({**self._head, "choices": [self._choices[number].news(number)], **usage})
-            for number in numbers
-        )
+        news = (self._choices[number].news(number) for number, *_ in pieces)
+        return b"".join(event({**self._head, "choices": [each], **usage}) for each in news)
 
     def last_events(self) -> bytes:
         """The events that end a stream."""
