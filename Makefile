@@ -8,6 +8,9 @@ else
 BIN := .venv/bin
 endif
 
+# Some containers set it, and every process would then compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The networks of tests are compiled for longer than they run. What XLA makes of them then is
 # not ours to test.
 XLA := --xla_backend_optimization_level=0
