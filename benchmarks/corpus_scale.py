@@ -8,7 +8,8 @@ letters only (`--latin`: few enough symbols for one byte each). One fresh proces
 and encodes a text on a single core, a second one loads it from the cache, and a third one
 trains on it for a few steps. The peak memory of that training is compared with that of
 the same training on 1 MB of text, which is what the framework itself needs. `--lines`
-makes every line a document; `--files N` measures N small files. Needs Linux.
+makes every line a document; `--files N` measures N small files; `--workers N` encodes on
+N cores in as many processes. Needs Linux.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ STEPS = 3
 @click.option("--latin", is_flag=True, help="Latin letters only.")
 @click.option("--lines", is_flag=True, help="Make every line a document.")
 @click.option("--files", type=int, help="Measure this many files of 1 kB instead.")
+@click.option("--workers", default=1, show_default=True, help="Cores that encode.")
 @click.option("--child", hidden=True)
 def main(
     sizes: tuple[float, ...],
@@ -60,6 +62,7 @@ def main(
     latin: bool,
     lines: bool,
     files: int | None,
+    workers: int,
     child: str | None,
 ) -> None:
     if child is not None:
@@ -68,15 +71,15 @@ def main(
     documents = "lines" if lines else "whole"
     with tempfile.TemporaryDirectory(dir=folder) as inner:
         if files:
-            print_rows([many_files(Path(inner), files)], Path(inner), documents)
+            texts: Iterable[Path] = [many_files(Path(inner), files)]
         else:
             scripts = ("latin", "accents") if latin else tuple(ALPHABETS)
             sizes = sizes or (10, 100, 1000, 4000)
             texts = (big_file(Path(inner), size, scripts) for size in sizes)
-            print_rows(texts, Path(inner), documents)
+        print_rows(texts, Path(inner), documents, workers)
 
 
-def print_rows(texts: Iterator[Path] | list[Path], folder: Path, documents: str) -> None:
+def print_rows(texts: Iterable[Path], folder: Path, documents: str, workers: int) -> None:
     common = {"cache": str(folder / "cache"), "documents": documents}
     small = big_file(folder, 1.0, tuple(ALPHABETS), "small.txt")
     base = ask(what="train", path=small, **common)
@@ -86,8 +89,8 @@ def print_rows(texts: Iterator[Path] | list[Path], folder: Path, documents: str)
     )
     print("|---" * 8 + "|")
     for path in texts:
-        encode = ask(what="encode", path=path, **common)
-        cached = ask(what="encode", path=path, **common)
+        encode = ask(what="encode", path=path, workers=workers, **common)
+        cached = ask(what="encode", path=path, workers=workers, **common)
         train = ask(what="train", path=path, **common)
         size = encode["megabytes"]
         print(
@@ -108,21 +111,21 @@ def ask(**task: Any) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def work(what: str, path: str, cache: str, documents: str) -> dict[str, float]:
-    answer = {"encode": encode, "train": train}[what](path, cache, documents)
+def work(what: str, **task: Any) -> dict[str, float]:
+    answer = {"encode": encode, "train": train}[what](**task)
     # Not `getrusage`: its peak may be that of the parent process.
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     assert found is not None, "this benchmark needs Linux"
     return {**answer, "peak": int(found[1]) * 1024 / MB}
 
 
-def encode(path: str, cache: str, documents: str) -> dict[str, float]:
-    # Guarantee that one core is used; hashing and NumPy should not use more anyway.
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def encode(path: str, cache: str, documents: str, workers: int) -> dict[str, float]:
+    # Guarantee that no more cores are used; hashing and NumPy use only one anyway.
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:workers])
     sources = find_sources(path, "*.txt")
     start = time.perf_counter()
     text = TextConfig(documents=documents)
-    prepare_corpus(sources, text, seed=0, cache=Cache(cache))
+    prepare_corpus(sources, text, seed=0, cache=Cache(cache), workers=workers)
     seconds = time.perf_counter() - start
     return {
         "seconds": seconds,

@@ -40,8 +40,9 @@ from train_rows import (
     make_job,
 )
 
+from textgen.cores import num_cores
 from textgen.training.backend.choice import by_speed
-from textgen.training.backend.process import num_cores, processor_flags
+from textgen.training.backend.process import processor_flags
 from textgen.training.backend.speed import flops_per_char
 from textgen.wording import say
 

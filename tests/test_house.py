@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 HEAVY = ("keras", "tensorflow", "jax", "torch")
 FLOORS = (
     ("errors", "streams", "version", "registration", "model", "page"),
-    ("wording", "memory"),
+    ("wording", "memory", "cores"),
     ("config", "disk"),
     ("text.unicode", "ngrams"),
     ("text.reading", "text.tokenizers"),

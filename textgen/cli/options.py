@@ -46,6 +46,13 @@ def process_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "cache]",
         ),
         click.option(
+            "--workers",
+            type=int,
+            metavar="N",
+            help="Processes that encode the text, once; the result is the same.  "
+            "[default: all cores, up to 16, from 100 MB on; otherwise 1]",
+        ),
+        click.option(
             "--tune/--no-tune",
             default=True,
             help="Tune memory and threads of this process for speed.  [default: yes]",

@@ -23,7 +23,7 @@ _NAMES = sorted(
     {spec.name for kind in CONFIGS for spec in dataclasses.fields(kind)}
     | {"unknown", "num_samples", "logprobs", "label", "size", "window", "until"}
     | {"out", "resume", "overwrite", "init_from", "backend", "cache_dir"}
-    | {"distributed"}
+    | {"distributed", "workers"}
     | {"minutes", "trial_minutes", "storage", "port", "api_key_file"}
     | {"format", "output", "weights"}
 )

@@ -12,13 +12,14 @@ from typing import Any
 
 from textgen.checkpoint.bases import AUTO as BY_TEXT
 from textgen.checkpoint.runs import RunDirectory, default_out
-from textgen.config.arguments import flag, one_path, several, several_paths
+from textgen.config.arguments import flag, one_path, several, several_paths, whole_number
+from textgen.cores import num_cores
 from textgen.errors import ConfigError
 from textgen.reporting.pictures import can_draw
 from textgen.reporting.run import Run
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, choose_backend, named_backend
-from textgen.training.backend.process import num_cores, num_shares, tune_process
+from textgen.training.backend.process import num_shares, tune_process
 from textgen.training.distributed.joining import BACKEND, check_distributed, joined
 from textgen.training.distributed.peers import Peers
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
@@ -40,6 +41,7 @@ def train(
     overwrite: bool = False,
     init_from: str | Path | None = BY_TEXT,
     cache_dir: str | Path | None = None,
+    workers: int | None = None,
     quiet: bool = False,
     tune: bool = False,
     backend: str = AUTO,
@@ -66,6 +68,8 @@ def train(
             no option says what the network is like; `none` begins from nothing.
         cache_dir: where encoded text is stored, so that it is encoded only once; default:
             `TEXTGEN_CACHE_DIR`, or the user's cache directory.
+        workers: how many processes encode the text, with the same result; default: all
+            cores, up to 16, from 100 MB on, and one process for less.
         quiet: print nothing on stderr.
         tune: set memory and threads of the whole process for speed, as the command line
             does; only effective before Keras is loaded.
@@ -109,6 +113,8 @@ def train(
     named_backend(backend)
     if cache_dir is not None:
         cache_dir = one_path("cache_dir", cache_dir)
+    if workers is not None:
+        workers = whole_number("workers", workers, least=1)
     run = RunDirectory(default_out(paths) if out is None else one_path("out", out))
     # Locked before anything is read: another process may be training there.
     with (
@@ -117,7 +123,7 @@ def train(
         _locked(run, peers) as is_locked,
     ):
         quiet = quiet or not peers.is_first
-        settings = ReadSettings(cache_dir, progress=not quiet)
+        settings = ReadSettings(cache_dir, workers, progress=not quiet)
         if not is_locked and not quiet:
             say(f"{run.path} cannot be locked: do not start a second run there.")
         with peers.errors_told():

@@ -14,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from textgen.config.fields import command_line
 from textgen.config.flags import as_flags
+from textgen.cores import num_cores
 from textgen.errors import ConfigError, CorpusError, OutOfMemoryError, TrainingError
 from textgen.training.backend.choice import choose_backend
-from textgen.training.backend.process import num_cores, num_shares, tune_process
+from textgen.training.backend.process import num_shares, tune_process
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.task import Task
 from textgen.training.train import train

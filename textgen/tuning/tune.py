@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.checkpoint.runs import RunDirectory, default_out
-from textgen.config.arguments import flag, one_path, plain, several_paths
+from textgen.config.arguments import flag, one_path, plain, several_paths, whole_number
 from textgen.errors import ConfigError
 from textgen.text.reading.sources import STDIN, Paths
 from textgen.training.backend.choice import AUTO, named_backend
@@ -56,6 +56,7 @@ def tune(
     storage: str | Path | None = None,
     trial_minutes: float | None = None,
     cache_dir: str | Path | None = None,
+    workers: int | None = None,
     quiet: bool = False,
     tune: bool = False,
     backend: str = AUTO,
@@ -77,7 +78,7 @@ def tune(
         storage: the SQLite file of the study, or a URL of SQLAlchemy; default: `study.db`
             in `out`.
         trial_minutes: for one trial; default: a tenth of `minutes`.
-        cache_dir: as for `textgen.train`, like `quiet`, `tune` and `backend`.
+        cache_dir: as for `textgen.train`, like `workers`, `quiet`, `tune` and `backend`.
         **options: fields of `TextConfig`, `ModelConfig` and `TrainConfig`, which are then
             not varied. Text held out with `test_fraction` has no influence on the search.
 
@@ -98,6 +99,8 @@ def tune(
     place = folder / "study.db" if storage is None else one_path("storage", storage)
     if cache_dir is not None:
         cache_dir = one_path("cache_dir", cache_dir)
+    if workers is not None:
+        workers = whole_number("workers", workers, least=1)
     # They are stored as JSON.
     options = {name: plain(v) for name, v in options.items() if v is not None}
     if "max_minutes" in options:
@@ -110,12 +113,19 @@ def tune(
         RunDirectory(folder / "trial"),
         "auto",
         {**options, "max_minutes": each},
-        settings=ReadSettings(cache_dir, progress=not quiet),
+        settings=ReadSettings(cache_dir, workers, progress=not quiet),
         backend=backend,
     )
     trials = Trials(paths, folder, str(place), task, options, varied)
     trials.begin(each, is_given=trial_minutes is not None, minutes=minutes)
-    trials.run(minutes, cache_dir=cache_dir, quiet=quiet, tune=tune, backend=backend)
+    trials.run(
+        minutes,
+        cache_dir=cache_dir,
+        workers=workers,
+        quiet=quiet,
+        tune=tune,
+        backend=backend,
+    )
     return _tuned(trials.study, paths)
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
+
+from hypothesis import strategies as st
 
 from textgen.config.text import TextConfig
 from textgen.text.encoded.cache import ENTRY, Cache
@@ -17,6 +21,21 @@ STORY = "Once upon a time, a né\u0301e of 12.\n\nShe said: né.\n" * 30
 
 
 KINDS = ("whole", "lines", "paragraphs", "files")
+
+configs = st.builds(
+    TextConfig,
+    documents=st.sampled_from(KINDS),
+    tokenizer=st.just("char"),
+    normalize=st.sampled_from(["none", "nfc", "nfkc"]),
+    min_count=st.integers(1, 3),
+    val_fraction=st.sampled_from([0.1, 0.5]),
+    test_fraction=st.sampled_from([0.0, 0.2]),
+) | st.builds(
+    TextConfig,
+    documents=st.sampled_from(KINDS),
+    tokenizer=st.just("byte"),
+    normalize=st.sampled_from(["none", "nfc", "nfkc"]),
+)
 
 
 def prepared(path: Path, cache: Cache, **options: Any) -> EncodedCorpus:
@@ -47,3 +66,17 @@ def swap_two_characters(entry: Path) -> None:
     text = (entry / ENTRY).read_text()
     (entry / ENTRY).write_text(text.replace('"a", "c"', '"c", "a"'))
     assert (entry / ENTRY).read_text() != text
+
+
+def end_by_a_kill(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """The files of a cache and what is in them, without locks."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if path.suffix != ".lock"
+    }

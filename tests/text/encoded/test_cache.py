@@ -25,7 +25,7 @@ from tests.text.encoded.helpers import (
 )
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError
-from textgen.text.encoded import prepare as preparing_module
+from textgen.text.encoded import passes as passes_module
 from textgen.text.encoded.cache import ENTRY, Cache
 from textgen.text.encoded.cache_entry import EncodedCorpus, corpus_key, describe_entry
 from textgen.text.encoded.splitting import PARTS
@@ -56,7 +56,7 @@ def no_scan(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(reader: CorpusReader) -> Any:
         raise AssertionError("the text was read although it is in the cache")
 
-    return lambda: monkeypatch.setattr(preparing_module, "scan", refuse)
+    return lambda: monkeypatch.setattr(passes_module, "scan", refuse)
 
 
 def test_the_same_text_is_taken_from_the_cache(
@@ -153,7 +153,7 @@ def test_what_a_crash_left_half_written_is_thrown_away(book: Path, cache: Cache)
 def test_text_that_changes_while_it_is_read_is_refused(
     book: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan = preparing_module.scan
+    scan = passes_module.scan
 
     def scan_and_write(reader: CorpusReader) -> Any:
         found = scan(reader)
@@ -161,7 +161,7 @@ def test_text_that_changes_while_it_is_read_is_refused(
             file.write("Ω")
         return found
 
-    monkeypatch.setattr(preparing_module, "scan", scan_and_write)
+    monkeypatch.setattr(passes_module, "scan", scan_and_write)
     with pytest.raises(CorpusError, match=r"book\.txt: changed while the text was read"):
         prepared(book, cache)
     assert cache.entries() == []
@@ -173,7 +173,7 @@ def test_two_at_once_encode_a_text_once(
     scans = []
     begun, waits, may_go_on = threading.Event(), threading.Event(), threading.Event()
     said: list[str] = []
-    scan = preparing_module.scan
+    scan = passes_module.scan
 
     def slow_scan(reader: CorpusReader) -> Any:
         scans.append(reader)
@@ -185,7 +185,7 @@ def test_two_at_once_encode_a_text_once(
         said.append(line)
         waits.set()
 
-    monkeypatch.setattr(preparing_module, "scan", slow_scan)
+    monkeypatch.setattr(passes_module, "scan", slow_scan)
     monkeypatch.setattr("textgen.text.encoded.cache.say", say)
     found: list[EncodedCorpus] = []
     both = [

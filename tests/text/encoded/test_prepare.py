@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.encoded.helpers import KINDS, STORY, arrays, prepared
+from tests.text.encoded.helpers import KINDS, STORY, arrays, configs, prepared
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TokenizerError
 from textgen.text.encoded.cache import Cache
@@ -70,22 +70,6 @@ texts = st.lists(
     ),
     min_size=1,
     max_size=4,
-)
-
-
-configs = st.builds(
-    TextConfig,
-    documents=st.sampled_from(KINDS),
-    tokenizer=st.just("char"),
-    normalize=st.sampled_from(["none", "nfc", "nfkc"]),
-    min_count=st.integers(1, 3),
-    val_fraction=st.sampled_from([0.1, 0.5]),
-    test_fraction=st.sampled_from([0.0, 0.2]),
-) | st.builds(
-    TextConfig,
-    documents=st.sampled_from(KINDS),
-    tokenizer=st.just("byte"),
-    normalize=st.sampled_from(["none", "nfc", "nfkc"]),
 )
 
 

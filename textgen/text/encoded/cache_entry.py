@@ -120,6 +120,16 @@ class PartWriter:
         if self._encoder.is_full:
             self._write(self._encoder.take())
 
+    def add_encoded(self, ids: np.ndarray, num_chars: int, num_documents: int) -> None:
+        """Add what an encoder of the same tokenizer has made of the next documents.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._write(ids)
+        self.num_chars += num_chars
+        self.num_documents += num_documents
+
     def finish(self) -> None:
         """Write the remaining ids, and wait until they are on the disk."""
         if self.num_documents:

@@ -14,8 +14,8 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.config.text import TextConfig
@@ -24,22 +24,20 @@ from textgen.errors import CorpusError, TextgenError
 from textgen.text.encoded.cache import Cache, cache_errors, mark_used
 from textgen.text.encoded.cache_entry import (
     EncodedCorpus,
-    PartWriter,
     corpus_key,
     open_entry,
-    part_path,
     read_entry,
     write_entry,
 )
-from textgen.text.encoded.scan import CorpusStats, scan
-from textgen.text.encoded.splitting import PARTS, Routed, router
+from textgen.text.encoded.passes import passes_over
+from textgen.text.encoded.scan import CorpusStats
+from textgen.text.encoded.splitting import router
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
 from textgen.text.reading.file_stats import read_as_plain_text
 from textgen.text.reading.fingerprint import files_digest
 from textgen.text.reading.progress import reading_bar
-from textgen.text.reading.reader import CorpusReader, corpus_sources
+from textgen.text.reading.reader import corpus_sources
 from textgen.text.reading.sources import Paths, Source, reading_errors, storable_name
-from textgen.text.tokenizers.serialization import Tokenizer
 from textgen.wording import few
 
 LEARN = VocabularyRule()
@@ -69,6 +67,7 @@ def prepare_text(
     instead: Callable[[EncodedCorpus], VocabularyRule | None] = lambda corpus: None,
     check: Callable[[CorpusStats], None] = lambda stats: None,
     cache: Cache | None = None,
+    workers: int | None = None,
     progress: bool = False,
 ) -> PreparedText:
     """Find the files behind paths and encode them; see `prepare_corpus`.
@@ -83,7 +82,14 @@ def prepare_text(
 
         def encoded(rule: VocabularyRule) -> EncodedCorpus:
             return prepare_corpus(
-                files, text, seed, rule, check=check, cache=cache, progress=progress
+                files,
+                text,
+                seed,
+                rule,
+                check=check,
+                cache=cache,
+                workers=workers,
+                progress=progress,
             )
 
         corpus = encoded(rule)
@@ -103,6 +109,7 @@ def prepare_corpus(
     *,
     check: Callable[[CorpusStats], None] = lambda stats: None,
     cache: Cache | None = None,
+    workers: int | None = None,
     progress: bool = False,
 ) -> EncodedCorpus:
     """Encode files, or take them from the cache if they were encoded before.
@@ -115,11 +122,13 @@ def prepare_corpus(
         rule: how to make the tokenizer.
         check: called with the statistics before anything is encoded; it may raise.
         cache: where ids are stored; None takes the default place.
+        workers: how many processes read the text, as for `passes_over`; what they write
+            does not depend on it.
         progress: whether to show progress bars on stderr.
 
     Raises:
-        CorpusError: as for `read_corpus` and `split`; the cache cannot be written; or
-            the files changed while they were being read.
+        CorpusError: as for `read_corpus` and `split`; the cache cannot be written; the
+            files changed while they were being read; or a worker was killed.
         TokenizerError: no vocabulary can be made, or that of `rule` lacks characters.
     """
     cache = cache or Cache()
@@ -137,7 +146,7 @@ def prepare_corpus(
                 _fresh_entry(place) as fresh,
                 _unchanged(sources, before),
             ):
-                _encode(sources, text, seed, rule, check, fresh, progress)
+                _encode(sources, text, seed, rule, check, fresh, workers, progress)
             found = open_entry(place, verify=False)
         else:
             check(found.stats)
@@ -152,19 +161,15 @@ def _encode(
     rule: VocabularyRule,
     check: Callable[[CorpusStats], None],
     folder: Path,
+    workers: int | None,
     progress: bool,
 ) -> None:
-    with reading_bar(sources, "Counting", wanted=progress) as on_bytes:
-        reader = CorpusReader(sources, text, on_bytes)
-        stats, lengths = scan(reader)
-    check(stats)
-    route = router(lengths, text.documents, text, seed)
-    tokenizer = rule.tokenizer(stats, text)
-    # Text that is already in its normal form need not be normalised again.
-    again = replace(text, normalize="none") if reader.is_normal else text
-    with reading_bar(sources, "Encoding", wanted=progress) as on_bytes:
-        routed = route(CorpusReader(sources, again, on_bytes))
-        parts = _write_parts(routed, folder, tokenizer)
+    with passes_over(sources, text, workers, progress=progress) as passes:
+        stats, lengths = passes.scan()
+        check(stats)
+        route = router(lengths, text.documents, text, seed)
+        tokenizer = rule.tokenizer(stats, text)
+        parts = passes.encode(route, tokenizer, folder)
     name = storable_name(few([source.shown for source in sources]))
     write_entry(folder, tokenizer, stats, parts, name)
 
@@ -184,18 +189,6 @@ def _fresh_entry(place: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-
-
-def _write_parts(routed: Routed, folder: Path, tokenizer: Tokenizer) -> list[PartWriter]:
-    unknown = "error" if tokenizer.unknown_id is None else "token"
-    with ExitStack() as stack:
-        files = [stack.enter_context(open(part_path(folder, p), "wb")) for p in PARTS]
-        parts = [PartWriter(file, tokenizer.encoder(unknown)) for file in files]
-        for number, pieces in routed:
-            parts[number].add(pieces)
-        for part in parts:
-            part.finish()
-    return parts
 
 
 # --- changes of the files ---

@@ -114,14 +114,16 @@ class BlockLengths:
         self._blocks = np.zeros(max_blocks, np.int64)
         self._unfinished = 0
 
-    def add(self, lengths: Sequence[int], ends: Sequence[bool]) -> None:
+    def add(
+        self, lengths: Sequence[int] | np.ndarray, ends: Sequence[bool] | np.ndarray
+    ) -> None:
         """Add the lengths of the next pieces of documents.
 
         Args:
             lengths: characters of each piece.
             ends: whether a document ends with it.
         """
-        sums = np.cumsum([self._unfinished, *lengths])
+        sums = np.cumsum(np.concatenate([[self._unfinished], lengths]), dtype=np.int64)
         ended = np.diff(sums[1:][np.array(ends, bool)], prepend=0)
         self._unfinished = int(sums[-1] - ended.sum())
         numbers = self.num_documents + np.arange(len(ended))

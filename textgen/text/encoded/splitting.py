@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise, zip_longest
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -93,10 +92,26 @@ def _labels_of(documents: Iterable[Piece], corpus: Corpus) -> Labels:
     return tuple(str(document.label) for document in documents)
 
 
-def router(
-    lengths: BlockLengths, kind: str, config: TextConfig, seed: int
-) -> Callable[[Iterable[Piece]], Routed]:
-    """Return a function that assigns each piece of a corpus to its part.
+class Route(Protocol):
+    """Assigns each piece of a corpus to its part."""
+
+    def __call__(self, pieces: Iterable[Piece]) -> Routed:
+        """Route the pieces of the corpus, in reading order."""
+
+    def onwards(self, num_chars: int, num_documents: int, size: int) -> Route:
+        """The route of a share of the corpus.
+
+        Args:
+            num_chars, num_documents: before the share.
+            size: documents that the share has.
+        """
+
+    def has_begun(self, part: int) -> bool:
+        """Whether the share goes on with a document of a part."""
+
+
+def router(lengths: BlockLengths, kind: str, config: TextConfig, seed: int) -> Route:
+    """The route of the pieces of a corpus.
 
     Args:
         lengths: of all documents of the corpus.
@@ -106,41 +121,92 @@ def router(
         CorpusError: too little text, or too few documents, for every part to have some.
     """
     if kind == "whole":
-        return partial(_cut_at, part_ends(lengths.num_chars, config))
-    part_of_block = parts_of(lengths.total(), kind, config, seed)
-    return partial(_by_document, part_of_block, lengths.block_size)
+        return CutAt(part_ends(lengths.num_chars, config))
+    return ByDocument(parts_of(lengths.total(), kind, config, seed), lengths.block_size)
 
 
-def _cut_at(ends: Sequence[int], pieces: Iterable[Piece]) -> Routed:
-    """Cut one whole text where its parts end.
+@dataclass(frozen=True)
+class CutAt:
+    """Cuts one whole text where its parts end.
 
-    >>> [(part, piece.text) for part, (piece,) in _cut_at((1, 3, 3), [Piece("abc")])]
+    Args:
+        ends: characters of the text before the end of each part.
+        position: characters of the text before the first piece.
+
+    >>> route = CutAt((1, 3, 3))
+    >>> [(part, piece.text) for part, (piece,) in route([Piece("abc", ends=True)])]
     [(0, 'a'), (1, 'bc'), (0, ''), (1, '')]
     """
-    bounds = list(enumerate(pairwise((0, *ends))))
-    position = 0
-    for piece in pieces:
-        for part, (start, end) in bounds:
-            text = piece.text[max(0, start - position) : max(0, end - position)]
-            if text:
-                yield part, [Piece(text)]
-        position += len(piece.text)
-    for part, (start, end) in bounds:
-        if start < end:
-            yield part, [Piece("", ends=True)]
+
+    ends: tuple[int, ...]
+    position: int = 0
+
+    def __call__(self, pieces: Iterable[Piece]) -> Routed:
+        """Route the pieces of the text; with it, every part ends."""
+        bounds = list(enumerate(pairwise((0, *self.ends))))
+        position = self.position
+        for piece in pieces:
+            for part, (start, end) in bounds:
+                text = piece.text[max(0, start - position) : max(0, end - position)]
+                if text:
+                    yield part, [Piece(text)]
+            position += len(piece.text)
+            if piece.ends:
+                for part, (start, end) in bounds:
+                    if start < end:
+                        yield part, [Piece("", ends=True)]
+
+    def onwards(self, num_chars: int, num_documents: int, size: int) -> CutAt:
+        """The route of what follows so many characters."""
+        return CutAt(self.ends, num_chars)
+
+    def has_begun(self, part: int) -> bool:
+        """Whether a part begins before the first piece.
+
+        >>> [CutAt((10, 15, 15), position=12).has_begun(part) for part in range(3)]
+        [True, True, False]
+        """
+        return (0, *self.ends)[part] < self.position
 
 
-def _by_document(
-    part_of_block: np.ndarray, block_size: int, pieces: Iterable[Piece]
-) -> Routed:
-    num_ended = 0
-    for batch in batches(pieces):
-        ends = np.array([piece.ends for piece in batch])
-        numbers = num_ended + np.cumsum(ends) - ends
-        part_of_piece = part_of_block[numbers // block_size]
-        for part in range(len(PARTS)):
-            yield part, [batch[n] for n in np.flatnonzero(part_of_piece == part)]
-        num_ended += int(ends.sum())
+@dataclass(frozen=True)
+class ByDocument:
+    """Routes whole documents.
+
+    Args:
+        part_of_block: `(num_blocks,)` the part of each block of documents.
+        block_size: documents in a block.
+        first: documents of the first block that are missing.
+    """
+
+    part_of_block: np.ndarray
+    block_size: int = 1
+    first: int = 0
+
+    def __call__(self, pieces: Iterable[Piece]) -> Routed:
+        """Route the pieces of documents."""
+        num_ended = self.first
+        for batch in batches(pieces):
+            ends = np.array([piece.ends for piece in batch])
+            numbers = num_ended + np.cumsum(ends) - ends
+            part_of_piece = self.part_of_block[numbers // self.block_size]
+            for part in range(len(PARTS)):
+                yield part, [batch[n] for n in np.flatnonzero(part_of_piece == part)]
+            num_ended += int(ends.sum())
+
+    def onwards(self, num_chars: int, num_documents: int, size: int) -> ByDocument:
+        """The route of the documents from a number on.
+
+        >>> ByDocument(np.array([0, 1, 2, 3]), block_size=2).onwards(0, 3, size=2)
+        ByDocument(part_of_block=array([1, 2]), block_size=2, first=1)
+        """
+        block, first = divmod(num_documents, self.block_size)
+        end = -(-(num_documents + size) // self.block_size)
+        return ByDocument(self.part_of_block[block:end], self.block_size, first)
+
+    def has_begun(self, part: int) -> bool:
+        """No: a share begins with a document."""
+        return False
 
 
 def part_ends(num_chars: int, config: TextConfig) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from textgen.text.reading.records import holds_records
 from textgen.text.reading.sources import Source, reading_errors
@@ -41,19 +41,18 @@ class TextDigest:
             ends: whether a document ends with each piece.
             labels: of the documents that end, if they have any.
         """
-        # The byte 0xff never occurs in UTF-8, so it marks the end without ambiguity.
-        encoded = (
-            part
-            for text, is_end in zip(texts, ends, strict=True)
-            for part in (text.encode("utf-8", "surrogatepass"), b"\xff" * is_end)
-        )
+        encoded = fingerprinted(texts, ends)
         # Many short texts are joined first, since calls would dominate the time.
         for part in encoded if len(texts) < _FEW_TEXTS else [b"".join(encoded)]:
-            self._text.update(part)
+            self.add_encoded(part)
         for label in labels:
             if label is not None:
                 self._labels = self._labels or hashlib.sha256()
                 self._labels.update(label.encode("utf-8", "surrogatepass") + b"\xfe")
+
+    def add_encoded(self, data: bytes) -> None:
+        """Add pieces of documents as `fingerprinted` returns them."""
+        self._text.update(data)
 
     def hexdigest(self) -> str:
         """64 hexadecimal digits."""
@@ -62,6 +61,19 @@ class TextDigest:
         if self._labels is not None:
             digest.update(self._labels.digest())
         return digest.hexdigest()
+
+
+def fingerprinted(texts: Iterable[str], ends: Iterable[bool]) -> Iterator[bytes]:
+    """The bytes of pieces of documents that a `TextDigest` is made of.
+
+    Args:
+        ends: whether a document ends with each piece.
+    """
+    # The byte 0xff never occurs in UTF-8, so it marks the end without ambiguity.
+    for text, is_end in zip(texts, ends, strict=True):
+        yield text.encode("utf-8", "surrogatepass")
+        if is_end:
+            yield b"\xff"
 
 
 def files_digest(

@@ -34,6 +34,7 @@ class Source:
         name: as it was given; `-` is standard input.
         spool: a file with a copy of its decompressed bytes, where the source itself
             can be read only once; see `spooled`.
+        span: the first of the bytes to read and the one after the last, if not all.
 
     >>> source = Source("poems.CSV.gz")
     >>> source.shown, source.suffix, source.compression
@@ -44,6 +45,7 @@ class Source:
 
     name: str
     spool: str | None = None
+    span: tuple[int, int] | None = None
 
     @property
     def path(self) -> str:
@@ -83,7 +85,7 @@ def find_sources(paths: Paths, glob: str | Sequence[str]) -> list[Source]:
         CorpusError: a path does not exist, or a directory has no matching file.
 
     >>> find_sources("-", "*.txt")
-    [Source(name='-', spool=None)]
+    [Source(name='-', spool=None, span=None)]
     """
     given = several_paths("paths", paths)
     if not given:
@@ -221,8 +223,10 @@ def _names_in(folder: str) -> list[str]:
 def without_repeats(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
     """Remove repeated sources, whose text would leak into validation, and note them.
 
-    >>> without_repeats([Source("a.txt"), Source("./a.txt")])
-    ([Source(name='a.txt', spool=None)], ['a.txt: named more than once, but read once.'])
+    >>> sources, notes = without_repeats([Source("a.txt"), Source("./a.txt")])
+    >>> sources, notes
+    ([Source(name='a.txt', spool=None, span=None)],
+     ['a.txt: named more than once, but read once.'])
     """
     first: dict[str, Source] = {}
     times: Counter[str] = Counter()
@@ -250,8 +254,12 @@ def bytes_pieces(
     >>> list(bytes_pieces(Source(os.devnull), 10))
     []
     """
+    start, end = source.span or (0, sys.maxsize)
     with reading_errors(source), open_source(source) as file:
-        while data := file.read(piece_bytes):
+        if start:
+            file.seek(start)
+        while data := file.read(min(piece_bytes, end - start)):
+            start += len(data)
             yield data
             if on_bytes is not None:
                 on_bytes(len(data))

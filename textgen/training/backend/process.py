@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from textgen.cores import num_cores
 from textgen.training.backend.choice import wanted_backend
 
 # Options of glibc's mallopt, and an advice value of Linux's madvise; see the C headers.
@@ -25,13 +26,6 @@ MALLOC_VARIABLES = ("MALLOC_", "GLIBC_TUNABLES")
 
 # Size of the heap that is reserved in huge pages; untouched pages take no memory.
 RESERVED_BYTES = 1 << 30
-
-
-def num_cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def processor_flags() -> set[str]:

@@ -29,10 +29,12 @@ class ReadSettings:
 
     Args:
         cache_dir: where encoded text is stored; None selects the default directory.
+        workers: how many processes encode it, as for `passes_over`.
         progress: whether long passes over the text show a progress bar on stderr.
     """
 
     cache_dir: str | Path | None = None
+    workers: int | None = None
     progress: bool = False
 
 
@@ -67,6 +69,7 @@ def encode_text(
         instead=instead,
         check=check,
         cache=Cache(settings.cache_dir, quiet=not settings.progress),
+        workers=settings.workers,
         progress=settings.progress,
     )
     corpus = prepared.corpus

@@ -8,7 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from textgen.training.backend.process import num_cores, num_shares
+from textgen.cores import num_cores
+from textgen.training.backend.process import num_shares
 from textgen.training.model.kernels.equations import Equations, States, shift_right
 from textgen.training.model.kernels.layout import Layout
 
