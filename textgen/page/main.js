@@ -30,6 +30,7 @@ let running = null;
 
 /** Show the models, and do what the address asks for. */
 async function begin() {
+  report("Loading …");
   try {
     models = await source.models();
   } catch (error) {
@@ -39,6 +40,8 @@ async function begin() {
   byId("model-field").hidden = models.length < 2;
   form.elements.model.addEventListener("change", showModel);
   showModel();
+  report("");
+  write.disabled = false;
   followLink();
   return undefined;
 }

@@ -13,6 +13,7 @@ const REASONS = {
 /** A text that grows. */
 export class Panel {
   #text;
+  #line;
   #facts;
   #characters = [];
   #spans = [];
@@ -35,7 +36,8 @@ export class Panel {
       "aria-label",
       `${title}. Arrow keys move along the characters, Enter writes on from there.`,
     );
-    if (prompt) this.#text.append(element("span", { className: "prompt" }, visible(prompt)));
+    this.#startLine();
+    if (prompt) this.#line.append(element("span", { className: "prompt" }, visible(prompt)));
     this.#facts = element("span", {}, "…");
     const copy = element("button", { type: "button" }, "Copy");
     copy.addEventListener("click", () => navigator.clipboard.writeText(this.whole));
@@ -67,7 +69,10 @@ export class Panel {
       this.#spans.push(span);
       this.#characters.push(character);
     }
-    this.#text.append(...this.#spans.slice(-characters.length));
+    for (const span of this.#spans.slice(-characters.length)) {
+      this.#line.append(span);
+      if (span.textContent === "\n") this.#startLine();
+    }
     if (isAtEnd) this.#text.scrollTop = this.#text.scrollHeight;
   }
 
@@ -87,6 +92,12 @@ export class Panel {
   before(at) {
     const before = this.#characters.slice(0, at).map((each) => each.text);
     return this.prompt + before.join("");
+  }
+
+  /** Each line is a block, since a browser arranges all of a block again when it grows. */
+  #startLine() {
+    this.#line = element("div");
+    this.#text.append(this.#line);
   }
 
   #listen() {
