@@ -6,13 +6,15 @@ Starts `textgen serve` on an untrained model, as speed does not depend on weight
 1, 8, 64 and 200 streams at once. Every text is compared with that of the same seed written
 alone: none may be lost, mixed or reordered; rounding in another batch changes a text very
 rarely. Then many short requests show whether the memory of the server grows. Needs Linux.
-The readers share the machine with the server; close other programs first.
+The readers are a process of their own on the same machine; close other programs first. The
+processor time of the server, compared with that of the batch, hardly depends on others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,13 @@ from textgen.text.tokenizers.char import CharTokenizer
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))  # 65 symbols
 PROMPT = "THE SAME BEGINNING "
 BATCH = 64  # of the comparison
+
+
+class Cost(NamedTuple):
+    """What characters took."""
+
+    per_second: float
+    processor_us: float  # for each
 
 
 class Server(NamedTuple):
@@ -82,9 +91,12 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         save_untrained(path, layers, units)
-        batch = batch_speed(path, length)
+        batch = batch_cost(path, length)
         expected = alone(path, max(streams), length)
-        print(f"{layers}x{units}; {BATCH} texts in one batch: {batch:,.0f} characters/s")
+        print(
+            f"{layers}x{units}; {BATCH} texts in one batch: {batch.per_second:,.0f} "
+            f"characters/s, {batch.processor_us:.1f} µs of processor time for each"
+        )
         with serving(path, max(streams)) as server:
             show_head()
             for count in streams:
@@ -108,20 +120,30 @@ def alone(path: Path, count: int, length: int) -> list[str]:
     return [generator.generate(PROMPT, seed=n, length=length) for n in range(count)]
 
 
-def batch_speed(path: Path, length: int) -> float:
-    """Characters per second of texts that begin and end together, in a new process."""
+def batch_cost(path: Path, length: int) -> Cost:
+    """The best of texts that begin and end together, in a new process."""
     code = (
         "import sys, time; from textgen import Generator\n"
         "path, prompt, count, length = sys.argv[1:]\n"
-        "generator, best = Generator.load(path), 0.0\n"
-        "for _ in range(3):\n"
-        "    begin = time.perf_counter()\n"
+        "generator, walls, processor = Generator.load(path), [], []\n"
+        "for _ in range(5):\n"
+        "    wall, own = time.perf_counter(), time.process_time()\n"
         "    list(generator.samples(prompt, int(count), seed=0, length=int(length)))\n"
-        "    best = max(best, 1 / (time.perf_counter() - begin))\n"
-        "print(best * int(count) * int(length))"
+        "    walls.append(time.perf_counter() - wall)\n"
+        "    processor.append(time.process_time() - own)\n"
+        "print(min(walls), min(processor))"
     )
     command = [sys.executable, "-c", code, str(path), PROMPT, str(BATCH), str(length)]
-    return float(subprocess.run(command, check=True, capture_output=True).stdout)
+    output = subprocess.run(command, check=True, capture_output=True).stdout
+    wall, processor = map(float, output.split())
+    return Cost(BATCH * length / wall, 1e6 * processor / (BATCH * length))
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far."""
+    # The name, in brackets, may hold anything.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -143,6 +165,7 @@ def serving(path: Path, most: int) -> Iterator[Server]:
 
 def show_head() -> None:
     columns = ["streams", "characters/s", f"of {BATCH} in one batch"]
+    columns += ["processor time of the server, µs per character", "of the batch"]
     columns += ["to the first character, p50, p99, ms", "between pieces, p50, p99, ms"]
     columns += ["characters per piece", "texts as alone"]
     print("| " + " | ".join(columns) + " |")
@@ -150,26 +173,29 @@ def show_head() -> None:
 
 
 def show_row(
-    server: Server, count: int, length: int, rounds: int, batch: float, expected: list[str]
+    server: Server, count: int, length: int, rounds: int, batch: Cost, expected: list[str]
 ) -> None:
     """Measure and print one number of streams."""
     asyncio.run(read_all(server, count, 20))
-    speeds, readings = [], []
+    costs, readings = [], []
     for _ in range(rounds):
-        begin = time.perf_counter()
-        found = asyncio.run(read_all(server, count, length))
-        speeds.append(count * length / (time.perf_counter() - begin))
-        readings += found
+        begin, used = time.perf_counter(), processor_seconds(server.pid)
+        readings += asyncio.run(read_all(server, count, length))
+        used = processor_seconds(server.pid) - used
+        wall = time.perf_counter() - begin
+        costs.append(Cost(count * length / wall, 1e6 * used / (count * length)))
     wrong = [r for r in readings if len(r.text) != length]
     assert not wrong, f"{len(wrong)} texts are not whole"
     equal = sum(r.text == expected[n % count] for n, r in enumerate(readings))
-    speed = float(np.median(speeds))
+    speed, processor_us = np.median(costs, axis=0).tolist()
     gaps = [gap for reading in readings for gap in reading.gaps]
     pieces = sum(len(reading.times) for reading in readings)
     cells = [
         str(count),
         f"{speed:,.0f}",
-        f"{speed / batch:.2f}",
+        f"{speed / batch.per_second:.2f}",
+        f"{processor_us:.1f}",
+        f"{batch.processor_us / processor_us:.2f}",
         milliseconds([reading.to_first for reading in readings]),
         milliseconds(gaps),
         f"{len(readings) * length / pieces:.1f}",

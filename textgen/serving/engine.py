@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Thread
 
+import numpy as np
+
 from textgen.generation.decoding.loop import Running
 from textgen.generation.decoding.particles import Particles
 from textgen.generation.decoding.plan import Model
@@ -161,23 +163,31 @@ class Engine:
     def _admit(self) -> None:
         """Let texts join that are new, or whose readers have caught up."""
         with self._condition:
-            self._parked += self._arrivals
+            waiting = [*self._parked, *self._arrivals]
             self._arrivals = []
-        for each in list(self._parked):
-            box = each.box
-            if box.is_closed or not box.is_full:
-                self._parked.remove(each)
-            if not (box.is_closed or box.is_full):
-                self._join(each)
+        self._parked = []
+        ready: list[_Waiting] = []
+        for each in waiting:
+            if not each.box.is_closed:
+                (self._parked if each.box.is_full else ready).append(each)
+        if ready:
+            self._join(ready)
 
-    def _join(self, waiting: _Waiting) -> None:
-        self._writings |= {id(each.text): each for each in waiting.writings}
-        texts = [each.text for each in waiting.writings]
-        if waiting.group is None:
-            self._running.join(texts, waiting.logits, waiting.state)
-        else:
-            self._running.join_group(waiting.group, waiting.logits, waiting.state)
-        self._deliver([(text, "") for text in texts if text.finish_reason is not None])
+    def _join(self, waiting: Sequence[_Waiting]) -> None:
+        writings = [writing for each in waiting for writing in each.writings]
+        self._writings |= {id(each.text): each for each in writings}
+        for each in waiting:
+            if each.group is not None:
+                self._running.join_group(each.group, each.logits, each.state)
+        # At once, since the rows of all texts are copied each time.
+        if alone := [each for each in waiting if each.group is None]:
+            self._running.join(
+                [writing.text for each in alone for writing in each.writings],
+                np.concatenate([each.logits for each in alone]),
+                np.concatenate([each.state for each in alone]),
+            )
+        finished = [each.text for each in writings if each.text.finish_reason is not None]
+        self._deliver([(text, "") for text in finished])
 
     def _deliver(self, written: Sequence[tuple[Text, str]]) -> None:
         now = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from textgen.generation.network.remembering import network_of
 from textgen.serving.api.request import CompletionRequest, in_fields
 from textgen.serving.engine import Engine
 from textgen.serving.preparation import Preparation
+
+MOST_PLANS = 64
+"""Settings that are kept ready for the next request that has the same."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class ServedModel:
         ngrams = ngrams_to_use(saved.ngrams, memory)
         self._network = network_of(saved.model, saved.weights, ngrams)
         self.engine = Engine(self._network, on_written)
+        self._make_plan = partial(make_plan, self.tokenizer)
+        self._kept_plan = lru_cache(MOST_PLANS)(self._make_plan)
         # Beside the batch, which neither a long prompt nor a pattern holds up; patterns,
         # which may take a second, do not hold up prompts either.
         self._reader = Preparation(self._begin_all)
@@ -113,7 +119,9 @@ class ServedModel:
         num_logprobs = asked.logprobs
         if num_logprobs is None and asked.best_of > asked.n:
             num_logprobs = 0
-        plan = make_plan(self.tokenizer, asked.sampling, num_logprobs)
+        # The automaton of a pattern may take 100 MB.
+        plan_of = self._make_plan if asked.is_restricted else self._kept_plan
+        plan = plan_of(asked.sampling, num_logprobs)
         prompts, left_out = self._encoded(asked)
         each = [prompt for prompt in prompts for _ in range(asked.best_of)]
         texts, logits, state = begin_texts(

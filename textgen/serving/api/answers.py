@@ -16,6 +16,8 @@ from textgen.serving.api.request import CompletionRequest
 from textgen.serving.mailbox import Piece
 from textgen.serving.models import Begun, ServedModel
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 DONE = b"data: [DONE]\n\n"
 
 IMPOSSIBLE = -9999.0
@@ -184,5 +186,4 @@ def error_event(error: ApiError) -> bytes:
 
 def to_json(data: Mapping[str, Any]) -> bytes:
     """Compact JSON in UTF-8."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    return _ENCODER.encode(data).encode()
