@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 
 import pytest
 
@@ -56,6 +57,8 @@ class Job:
         commands: the arguments of each process.
         folder: for what they print.
         number: how many processes they are told that there are.
+        host: where they find process 0.
+        prefixes: words in front of the command of each, which run it somewhere else.
     """
 
     def __init__(
@@ -63,11 +66,13 @@ class Job:
         commands: Sequence[Sequence[str]],
         folder: Path,
         number: int | None = None,
+        host: str = "127.0.0.1",
+        prefixes: Sequence[Sequence[str]] = ((), ()),
         **environment: str,
     ) -> None:
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{found.getsockname()[1]}"
+            self.address = f"{host}:{found.getsockname()[1]}"
         folder.mkdir(exist_ok=True)
         self.logs = [folder / f"{index}.log" for index in range(len(commands))]
         self.outputs = [folder / f"{index}.out" for index in range(len(commands))]
@@ -81,13 +86,14 @@ class Job:
                 self.logs[index],
                 self.outputs[index],
                 {**common, "PROCESS_ID": str(index), **environment},
+                prefixes[index],
             )
             for index, command in enumerate(commands)
         ]
 
     def wait(self) -> list[int]:
         """The exit codes."""
-        return [wait(process) for process in self.processes]
+        return [finish(process) for process in self.processes]
 
     def wait_until_saved(self, run: Path) -> None:
         """Wait until an evaluation is in the history."""
@@ -116,7 +122,7 @@ class Launcher:
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        return wait(self.process)
+        return finish(self.process)
 
     def said(self) -> str:
         return self._log.read_text()
@@ -126,16 +132,38 @@ class Launcher:
 
 
 def start(
-    command: Sequence[str], log: Path, output: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    log: Path,
+    output: Path,
+    environment: Mapping[str, str],
+    prefix: Sequence[str] = (),
 ) -> Any:
-    with open(log, "wb") as stderr, open(output, "wb") as stdout:
-        return subprocess.Popen(
-            [sys.executable, "-m", "textgen", *command],
+    """Start a process whose `reader` copies its stderr to the log."""
+    with open(output, "wb") as stdout:
+        process: Any = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "textgen", *command],
             env={**os.environ, **SETTINGS, **environment},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
-            stderr=stderr,
+            stderr=subprocess.PIPE,
+            bufsize=0,
         )
+    process.reader = Thread(target=copy, args=(process.stderr, log))
+    process.reader.start()
+    return process
+
+
+def copy(stream: IO[bytes], log: Path) -> None:
+    with stream, open(log, "wb", 0) as file:
+        while data := stream.read(1 << 16):
+            file.write(data)
+
+
+def finish(process: Any) -> int:
+    """Wait for a process and for the filter of what it prints, which ends after it."""
+    code = wait(process)
+    process.reader.join()
+    return code
 
 
 def wait(process: Any) -> int:

@@ -69,6 +69,16 @@ def test_two_processes_learn_what_one_does(
     assert (job.outputs[1].read_text(), job.said()[1]) == ("", "")
 
 
+def test_two_processes_that_accumulate_learn_what_one_does_at_once(
+    book: Path, of_one: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = [str(book), "--out", str(run), *flags({**OPTIONS, "--accumulate": 2})]
+    job = Job([command] * 2, tmp_path / "logs")
+    assert job.wait() == [0, 0], job.said()
+    assert_same_scores(run, of_one)
+
+
 def test_sigterm_to_one_saves_once_and_ends_all_and_one_process_goes_on(
     book: Path, of_one: Path, tmp_path: Path
 ) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.training.conftest import write_book
-from tests.training.distributed.jobs import SMALL, Job, flags, of_several_processes
+from tests.training.distributed.jobs import (
+    SETTINGS,
+    SMALL,
+    Job,
+    flags,
+    of_several_processes,
+)
 
 pytestmark = of_several_processes
 
@@ -72,3 +82,26 @@ def test_another_backend_and_a_process_without_a_job(book: Path, tmp_path: Path)
     assert_refused(job, 2, "--distributed", "torch is chosen")
     job = Job([command], tmp_path / "nowhere", NUM_PROCESSES="")
     assert_refused(job, 2, "NUM_PROCESSES not set", "textgen launch")
+
+
+def test_a_connection_of_somebody_else_is_not_a_lost_process(
+    book: Path, tmp_path: Path
+) -> None:
+    script = (
+        "import sys, keras, textgen\n"
+        "class Upload(keras.callbacks.Callback):\n"
+        "    def on_train_batch_end(self, batch, logs=None):\n"
+        "        raise ConnectionResetError('Connection reset by peer')\n"
+        "textgen.train(*sys.argv[1:], distributed=True, callbacks=[Upload()], units=8)\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    places = {"COORDINATOR_ADDRESS": address, "NUM_PROCESSES": "1", "PROCESS_ID": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(book), str(tmp_path / "run")],
+        env={**os.environ, **SETTINGS, **places},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.splitlines()[-1] == "ConnectionResetError: Connection reset by peer"

@@ -22,8 +22,11 @@ HEARTBEAT_SECONDS = 30
 """After this much silence a process counts as lost, if its connections have not broken."""
 
 _OF_A_LOST_PROCESS = re.compile(
-    r"gloo|nccl|coordination service|connection (closed|reset)|UNAVAILABLE", re.IGNORECASE
+    r"UNAVAILABLE: |[A-Z_]+: .*"
+    r"(?i:gloo|nccl|coordination service|connection (closed|reset))",
+    re.DOTALL,
 )
+"""Errors of XLA: a status, and what it is about."""
 
 
 def check_distributed(backend: str) -> None:
@@ -71,7 +74,7 @@ def joined(wanted: bool) -> Iterator[Peers]:
     except TextgenError:
         raise
     except Exception as error:
-        if not _OF_A_LOST_PROCESS.search(str(error)):
+        if not _tells_of_a_lost_process(error):
             raise
         if is_command():
             _end_as_lost()
@@ -83,6 +86,15 @@ def is_first_process() -> bool:
     import jax
 
     return int(jax.process_index()) == 0
+
+
+def _tells_of_a_lost_process(error: Exception) -> bool:
+    """Whether an error is one of JAX, about its connections to other processes."""
+    import jax
+
+    # JAX raises some of what XLA tells it as a `ValueError`.
+    is_of_jax = isinstance(error, jax.errors.JaxRuntimeError | ValueError)
+    return is_of_jax and _OF_A_LOST_PROCESS.match(str(error)) is not None
 
 
 def _join(place: Place) -> Peers:
