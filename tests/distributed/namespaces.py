@@ -1,119 +1,101 @@
-"""Train in two network namespaces, with delay and loss between them, as over a network.
+"""Train in two network namespaces, with a slow network that loses packets between them.
 
-    python tests/distributed/namespaces.py --delay 1ms --loss 0.1% --rate 1gbit
+    python tests/distributed/namespaces.py --delay-ms 1 --loss 1 --mbit 1000
 
-Needs Linux, root, and the commands `ip` and `tc`; where namespaces cannot be made it says
-so. The scores must be those of one process, and the time of a step is shown beside that
-over loopback.
+The scores must be those of one process, and the time of a step is shown beside that over
+loopback. Then the link is cut in the middle of a run: both processes have to end within a
+minute, each in one line, the newest checkpoint has to be whole, and the run goes on from
+there to the scores of one that was never interrupted. Needs Linux and the right to make
+namespaces; where it cannot, it says so and exits with 77.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from tests.distributed.link import ADDRESSES, Link, NotHere
 from tests.training.conftest import write_book
-from tests.training.distributed.jobs import SETTINGS, SMALL, alone, flags, wait
+from tests.training.distributed.jobs import SMALL, Job, alone, flags
 from tests.training.helpers import rows_of
+from textgen.checkpoint.format import load_checkpoint, load_training_state
 
-NAMES = ("textgen0", "textgen1")
-ADDRESSES = ("10.77.77.1", "10.77.77.2")
-PORT = 12345
+LONG = {**SMALL, "--epochs": 10, "--patience": 1000, "--save-every": 10}
+MOST_SECONDS = 60.0
+NOTHING_TRIED = 77
+"""The exit code by which test harnesses know a test that was skipped."""
 
 
 @click.command()
-@click.option("--delay", default="1ms", show_default=True, help="One way.")
-@click.option("--loss", default="0.1%", show_default=True, help="Of packets.")
-@click.option("--rate", default="1gbit", show_default=True, help="Of the link.")
-def main(delay: str, loss: str, rate: str) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        command = ["train", str(write_book(folder)), *flags(SMALL)]
-        with namespaces(delay, loss, rate) as prefixes:
-            alone([*command[1:], "--out", str(folder / "one")])
-            seconds = trained(command, folder / "apart", prefixes)
-        print(f"delay {delay}, loss {loss}, {rate}: {1e3 * seconds:.1f} ms per step")
-        seconds = trained(command, folder / "loopback", [[], []])
-        print(f"loopback: {1e3 * seconds:.1f} ms per step")
-        for run in ("apart", "loopback"):
-            differ = difference(folder / run, folder / "one")
-            print(f"{run}: scores differ from those of one process by {differ:.1e}")
-            assert differ < 1e-5
-
-
-@contextmanager
-def namespaces(delay: str, loss: str, rate: str) -> Iterator[list[list[str]]]:
-    """Two namespaces with a link between them; yields what runs a command in each."""
+@click.option("--delay-ms", default=1.0, show_default=True, help="One way.")
+@click.option("--loss", default=1.0, show_default=True, help="Of packets, in percent.")
+@click.option("--mbit", default=1000.0, show_default=True, help="Per second, each way.")
+@click.option("--seed", default=0, show_default=True, help="Of the packets that are lost.")
+def main(delay_ms: float, loss: float, mbit: float, seed: int) -> None:
+    print(f"delay {delay_ms:g} ms, loss {loss:g} %, {mbit:g} Mbit/s")
     try:
-        connect(f"delay {delay} loss {loss} rate {rate}")
-        yield [["ip", "netns", "exec", name] for name in NAMES]
+        with (
+            tempfile.TemporaryDirectory() as name,
+            Link(delay_ms=delay_ms, loss=loss / 100, mbit=mbit, seed=seed) as link,
+        ):
+            learn_what_one_does(Path(name), link)
+            end_when_the_link_is_cut(Path(name), link)
     except NotHere as error:
         print(f"No such network can be made here, so nothing was tried in it: {error}")
-        sys.exit(0)
-    finally:
-        for name in NAMES:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-            Path("/etc/netns", name, "hosts").unlink(missing_ok=True)
+        sys.exit(NOTHING_TRIED)
 
 
-def connect(quality: str) -> None:
-    """Make the namespaces, and a link of this quality (words of `tc`) between them."""
-    for name in NAMES:
-        shell(f"ip netns add {name}")
-    shell(f"ip link add {NAMES[0]} type veth peer name {NAMES[1]}")
-    for name, address in zip(NAMES, ADDRESSES, strict=True):
-        # Each finds its own address by the name of the host.
-        hosts = Path("/etc/netns", name, "hosts")
-        hosts.parent.mkdir(parents=True, exist_ok=True)
-        hosts.write_text(f"127.0.0.1 localhost\n{address} {socket.gethostname()}\n")
-        shell(f"ip link set {name} netns {name}")
-        inside = f"ip netns exec {name}"
-        shell(f"{inside} ip addr add {address}/24 dev {name}")
-        shell(f"{inside} ip link set lo up")
-        shell(f"{inside} ip link set {name} up")
-        shell(f"{inside} tc qdisc add dev {name} root netem {quality}")
+def learn_what_one_does(folder: Path, link: Link) -> None:
+    command = [str(write_book(folder)), *flags(SMALL), "--out"]
+    alone([*command, str(folder / "one")])
+    for name, options in {"link": over(link), "loopback": {}}.items():
+        run = folder / name
+        job = Job([[*command, str(run)]] * 2, folder / f"logs of {name}", **options)
+        assert job.wait() == [0, 0], job.said()
+        differ = difference(run, folder / "one")
+        print(f"{name}: {1e3 * step_seconds(run):.1f} ms per step")
+        print(f"  scores differ from those of one process by {differ:.0e}", flush=True)
+        assert differ < 1e-5
 
 
-class NotHere(Exception):  # noqa: N818 - not an error of this script
-    """A command of the network is missing, or may not do its work here."""
+def end_when_the_link_is_cut(folder: Path, link: Link) -> None:
+    run, whole, logs = folder / "run", folder / "whole", folder / "logs of a cut"
+    book = str(write_book(folder))
+    command = [book, "--out", str(run)]
+    job = Job([[*command, *flags(LONG)]] * 2, logs, **over(link))
+    job.wait_until_saved(run)
+    link.is_cut = True
+    began = time.monotonic()
+    codes = job.wait()
+    seconds = time.monotonic() - began
+    print(f"cut: the processes end after {seconds:.0f} s with {codes}; they say")
+    for said in job.said():
+        print(f"  {said.splitlines()[-1]}", flush=True)
+        assert said.count("another process of this job") == 1, said
+    assert seconds < MOST_SECONDS
+    assert all(codes)
+    load_checkpoint(run / "best")
+    step = load_training_state(run / "last").values["state"]["step"]
+    alone([*command, "--resume"])
+    alone([book, "--out", str(whole), *flags(LONG)])
+    differ = difference(run, whole)
+    print(f"  resumed from step {step}: scores differ by {differ:.0e}")
+    assert differ < 1e-5
 
 
-def shell(line: str) -> None:
-    try:
-        subprocess.run(shlex.split(line), check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise NotHere(f"{line}: {getattr(error, 'stderr', error)}".strip()) from error
+def over(link: Link) -> Mapping[str, Any]:
+    """How a job runs with one process at each end of a link."""
+    return {"host": ADDRESSES[0], "prefixes": link.prefixes}
 
 
-def trained(command: list[str], run: Path, prefixes: list[list[str]]) -> float:
-    """Train in two processes, each where its prefix says; return the seconds of a step."""
-    host = ADDRESSES[0] if prefixes[0] else "127.0.0.1"
-    processes = []
-    for index, prefix in enumerate(prefixes):
-        places = {
-            "COORDINATOR_ADDRESS": f"{host}:{PORT}",
-            "NUM_PROCESSES": "2",
-            "PROCESS_ID": str(index),
-        }
-        words = [sys.executable, "-m", "textgen", *command, "--out", str(run)]
-        processes.append(
-            subprocess.Popen(
-                [*prefix, *words, "--distributed"],
-                env={**os.environ, **SETTINGS, **places},
-                stdout=subprocess.DEVNULL,
-            )
-        )
-    assert [wait(process) for process in processes] == [0, 0]
+def step_seconds(run: Path) -> float:
     status = json.loads((run / "status.json").read_text())
     chars = SMALL["--batch-size"] * SMALL["--seq-length"]
     return float(chars / status["chars_per_second"])
