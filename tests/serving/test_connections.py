@@ -72,6 +72,26 @@ def test_who_asks_nothing_is_sent_away_and_who_waits_for_an_answer_is_not(
     asyncio.run(run())
 
 
+def test_a_head_without_end_and_a_second_request_before_the_answer_are_refused() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    async def run() -> None:
+        async with running(app, most=3) as (_, port):
+            endless, asks = await asyncio.open_connection("127.0.0.1", port)
+            asks.write(ASKED[:-2] + b"X: " + b"x" * 2 * connections.MOST_HEAD)
+            assert await closed(endless)
+            twice, asks = await asyncio.open_connection("127.0.0.1", port)
+            asks.write(ASKED + ASKED)
+            assert await closed(twice)
+            await gone.wait()
+
+    gone = asyncio.Event()
+    asyncio.run(run())
+
+
 def test_who_does_not_read_an_answer_to_its_end_is_sent_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS = 10
 """Seconds from the first byte of a request, or from the beginning of a connection, in which
 the head of the request must arrive. Uvicorn itself waits without end."""
 
+MOST_HEAD = 65_536
+"""Bytes of the head of a request."""
+
 FLUSH_SECONDS = 60
 """Seconds in which a client must read the end of an answer."""
 
 
-def connections_of(most: int) -> type[H11Protocol]:
+def connections_of(most: int) -> type[HttpToolsProtocol]:
     """The protocol of a server that has no more than this many connections at once."""
 
     class Connection(_Connection):
@@ -24,11 +27,16 @@ def connections_of(most: int) -> type[H11Protocol]:
     return Connection
 
 
-class _Connection(H11Protocol):
-    """HTTP as uvicorn speaks it, with an end for those who ask or read nothing."""
+class _Connection(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it, with an end for those who ask or read nothing.
+
+    With httptools, which takes a third less time for a piece of a text than h11.
+    """
 
     most_connections: int
     _deadline: asyncio.TimerHandle | None = None
+    _is_in_head = False
+    _head_size = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -43,6 +51,22 @@ class _Connection(H11Protocol):
             self._cancel()
         elif self._deadline is None:
             self._close_after(REQUEST_SECONDS)
+        self._head_size = self._head_size + len(data) if self._is_in_head else 0
+        if self._head_size > MOST_HEAD:
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        if self._is_answering:
+            # Of two requests at once, uvicorn would not tell the first that its client is
+            # gone. No client that is known sends them.
+            self.transport.abort()
+        else:
+            super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -35,13 +35,14 @@ def check_installed() -> None:
         ConfigError: one is missing; the message says how to install it.
     """
     try:
+        import httptools  # noqa: F401
         import prometheus_client  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            f"a server needs starlette, uvicorn and prometheus-client ({error}). Install "
-            f"them: {install_command('serve')}"
+            f"a server needs httptools, prometheus-client, starlette and uvicorn ({error})."
+            f" Install them: {install_command('serve')}"
         ) from error
 
 
