@@ -47,7 +47,13 @@ class Workers:
         self._number = number
 
     def __enter__(self) -> Workers:
-        self._processes = [_started() for _ in range(self._number)]
+        try:
+            self._processes = [_started() for _ in range(self._number)]
+        except OSError as error:
+            raise CorpusError(
+                f"{count_of(self._number, 'worker')} cannot be started "
+                f"({error.strerror}). Start again with a lower `workers`, or with 1."
+            ) from error
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for process in self._processes:
             self._idle.put(process)
