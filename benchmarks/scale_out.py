@@ -2,42 +2,40 @@
 
     python benchmarks/scale_out.py --corpus tinyshakespeare.txt
 
-Three ways take turns: one process on one core, two processes on one core each, and one
-process on two cores. All train the same network with the same lanes on JAX, each for the
-same number of steps. For each the fastest speed of all rounds is shown, with the largest
-memory of a process; and by how much the scores of two processes differ from those of one.
+The ways take turns: one process on one core, two processes on one core each, over loopback
+and over slow links, and one process on two cores. All train the same network with the same
+lanes on JAX, each for the same number of steps. For each the fastest speed of all rounds is
+shown, with the largest memory of a process; and by how much the scores differ from those of
+one process.
 
-From the times of a step it then fits what a message costs, and says on paper what more
-processes would gain: `step_seconds` is the model, explained in docs/scaling.md. The machine
-should be idle, and its two cores should not share a physical one.
+To the times of a step with two processes it then fits what messages cost, and says on paper
+what more processes would gain (scale_model.py, explained in docs/scaling.md). The machine
+should be idle, and its two cores should not share a physical one. Where no links can be
+made (tests/distributed/link.py), only loopback is measured.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from scale_model import Point, Way, fit_in_words, fitted_costs, on_paper
 
+from tests.distributed.link import ADDRESSES, Link, NotHere
 from textgen.config.model import ModelConfig
 
 VOCAB = 65
-WAYS = {"1 × 1 core": (1, 1), "2 × 1 core": (2, 1), "1 × 2 cores": (1, 2)}
-"""Processes, and cores of each."""
-
-NETWORKS = {
-    "1 Gbit/s": (1e9 / 8, 1e-3),
-    "10 Gbit/s": (1e10 / 8, 1e-4),
-    "100 Gbit/s": (1e11 / 8, 2e-5),
-}
-"""Bytes per second of a link, and seconds that a message takes over it."""
+SINGLE = Way(1, 1)
 
 
 @dataclass(frozen=True)
@@ -55,43 +53,30 @@ class Measured:
     scores: list[float]
 
 
-def bytes_per_step(num_parameters: int, processes: int) -> float:
-    """What each process sends in a step: a ring passes every gradient on twice.
-
-    >>> bytes_per_step(num_parameters=1_000_000, processes=2)
-    4000000.0
-    """
-    return 4 * num_parameters * 2 * (processes - 1) / processes
-
-
-def step_seconds(
-    compute: float,
-    num_parameters: int,
-    processes: int,
-    bytes_per_second: float,
-    latency: float,
-) -> float:
-    """A step of so many processes, whose lanes take `compute` seconds in one.
-
-    The gradients travel when all of them are there: XLA on a CPU does not overlap the two.
-
-    >>> step_seconds(1.0, 1_000_000, 4, bytes_per_second=1e9, latency=1e-3)
-    0.262
-    """
-    rounds = 2 * (processes - 1)
-    traffic = bytes_per_step(num_parameters, processes) / bytes_per_second
-    return compute / processes + rounds * latency + traffic
-
-
 @click.command()
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--units", multiple=True, default=[512, 256], show_default=True)
 @click.option("--layers", default=2, show_default=True)
 @click.option("--lanes", default=64, show_default=True, help="Of all processes together.")
-@click.option("--steps", default=60, show_default=True, help="That are timed, each round.")
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--steps", default=8, show_default=True, help="That are timed, each round.")
+@click.option("--rounds", default=2, show_default=True)
+@click.option(
+    "--link",
+    "links",
+    type=(float, float),
+    multiple=True,
+    default=[(1, 1000), (5, 1000), (1, 200)],
+    show_default=True,
+    help="Delay in ms and Mbit/s. Repeatable.",
+)
 def main(
-    corpus: Path, units: tuple[int, ...], layers: int, lanes: int, steps: int, rounds: int
+    corpus: Path,
+    units: tuple[int, ...],
+    layers: int,
+    lanes: int,
+    steps: int,
+    rounds: int,
+    links: tuple[tuple[float, float], ...],
 ) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
@@ -101,15 +86,31 @@ def main(
         "| scores differ by |"
     )
     print("|---|---|---|---|---|---|")
-    papers = []
+    ways = [SINGLE, Way(2, 1), *(Way(2, 1, *link) for link in possible(links)), Way(1, 2)]
+    points: list[Point] = []
     for width in units:
-        found = compared(corpus, width, layers, lanes, steps, rounds, cores)
+        found = compared(ways, corpus, width, layers, lanes, steps, rounds, cores)
         print_rows(f"{layers}×{width}", found)
-        papers.append(on_paper(width, layers, lanes, found))
-    print("\n".join(["", *papers]))
+        points += points_of(width, layers, lanes, found)
+    costs = fitted_costs(points)
+    print(f"\n{fit_in_words(costs, points)}")
+    for point in points:
+        if point.way == Way(2, 1):
+            print(f"\n{on_paper(point, lanes, costs)}")
+
+
+def possible(links: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """The links, or none if this machine cannot make any."""
+    try:
+        with Link(delay_ms=1, mbit=1000):
+            return links
+    except NotHere as error:
+        print(f"Only loopback is measured, as no links can be made here: {error}")
+        return ()
 
 
 def compared(
+    ways: Sequence[Way],
     corpus: Path,
     units: int,
     layers: int,
@@ -117,16 +118,16 @@ def compared(
     steps: int,
     rounds: int,
     cores: list[int],
-) -> dict[str, list[Measured]]:
+) -> dict[Way, list[Measured]]:
     """All rounds of each way, in turn."""
-    found: dict[str, list[Measured]] = {way: [] for way in WAYS}
+    found: dict[Way, list[Measured]] = {way: [] for way in ways}
     for _ in range(rounds):
-        for way, (processes, num_cores) in WAYS.items():
+        for way in ways:
             with tempfile.TemporaryDirectory() as folder:
                 command = train_command(
                     corpus, Path(folder), units, layers, lanes, 2 * steps
                 )
-                found[way].append(run(command, Path(folder), processes, num_cores, cores))
+                found[way].append(run(command, Path(folder), way, cores))
     return found
 
 
@@ -154,25 +155,36 @@ def train_command(
     return ["train", str(part), "--out", str(folder / "run"), *words, "--no-preview"]
 
 
-def run(
-    command: list[str], folder: Path, processes: int, num_cores: int, cores: list[int]
+def run(command: list[str], folder: Path, way: Way, cores: list[int]) -> Measured:
+    """Train in the processes of a way, each on its own cores."""
+    if way.mbit == math.inf:
+        return run_at(command, folder, way, cores, "127.0.0.1", [[], []])
+    with Link(delay_ms=way.delay_ms, mbit=way.mbit) as link:
+        return run_at(command, folder, way, cores, ADDRESSES[0], link.prefixes)
+
+
+def run_at(
+    command: list[str],
+    folder: Path,
+    way: Way,
+    cores: list[int],
+    host: str,
+    prefixes: list[list[str]],
 ) -> Measured:
-    """Train in so many processes, each on its own cores."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = f"{host}:{free.getsockname()[1]}"
     started = []
-    for index in range(processes):
-        own = ",".join(map(str, cores[index * num_cores : (index + 1) * num_cores]))
+    for index in range(way.processes):
+        own = ",".join(map(str, cores[index * way.cores : (index + 1) * way.cores]))
         places = {
             "COORDINATOR_ADDRESS": address,
-            "NUM_PROCESSES": str(processes),
+            "NUM_PROCESSES": str(way.processes),
             "PROCESS_ID": str(index),
             "KERAS_BACKEND": "jax",
         }
-        words = ["taskset", "-c", own, sys.executable, "-m", "textgen", *command]
-        if processes > 1:
-            words.append("--distributed")
+        words = [*prefixes[index], "taskset", "-c", own, sys.executable, "-m", "textgen"]
+        words += [*command, *["--distributed"] * (way.processes > 1)]
         with open(folder / f"{index}.log", "wb") as log:
             started.append(
                 subprocess.Popen(
@@ -198,7 +210,7 @@ def ended(process: subprocess.Popen[bytes], log: Path) -> float:
     return float(usage.ru_maxrss * unit / 1e6)
 
 
-def print_rows(network: str, found: dict[str, list[Measured]]) -> None:
+def print_rows(network: str, found: dict[Way, list[Measured]]) -> None:
     single = next(iter(found.values()))
     fastest = max(one.chars_per_second for one in single)
     for way, measured in found.items():
@@ -216,31 +228,20 @@ def print_rows(network: str, found: dict[str, list[Measured]]) -> None:
         )
 
 
-def on_paper(units: int, layers: int, lanes: int, found: dict[str, list[Measured]]) -> str:
-    """The model fitted to one and two processes here, then for more over networks."""
+def points_of(
+    units: int, layers: int, lanes: int, found: dict[Way, list[Measured]]
+) -> list[Point]:
+    """The fastest step of each way with two processes."""
     config = ModelConfig(vocab_size=VOCAB, units=units, num_layers=layers, embedding_dim=64)
-    one, two = (
-        lanes * 64 / max(each.chars_per_second for each in found[way])
-        for way in list(WAYS)[:2]
-    )
-    sent = bytes_per_step(config.num_parameters, 2)
-    lines = [
-        f"{layers}×{units}: {config.num_parameters:,} parameters; a step of {lanes} lanes "
-        f"takes {1e3 * one:.0f} ms in one process and {1e3 * two:.0f} ms in two, of which "
-        f"{1e3 * (two - one / 2):.1f} ms are not computing ({sent / 1e6:.1f} MB sent by "
-        "each).",
-        "",
-        "| processes | lanes | " + " | ".join(NETWORKS) + " |",
-        "|---" * (len(NETWORKS) + 2) + "|",
+    seconds = {
+        way: lanes * 64 / max(one.chars_per_second for one in measured)
+        for way, measured in found.items()
+    }
+    return [
+        Point(f"{layers}×{units}", config.num_parameters, way, seconds[SINGLE], each)
+        for way, each in seconds.items()
+        if way.processes == 2
     ]
-    for processes in (2, 4, 8, 16, 32, 64):
-        gains = [
-            one / step_seconds(one, config.num_parameters, processes, rate, latency)
-            for rate, latency in NETWORKS.values()
-        ]
-        shown = " | ".join(f"{gain:.1f}×" for gain in gains)
-        lines.append(f"| {processes} | {lanes} | {shown} |")
-    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":
