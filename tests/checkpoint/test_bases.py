@@ -88,8 +88,10 @@ def test_names_that_mean_something_else_are_refused(name: str) -> None:
 def test_the_base_of_the_package_stays() -> None:
     with pytest.raises(ConfigError, match="comes with the package"):
         add_base(ENGLISH, make(), overwrite=True)
-    with pytest.raises(ConfigError, match="You have added none"):
+    with pytest.raises(ConfigError, match="comes with the package, which keeps it"):
         remove_base(ENGLISH)
+    with pytest.raises(ConfigError, match="You have added none"):
+        remove_base("another")
     assert bundled_base(ENGLISH).exists()
 
 

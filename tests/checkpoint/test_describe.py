@@ -177,6 +177,11 @@ def test_the_score_on_the_test_text_is_shown_where_there_is_one() -> None:
     assert "score   2.1000 bits per character on test text\n" in page
 
 
+def test_a_fine_tuned_model_names_what_it_began_with() -> None:
+    facts = {**FACTS, "text": {**FACTS["text"], "init_from": "english"}}
+    assert "from    english\n" in as_text(describe_model(facts))
+
+
 def test_labels_are_named_with_their_numbers_of_documents() -> None:
     facts = {"text": {**FACTS["text"], "labels": {"sad": 1200, "glad": 7}}}
     description = describe_model(facts, labels=("glad", "sad"))

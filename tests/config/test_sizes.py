@@ -73,8 +73,8 @@ def test_a_network_that_is_given_keeps_its_form_whatever_the_minutes() -> None:
     options, line = size_options("auto", 500_000, given, dict.fromkeys(SIZES, 2e6))
     assert options == {"dropout": 0.0, "optimizer": "muon"}
     assert line == (
-        "Size medium, for 500,000 characters of training text, enough time to read 4.0 "
-        "times that much: --dropout 0 --optimizer muon."
+        "Size medium, for 500,000 characters of training text (with time to read it "
+        "4.0 times): --dropout 0 --optimizer muon."
     )
 
 
@@ -82,7 +82,7 @@ def test_little_text_gets_settings_of_its_own_unless_they_are_given() -> None:
     options, line = size_options("auto", LITTLE_CHARS - 1)
     assert options == {**SIZES["tiny"], **LITTLE_TEXT}
     assert line == (
-        "Size tiny, for 39,999 characters of training text, which is little: --num-layers "
+        "Size tiny, for 39,999 characters of training text (which is little): --num-layers "
         "1 --units 128 --dropout 0.5 --batch-size 8 --warmup-steps 40 --epochs 20."
     )
     chosen = ["num_layers", "units", *LITTLE_TEXT]

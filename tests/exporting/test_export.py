@@ -121,6 +121,15 @@ def test_a_card_says_text_score_novelty_and_use(model: Path) -> None:
     assert 'textgen sample my_run.safetensors --prompt "Its beginning"' in card
 
 
+def test_the_card_of_a_fine_tuned_model_says_that_it_has_read_more(model: Path) -> None:
+    saved = load_checkpoint(model)
+    assert "fine-tuned" not in model_card(saved, model)
+    saved.facts["text"]["init_from"] = "*novels*"
+    card = model_card(saved, model)
+    assert "It was fine-tuned from \\*novels\\*, which had read other text" in card
+    assert "| fine-tuned from | \\*novels\\* |" in card
+
+
 def test_a_card_is_in_the_file_and_says_what_could_not_be_measured(model: Path) -> None:
     os.remove("story_of_*kit*.txt")
     data = export(model).path.read_bytes()

@@ -87,7 +87,7 @@ class Report:
         if not self.can_train:
             verdict = "textgen train would refuse this text."
         elif any(finding.severity == "warning" for finding in self.findings):
-            verdict = "Trainable as it is, but worth fixing first."
+            verdict = "Trainable as it is, but better with the advice above."
         else:
             verdict = "Nothing to fix: ready for training."
         paragraphs = [self.headline, *map(str, self.findings), verdict]

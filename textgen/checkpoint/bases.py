@@ -116,6 +116,8 @@ def remove_base(name: str) -> None:
     if found is None:
         names = [base.name for base in own]
         known = f"Yours: {few(names)}." if names else "You have added none."
+        if bundled_base(name).exists():
+            raise ConfigError(f"{name} comes with the package, which keeps it.")
         raise ConfigError(
             f"no base {shown(name)} of yours. {did_you_mean(name, names, otherwise=known)}"
         )

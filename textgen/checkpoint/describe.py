@@ -197,7 +197,12 @@ def _text_facts(text: Mapping[str, Any]) -> Facts:
     sources = text.get("sources")
     names = ", ".join(map(str, sources)) if isinstance(sources, list) else "unknown"
     counted = f"{count_of(num_chars, 'character')} in {count_of(num_documents, 'document')}"
-    return [("text", f"{counted}: {one_line(names)}")]
+    return [("text", f"{counted}: {one_line(names)}"), *_beginning_facts(text)]
+
+
+def _beginning_facts(text: Mapping[str, Any]) -> Facts:
+    base = text.get("init_from")
+    return [("from", one_line(base))] if isinstance(base, str) else []
 
 
 def _label_facts(labels: Sequence[str], text: Mapping[str, Any]) -> Facts:

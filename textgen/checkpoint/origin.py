@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from textgen.checkpoint.bases import bundled_base
 from textgen.disk.names import shareable_name
 from textgen.errors import CorpusError
 
@@ -22,6 +23,10 @@ def trained_files(
     Raises:
         CorpusError: it does not name all of them, or one cannot be found.
     """
+    if path.parent == bundled_base().parent:
+        raise CorpusError(
+            f"{path}: the text it was trained on does not come with it.{advice}"
+        )
     names = trained_on.get("sources", [])
     num_files = trained_on.get("num_files", "its")
     places = {name: _place_of(name, path) for name in names}

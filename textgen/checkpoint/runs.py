@@ -268,8 +268,11 @@ def newest_checkpoint(runs: str | Path = RUNS) -> Path:
     """
     found = _newest_first(Path(runs))
     if not found:
+        bases = [base.name for base in list_bases()]
+        here = f" Or name a base model, which is here already: {few(bases)}."
         raise CheckpointError(
-            f"no checkpoint under {runs}/. Train one: textgen train YOUR_TEXT.txt"
+            f"no checkpoint under {runs}/. Train one: textgen train YOUR_TEXT.txt."
+            f"{here if bases else ''}"
         )
     return checkpoint_directory(found[0])
 

@@ -138,6 +138,7 @@ def sample(**options: Any) -> None:
 
     \b
     Examples:
+      textgen sample english --prompt "The rain "
       textgen sample --prompt "It was " --length 400
       textgen sample my_book --temperature 0.9 --top-p 0.95 --seed 7
       textgen sample names -n 10 --until line
@@ -235,7 +236,7 @@ def _found(name: str | None) -> Path:
             raise
         # It may be the text that a person wants to be continued.
         raise CheckpointError(
-            f"{str(error).rstrip('.')}. {shown(name)} is taken as the name of a run; to "
+            f"{error} {shown(name)} is taken as the name of a run; to "
             f"continue it as a text: textgen sample --prompt {shlex.quote(name)}"
         ) from None
 

@@ -67,6 +67,9 @@ A network that knows the language learns a text in few passes. More of them make
 the language for the sake of the text, however many minutes there are.
 """
 
+FEW_STEPS_CHARS = 20_000
+"""Less training text than this gives a pass of fine-tuning fewer than ten usual steps."""
+
 MUON_RATES = 0.006, 0.03
 """The lowest and the highest peak rate in `muon_options`."""
 
@@ -80,16 +83,25 @@ GENTLE_CHARS = 150_000
 """The shorter a text than this, the more gently such a network learns it."""
 
 
-def fine_tuning_options(given: Collection[str]) -> dict[str, Any]:
+def fine_tuning_options(num_chars: int, given: Collection[str] = ()) -> dict[str, Any]:
     """Fields of `ModelConfig` and `TrainConfig` that suit a network which has learned.
 
+    A pass needs some ten steps: a short text gets smaller batches.
+
     Args:
+        num_chars: characters of training text.
         given: names of options that the user set, which are not overridden.
 
-    >>> fine_tuning_options(["epochs", "dropout"])
+    >>> fine_tuning_options(20_000, ["epochs", "dropout"])
     {'optimizer': 'muon', 'warmup_steps': 20}
+    >>> [fine_tuning_options(chars)["batch_size"] for chars in (1_000, 5_000, 10_000)]
+    [4, 8, 16]
     """
-    return {name: value for name, value in FINE_TUNING.items() if name not in given}
+    usual = dict(FINE_TUNING)
+    if num_chars < FEW_STEPS_CHARS:
+        lanes = 32 * num_chars / FEW_STEPS_CHARS
+        usual["batch_size"] = max(4, 2 ** round(math.log2(max(1.0, lanes))))
+    return {name: value for name, value in usual.items() if name not in given}
 
 
 def muon_options(
@@ -177,7 +189,7 @@ def size_options(
         ConfigError: an unknown size.
 
     >>> print(size_options("auto", 20_000, given=["batch_size", "max_minutes"])[1])
-    Size tiny, for 20,000 characters of training text, which is little: --num-layers 1
+    Size tiny, for 20,000 characters of training text (which is little): --num-layers 1
     --units 128 --dropout 0.5 --warmup-steps 40.
     """
     check_size(size)
@@ -199,8 +211,10 @@ def size_options(
         usual["optimizer"] = "muon"
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
-    details = ", which is little" if is_little else ""
+    details = ["which is little"] * is_little
     if readable is not None:
-        details += f", enough time to read {readable[name] / num_chars:.1f} times that much"
-    line = f"Size {name}, {why} of training text{details}: {command_line(options)}."
+        times = f"{readable[name] / num_chars:.1f}"
+        details.append(f"with time to read it {times} times")
+    told = f" ({', '.join(details)})" if details else ""
+    line = f"Size {name}, {why} of training text{told}: {command_line(options)}."
     return options, line if options else ""

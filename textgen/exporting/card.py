@@ -11,6 +11,7 @@ from textgen.checking.novelty import Novelty
 from textgen.checkpoint.describe import describe, known_facts, summary
 from textgen.checkpoint.format import Checkpoint
 from textgen.checkpoint.runs import run_name
+from textgen.disk.names import shareable_run
 from textgen.reporting.facts import Written, written_by
 from textgen.version import __version__
 from textgen.wording import count_of, one_line, percent, visible
@@ -24,7 +25,12 @@ SHOWN_CHARS = 600
 MOST_PIECE = 200
 """Characters of the longest copied piece that the card shows."""
 
-HEADINGS = {"vocab": "vocabulary", "run": "training ended because", "": "labels hold"}
+HEADINGS = {
+    "from": "fine-tuned from",
+    "vocab": "vocabulary",
+    "run": "training ended because",
+    "": "labels hold",
+}
 """Names of facts that a card says in other words."""
 
 
@@ -47,7 +53,8 @@ def model_card(
         f"# {_escaped(name)}",
         "",
         f"{summary(describe(saved, path))}. It writes text like the text it was trained "
-        "on, character by character. It knows nothing and means nothing by it.",
+        "on, character by character. It knows nothing and means nothing by it."
+        + _what_else_it_read(saved),
         "",
         "| | |",
         "|---|---|",
@@ -66,6 +73,17 @@ def model_card(
         f"Made with textgen {__version__}.",
     ]
     return "\n".join(lines)
+
+
+def _what_else_it_read(saved: Checkpoint) -> str:
+    base = saved.facts.get("text", {}).get("init_from")
+    if not isinstance(base, str):
+        return ""
+    base = _escaped(one_line(shareable_run(base)))
+    return (
+        f" It was fine-tuned from {base}, which had read other text, and can write what "
+        "stands there, such as names."
+    )
 
 
 def _rows(saved: Checkpoint, path: Path) -> Iterator[str]:

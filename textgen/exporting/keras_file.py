@@ -13,6 +13,7 @@ from pathlib import Path
 from textgen.checkpoint.format import Checkpoint
 from textgen.checkpoint.single_file import metadata_of
 from textgen.training.backend.choice import AUTO, choose_backend
+from textgen.training.backend.noise import filtered_stderr
 
 
 def keras_bytes(saved: Checkpoint, card: str) -> bytes:
@@ -32,7 +33,9 @@ def keras_bytes(saved: Checkpoint, card: str) -> bytes:
     set_weights(model, saved.model, saved.weights)
     with tempfile.TemporaryDirectory(prefix="textgen-") as folder:
         path = Path(folder) / "model.keras"
-        model.save(path)
+        # Saving loads TensorFlow, if it is installed, whatever the backend.
+        with filtered_stderr():
+            model.save(path)
         with zipfile.ZipFile(path, "a") as file:
             parts = metadata_of(saved.model, saved.tokenizer, saved.facts, card)
             for name, content in parts.items():

@@ -11,11 +11,13 @@ import pytest
 import textgen
 from textgen.checkpoint import bases
 from textgen.checkpoint.format import load_checkpoint
+from textgen.checkpoint.runs import RunDirectory
 from textgen.config.text import TextConfig
 from textgen.corpora.bundled import bundled_corpus
 from textgen.errors import CheckpointError
 from textgen.text.encoded.prepare import prepare_text
 from textgen.training.task.beginning import MOST_CHARS, Beginning, beginning
+from textgen.training.task.new import new_task
 
 pytestmark = pytest.mark.one_backend
 
@@ -47,6 +49,14 @@ def test_english_prose_begins_with_the_base(english: Path) -> None:
     assert found.base is not None
     assert found.base.name == "english"
     assert "--init-from none" in found.notes[0]
+
+
+def test_a_letter_is_long_enough_for_the_base(tmp_path: Path) -> None:
+    path = tmp_path / "letter.txt"
+    path.write_text(ENGLISH[:1800], encoding="utf-8")
+    task = new_task(path, RunDirectory(tmp_path / "run"), "auto", {}, init_from="auto")
+    assert task.base is not None
+    assert task.train.batch_size == 4
 
 
 @pytest.mark.parametrize("text", [TUNES, CODE, CHINESE], ids=["tunes", "code", "Chinese"])

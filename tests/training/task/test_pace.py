@@ -52,7 +52,7 @@ def test_many_minutes_make_no_large_network_for_little_text(tmp_path: Path) -> N
 def test_text_that_is_hardly_read_twice_gets_no_dropout(tmp_path: Path) -> None:
     task = task_of(tmp_path, 1_000_000, max_minutes=0.001)
     assert task.model.dropout == 0
-    assert "enough time to read 0.0 times that much" in " ".join(task.notes)
+    assert "with time to read it 0.0 times" in " ".join(task.notes)
 
 
 def test_options_that_are_given_are_kept_whatever_the_minutes(tmp_path: Path) -> None:

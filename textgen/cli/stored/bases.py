@@ -57,7 +57,14 @@ def _line(base: Base) -> str:
 @click.argument("run")
 @click.option("--overwrite", is_flag=True, help="Replace the base of this name.")
 def add(name: str, run: str, overwrite: bool) -> None:
-    """Keep a copy of RUN, a run or checkpoint, as the base NAME."""
+    """Keep a copy of RUN, a run or checkpoint, as the base NAME.
+
+    A run of the same name under checkpoints/ goes first where a checkpoint is asked for.
+
+    \b
+    Example:
+      textgen bases add diary checkpoints/my_diary
+    """
     from textgen.checkpoint.bases import add_base
     from textgen.checkpoint.format import load_checkpoint
     from textgen.checkpoint.runs import find_checkpoint
@@ -72,7 +79,12 @@ def add(name: str, run: str, overwrite: bool) -> None:
 @bases.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Delete the base NAME, which you have added."""
+    """Delete the base NAME, which you have added.
+
+    \b
+    Example:
+      textgen bases remove diary
+    """
     from textgen.checkpoint.bases import remove_base
 
     remove_base(name)

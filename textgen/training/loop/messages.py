@@ -14,6 +14,9 @@ from textgen.training.task.pace import chars_to_read, minutes_to_read
 from textgen.training.task.task import Task
 from textgen.wording import clock_time, count_of
 
+FEW_STEPS = 10
+"""In fewer of them a network has learned nothing yet."""
+
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -139,6 +142,10 @@ def conclusion(
     if why != "patience":
         flag, value = _limit(task, progress, budget)
         ended = f"Reached {flag} {value:g} at epoch {when}"
+        if why == "time" and progress.step < FEW_STEPS:
+            ended += (
+                f", in {count_of(progress.step, 'step')}: most of it went into preparing"
+            )
         more.append(f"{flag} {2 * value:g}")
     if progress.evals_since_best >= patience:
         more.append(f"--patience {2 * patience}")

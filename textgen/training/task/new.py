@@ -92,7 +92,8 @@ def new_task(
         notes += [note] * bool(note)
     else:
         model = base.model(corpus.tokenizer, pick(ModelConfig, values))
-        usual, facts = fine_tuning_options(set_by_user), {INIT_FROM: base.name}
+        usual = fine_tuning_options(num_chars, set_by_user)
+        facts = {INIT_FROM: base.name}
         notes = notes or [base.note(corpus.tokenizer)]
     model = replace(model, **pick(ModelConfig, usual))
     train = replace(train, **pick(TrainConfig, usual))
