@@ -135,7 +135,8 @@ class Engine:
             self._part()
             self._admit()
         if self._running:
-            self._deliver(self._running.write())
+            is_time = time.perf_counter() >= self._next_messages_at
+            self._deliver(self._running.write(), is_time=is_time)
 
     def _part(self) -> None:
         """Take the texts out of the batch whose readers are gone or slow."""
@@ -187,11 +188,14 @@ class Engine:
                 np.concatenate([each.state for each in alone]),
             )
         finished = [each.text for each in writings if each.text.finish_reason is not None]
-        self._deliver([(text, "") for text in finished])
+        self._deliver([(text, "") for text in finished], is_time=False)
 
-    def _deliver(self, written: Sequence[tuple[Text, str]]) -> None:
-        now = time.perf_counter()
-        is_time = now >= self._next_messages_at
+    def _deliver(self, written: Sequence[tuple[Text, str]], *, is_time: bool) -> None:
+        """Put what was written into the mailboxes, and wake the readers that are due.
+
+        Args:
+            is_time: whether all of them are.
+        """
         due: dict[int, Mailbox] = {}
         for text, shown in written:
             writing = self._writings[id(text)]
@@ -203,7 +207,8 @@ class Engine:
             if text.finish_reason is not None:
                 del self._writings[id(text)]
         if is_time:
-            self._next_messages_at = now + max(PAUSE, len(due) / MOST_MESSAGES)
+            pause = max(PAUSE, len(due) / MOST_MESSAGES)
+            self._next_messages_at = time.perf_counter() + pause
         wake(due.values())
         self._on_written(sum(len(shown) for _, shown in written))
 
