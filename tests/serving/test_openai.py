@@ -217,6 +217,13 @@ def test_a_mistake_is_an_error_of_the_client(client: Any) -> None:
         assert message in str(caught.value)
 
 
+def test_who_asks_for_a_chat_is_told_what_there_is(client: Any) -> None:
+    with pytest.raises(openai.NotFoundError, match="POST /v1/completions"):
+        client.chat.completions.create(
+            model="my_book", messages=[{"role": "user", "content": "Who are you?"}]
+        )
+
+
 def test_settings_of_this_package_are_fields_as_well(
     client: Any, generator: Generator
 ) -> None:

@@ -100,6 +100,8 @@ def make_app(
 async def _refused(request: Request, error: Any) -> Response:
     phrase = HTTPStatus(error.status_code).phrase.lower()
     what = f"{request.method} {request.url.path}: {phrase}."
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        what += " Texts are written by POST /v1/completions; /openapi.json describes it."
     return _response(ApiError(error.status_code, what, headers=error.headers))
 
 
