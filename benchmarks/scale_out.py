@@ -81,12 +81,12 @@ def main(
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise click.UsageError("two cores are needed")
+    ways = [SINGLE, Way(2, 1), *(Way(2, 1, *link) for link in possible(links)), Way(1, 2)]
     print(
         "| network | way | chars/s | against 1 × 1 core | MB per process "
         "| scores differ by |"
     )
     print("|---|---|---|---|---|---|")
-    ways = [SINGLE, Way(2, 1), *(Way(2, 1, *link) for link in possible(links)), Way(1, 2)]
     points: list[Point] = []
     for width in units:
         found = compared(ways, corpus, width, layers, lanes, steps, rounds, cores)
@@ -105,7 +105,9 @@ def possible(links: Sequence[tuple[float, float]]) -> Sequence[tuple[float, floa
         with Link(delay_ms=1, mbit=1000):
             return links
     except NotHere as error:
-        print(f"Only loopback is measured, as no links can be made here: {error}")
+        click.echo(
+            f"Only loopback is measured; no links can be made here: {error}", err=True
+        )
         return ()
 
 

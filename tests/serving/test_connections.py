@@ -92,17 +92,21 @@ def test_a_head_without_end_and_a_second_request_before_the_answer_are_refused()
     asyncio.run(run())
 
 
-def test_who_does_not_read_an_answer_to_its_end_is_sent_away(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_who_does_not_read_an_answer_is_sent_away(
+    monkeypatch: pytest.MonkeyPatch, is_whole: bool
 ) -> None:
     monkeypatch.setattr(connections, "FLUSH_SECONDS", 0.2)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": LARGE})
+        body = {"type": "http.response.body", "body": LARGE, "more_body": not is_whole}
+        await send(body)
+        while not is_whole and (await receive())["type"] != "http.disconnect":
+            pass
 
     async def run() -> None:
-        async with running(app, most=3) as (server, port):
+        async with running(app, most=3) as (server, port), asyncio.timeout(60):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.sendall(ASKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
                 while not server.server_state.total_requests:

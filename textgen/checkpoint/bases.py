@@ -71,6 +71,11 @@ def bundled_base(name: str = ENGLISH) -> Path:
     return _BUNDLED / f"{name}{SUFFIX}"
 
 
+def is_bundled(path: Path) -> bool:
+    """Whether a checkpoint is a base model of the package."""
+    return any(base.is_bundled and base.path == path.absolute() for base in list_bases())
+
+
 def add_base(name: str, checkpoint: Checkpoint, *, overwrite: bool = False) -> Path:
     """Store a copy of a model as a base, without what only resuming needs.
 

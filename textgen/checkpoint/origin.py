@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgen.checkpoint.bases import bundled_base
+from textgen.checkpoint.bases import is_bundled
 from textgen.disk.names import shareable_name
 from textgen.errors import CorpusError
 
@@ -23,7 +23,7 @@ def trained_files(
     Raises:
         CorpusError: it does not name all of them, or one cannot be found.
     """
-    if path.parent == bundled_base().parent:
+    if is_bundled(path):
         raise CorpusError(
             f"{path}: the text it was trained on does not come with it.{advice}"
         )

@@ -234,9 +234,10 @@ def _found(name: str | None) -> Path:
     except CheckpointError as error:
         if name is None or os.path.exists(name) or os.sep in name:
             raise
+        end = "" if str(error).endswith((".", "?")) else "."
         # It may be the text that a person wants to be continued.
         raise CheckpointError(
-            f"{error} {shown(name)} is taken as the name of a run; to "
+            f"{error}{end} {shown(name)} is taken as the name of a run; to "
             f"continue it as a text: textgen sample --prompt {shlex.quote(name)}"
         ) from None
 

@@ -38,7 +38,8 @@ class TrainConfig:
     batch_size: int = option(
         32,
         "Lanes of text read in parallel (batch size).",
-        flag_default=f"32; {LITTLE_TEXT['batch_size']} for little text",
+        flag_default=f"32; {LITTLE_TEXT['batch_size']} for little text; 4 to 32 for "
+        "fine-tuning",
     )
     accumulate: int = option(
         1,

@@ -81,8 +81,8 @@ def _what_else_it_read(saved: Checkpoint) -> str:
         return ""
     base = _escaped(one_line(shareable_run(base)))
     return (
-        f" It was fine-tuned from {base}, which had read other text, and can write what "
-        "stands there, such as names."
+        f" It was fine-tuned from {base}, which had read other text, and may repeat "
+        "things from it, such as names."
     )
 
 

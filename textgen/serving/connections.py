@@ -15,7 +15,7 @@ MOST_HEAD = 65_536
 """Bytes of the head of a request."""
 
 FLUSH_SECONDS = 60
-"""Seconds in which a client must read the end of an answer."""
+"""Seconds in which a client must read what waits for it, or the end of an answer."""
 
 
 def connections_of(most: int) -> type[HttpToolsProtocol]:
@@ -35,6 +35,7 @@ class _Connection(HttpToolsProtocol):
 
     most_connections: int
     _deadline: asyncio.TimerHandle | None = None
+    _is_blocked = False
     _is_in_head = False
     _head_size = 0
 
@@ -47,16 +48,15 @@ class _Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._is_answering:
+        if self._is_answering and not self._is_blocked:
             self._cancel()
-        elif self._deadline is None:
-            self._close_after(REQUEST_SECONDS)
         self._head_size = self._head_size + len(data) if self._is_in_head else 0
         if self._head_size > MOST_HEAD:
             self.transport.abort()
 
     def on_message_begin(self) -> None:
         self._is_in_head = True
+        self._close_after(REQUEST_SECONDS)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -73,6 +73,17 @@ class _Connection(HttpToolsProtocol):
         if not self._is_answering:
             # Uvicorn closes what is idle, but only when all has been read.
             self._close_after(FLUSH_SECONDS)
+
+    def pause_writing(self) -> None:
+        self._is_blocked = True
+        self._close_after(FLUSH_SECONDS)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._is_blocked = False
+        if self._is_answering:
+            self._cancel()
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import NamedTuple
 
 AHEAD = 64
-"""Characters of each text that may wait to be sent: this far the engine writes ahead of a
-reader. With a client that is gone, no more than these are lost."""
+"""Steps of each text, of a character or none, that may wait to be sent: this far the engine
+writes ahead of a reader. With a client that is gone, no more than these are lost."""
 
 
 class Piece(NamedTuple):

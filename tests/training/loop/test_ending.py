@@ -164,13 +164,13 @@ def test_the_last_line_says_that_the_epochs_are_done(task: Task) -> None:
     assert line.endswith("steps and 1:15: raise --epochs, now 2.")
 
 
-def test_time_that_only_sufficed_for_preparing_is_said_to(task: Task) -> None:
+def test_a_time_that_was_too_short_is_called_so(task: Task) -> None:
     limited = replace(task, train=replace(task.train, max_minutes=1.0))
     budget = Budget(2 * len(task.windows), max_seconds=60.0)
     line = conclusion(limited, progress_of(task, step=1), budget)
     assert line.startswith(
-        "Reached --max-minutes 1 at epoch 0.0, after 1:15, in 1 step: most of it went into "
-        "preparing; best score"
+        "Reached --max-minutes 1 at epoch 0.0, after 1:15, in 1 step, too few to learn "
+        "from; best score"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from textgen.text.encoded.cache_entry import PartWriter, part_path
 from textgen.text.encoded.joining import JoinedScan, Place
 from textgen.text.encoded.scan import BlockLengths, CorpusStats, scan
 from textgen.text.encoded.shared_work import encode_share, scan_share
-from textgen.text.encoded.shares import Share, cut_into_shares
+from textgen.text.encoded.shares import Share, cut_into_shares, num_bytes_of
 from textgen.text.encoded.splitting import PARTS, Route
 from textgen.text.encoded.workers import RefusedError, Workers
 from textgen.text.reading.progress import reading_bar
@@ -169,7 +168,7 @@ def passes_over(
 def _wanted_workers(sources: Sequence[Source], workers: int | None) -> int:
     if workers is not None:
         return workers
-    num_bytes = sum(os.path.getsize(source.path) for source in sources)
+    num_bytes = sum(map(num_bytes_of, sources))
     return min(num_cores(), MOST_UNASKED) if num_bytes >= ENOUGH_BYTES else 1
 
 

@@ -55,7 +55,7 @@ class Share:
     @property
     def num_bytes(self) -> int:
         """Bytes on the disk."""
-        return sum(map(_num_bytes, self.sources))
+        return sum(map(num_bytes_of, self.sources))
 
 
 def cut_into_shares(sources: Sequence[Source], text: TextConfig) -> list[Share]:
@@ -80,24 +80,27 @@ def cut_into_shares(sources: Sequence[Source], text: TextConfig) -> list[Share]:
 
 def _shares(sources: Sequence[Source], text: TextConfig) -> Iterator[Share]:
     together: list[Source] = []
+    num_bytes = 0
     for number, source in enumerate(sources):
         spans = _spans(source, text)
         if len(spans) > 1:
             if together:
                 yield Share(number - len(together), tuple(together))
-                together = []
+                together, num_bytes = [], 0
             yield from (Share(number, (replace(source, span=span),)) for span in spans)
             continue
         together.append(source)
-        if sum(map(_num_bytes, together)) >= SHARE_BYTES:
+        ((_, end),) = spans
+        num_bytes += end
+        if num_bytes >= SHARE_BYTES:
             yield Share(number + 1 - len(together), tuple(together))
-            together = []
+            together, num_bytes = [], 0
     if together:
         yield Share(len(sources) - len(together), tuple(together))
 
 
 def _spans(source: Source, text: TextConfig) -> list[tuple[int, int]]:
-    num_bytes = _num_bytes(source)
+    num_bytes = num_bytes_of(source)
     ends = _ENDS.get(text.documents)
     can_cut = codecs.lookup(text.encoding).name in _ENCODINGS and not source.compression
     if ends is None or not can_cut or num_bytes < 2 * SHARE_BYTES:
@@ -114,7 +117,12 @@ def _spans(source: Source, text: TextConfig) -> list[tuple[int, int]]:
     return list(pairwise(cuts))
 
 
-def _num_bytes(source: Source) -> int:
+def num_bytes_of(source: Source) -> int:
+    """The size of a file, or of the span of it.
+
+    Raises:
+        CorpusError: it cannot be read.
+    """
     if source.span is not None:
         return source.span[1] - source.span[0]
     with reading_errors(source):

@@ -47,9 +47,12 @@ class Workers:
         self._number = number
 
     def __enter__(self) -> Workers:
+        self._processes: list[Any] = []
         try:
-            self._processes = [_started() for _ in range(self._number)]
+            for _ in range(self._number):
+                self._processes.append(_started())
         except OSError as error:
+            self._end_processes()
             raise CorpusError(
                 f"{count_of(self._number, 'worker')} cannot be started "
                 f"({error.strerror}). Start again with a lower `workers`, or with 1."
@@ -64,7 +67,11 @@ class Workers:
         for process in self._processes:
             process.kill()
         self._threads.shutdown(cancel_futures=True)
+        self._end_processes()
+
+    def _end_processes(self) -> None:
         for process in self._processes:
+            process.kill()
             with suppress(OSError):  # what was written but not read is lost
                 process.stdin.close()
             process.stdout.close()
@@ -113,7 +120,7 @@ def serve() -> None:
     while True:
         try:
             function, arguments = pickle.load(calls)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # the other end is gone
             return
         outcome = _outcome(function, arguments)
         try:

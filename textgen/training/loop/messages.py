@@ -143,9 +143,7 @@ def conclusion(
         flag, value = _limit(task, progress, budget)
         ended = f"Reached {flag} {value:g} at epoch {when}"
         if why == "time" and progress.step < FEW_STEPS:
-            ended += (
-                f", in {count_of(progress.step, 'step')}: most of it went into preparing"
-            )
+            ended += f", in {count_of(progress.step, 'step')}, too few to learn from"
         more.append(f"{flag} {2 * value:g}")
     if progress.evals_since_best >= patience:
         more.append(f"--patience {2 * patience}")
