@@ -24,7 +24,15 @@ from tests.training.distributed.jobs import SMALL, Job, alone, flags
 from tests.training.helpers import rows_of
 from textgen.checkpoint.format import load_checkpoint, load_training_state
 
-OPTIONS = {**SMALL, "--epochs": 300, "--patience": 1000, "--save-every": 10}
+OPTIONS = {
+    **SMALL,
+    # At the usual rate, the rounding of two processes grows to percents in 3,000 steps.
+    "--learning-rate": 0.001,
+    "--epochs": 300,
+    "--patience": 1000,
+    "--save-every": 10,
+}
+MOST_DIFFERENCE = 1e-5
 MOST_SECONDS = 60.0
 JOIN_SECONDS = "40"
 """How long the one that is left waits if the other is killed before they have met."""
@@ -54,7 +62,9 @@ def main(kills: int, seed: int) -> None:
         alone([*command, "--resume"])
         whole = folder / "whole"
         alone([str(book), "--out", str(whole), *flags(OPTIONS)])
-        print(f"Scores differ by at most {difference(run, whole):.1e} (relative).")
+        found = difference(run, whole)
+        print(f"Scores differ by at most {found:.1e} (relative).")
+        assert found < MOST_DIFFERENCE
 
 
 def until_saved(job: Job, run: Path) -> float:
