@@ -38,7 +38,7 @@ def cli() -> None:
 
     \b
     Examples:
-      textgen sample english                 write with the model that comes along
+      textgen sample english                 write with the bundled model
       textgen train my_book.txt              train; writes checkpoints/my_book/
       textgen launch -n 2 -- train big.txt   train in several processes together
       textgen watch my_book                  follow its training in the browser

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from textgen.checking.novelty import Novelty
 from textgen.checkpoint.describe import describe, known_facts, summary
 from textgen.checkpoint.format import Checkpoint
 from textgen.checkpoint.runs import run_name
-from textgen.disk.names import shareable_run
 from textgen.reporting.facts import Written, written_by
 from textgen.version import __version__
 from textgen.wording import count_of, one_line, percent, visible
@@ -48,17 +48,18 @@ def model_card(
         Markdown; what comes from the checkpoint is escaped in it.
     """
     name = one_line(run_name(path))
+    described = describe(saved, path)
     written = written_by(path, saved, WRITTEN_CHARS, seed)
     lines = [
         f"# {_escaped(name)}",
         "",
-        f"{summary(describe(saved, path))}. It writes text like the text it was trained "
+        f"{summary(described)}. It writes text like the text it was trained "
         "on, character by character. It knows nothing and means nothing by it."
-        + _what_else_it_read(saved),
+        + _what_else_it_read(described),
         "",
         "| | |",
         "|---|---|",
-        *_rows(saved, path),
+        *_rows(described),
         "",
         *(f"{_escaped(note)}\n" for note in notes),
         *_sample(written, seed),
@@ -75,19 +76,18 @@ def model_card(
     return "\n".join(lines)
 
 
-def _what_else_it_read(saved: Checkpoint) -> str:
-    base = saved.facts.get("text", {}).get("init_from")
+def _what_else_it_read(described: Mapping[str, Any]) -> str:
+    base = described["text"].get("init_from")
     if not isinstance(base, str):
         return ""
-    base = _escaped(one_line(shareable_run(base)))
     return (
-        f" It was fine-tuned from {base}, which had read other text, and may repeat "
-        "things from it, such as names."
+        f" It was fine-tuned from {_escaped(one_line(base))}, which had read other text, "
+        "and may repeat things from it, such as names."
     )
 
 
-def _rows(saved: Checkpoint, path: Path) -> Iterator[str]:
-    for name, fact in known_facts(describe(saved, path)):
+def _rows(described: Mapping[str, Any]) -> Iterator[str]:
+    for name, fact in known_facts(described):
         yield f"| {HEADINGS.get(name, name)} | {_escaped(fact)} |"
 
 

@@ -59,7 +59,7 @@ def _line(base: Base) -> str:
 def add(name: str, run: str, overwrite: bool) -> None:
     """Keep a copy of RUN, a run or checkpoint, as the base NAME.
 
-    A run of the same name under checkpoints/ goes first where a checkpoint is asked for.
+    A run of the same name under checkpoints/ takes precedence over it.
 
     \b
     Example:
