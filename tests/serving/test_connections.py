@@ -98,17 +98,18 @@ def test_who_does_not_read_an_answer_is_sent_away(
 ) -> None:
     monkeypatch.setattr(connections, "FLUSH_SECONDS", 0.2)
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        asked.set()
-        await send({"type": "http.response.start", "status": 200})
-        body = {"type": "http.response.body", "body": LARGE, "more_body": not is_whole}
-        await send(body)
-        while not is_whole and (await receive())["type"] != "http.disconnect":
-            pass
-
-    asked = asyncio.Event()
-
     async def run() -> None:
+        asked = asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            asked.set()
+            await send({"type": "http.response.start", "status": 200})
+            body = {"type": "http.response.body", "body": LARGE, "more_body": not is_whole}
+            await send(body)
+            # Systems differ in how much they take of what nobody reads.
+            while not is_whole and server.server_state.connections:
+                await send(body)
+
         async with running(app, most=3) as (server, port), asyncio.timeout(60):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.sendall(ASKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
