@@ -59,9 +59,9 @@ def main(kills: int, seed: int) -> None:
                 seconds = until_saved(job, run)
             end_by_a_kill(job, rng, 2 * seconds)
             print(f"{number + 1}: {report(run)}", flush=True)
-        alone([*command, "--resume"])
+        alone([*command, "--resume"], folder)
         whole = folder / "whole"
-        alone([str(book), "--out", str(whole), *flags(OPTIONS)])
+        alone([str(book), "--out", str(whole), *flags(OPTIONS)], folder)
         found = difference(run, whole)
         print(f"Scores differ by at most {found:.1e} (relative).")
         assert found < MOST_DIFFERENCE

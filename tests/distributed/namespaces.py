@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import click
 
 from tests.distributed.link import ADDRESSES, Link, NotHere
 from tests.training.conftest import write_book
-from tests.training.distributed.jobs import SMALL, Job, alone, flags
+from tests.training.distributed.jobs import SMALL, Job, alone, flags, start
 from tests.training.helpers import rows_of
 from textgen.checkpoint.format import load_checkpoint, load_training_state
 
@@ -54,7 +55,7 @@ def main(delay_ms: float, loss: float, mbit: float, seed: int) -> None:
 
 def learn_what_one_does(folder: Path, link: Link) -> None:
     command = [str(write_book(folder)), *flags(SMALL), "--out"]
-    alone([*command, str(folder / "one")])
+    alone([*command, str(folder / "one")], folder)
     for name, options in {"link": over(link), "loopback": {}}.items():
         run = folder / name
         job = Job([[*command, str(run)]] * 2, folder / f"logs of {name}", **options)
@@ -83,8 +84,8 @@ def end_when_the_link_is_cut(folder: Path, link: Link) -> None:
     assert all(codes)
     load_checkpoint(run / "best")
     step = load_training_state(run / "last").values["state"]["step"]
-    alone([*command, "--resume"])
-    alone([book, "--out", str(whole), *flags(LONG)])
+    alone([*command, "--resume"], folder)
+    alone([book, "--out", str(whole), *flags(LONG)], folder)
     differ = difference(run, whole)
     print(f"  resumed from step {step}: scores differ by {differ:.0e}")
     assert differ < 1e-5
@@ -92,7 +93,8 @@ def end_when_the_link_is_cut(folder: Path, link: Link) -> None:
 
 def over(link: Link) -> Mapping[str, Any]:
     """How a job runs with one process at each end of a link."""
-    return {"host": ADDRESSES[0], "prefixes": link.prefixes}
+    starts = [partial(start, prefix=prefix) for prefix in link.prefixes]
+    return {"host": ADDRESSES[0], "starts": starts}
 
 
 def step_seconds(run: Path) -> float:

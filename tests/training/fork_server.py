@@ -1,9 +1,10 @@
 """Starts textgen commands as processes of their own without importing Keras each time.
 
-Run as a program, it imports everything once, but starts no framework: it has one thread
+Run as a module, it imports everything once, but starts no framework: it has one thread
 then, and so can be forked soundly. It reads one JSON request a line and answers with one.
 
-    {"start": ["train", "book.txt"], "log": "/tmp/log"}   ->  123       the process id
+    {"start": ["train", "book.txt"], "output": "/tmp/out", "log": "/tmp/log",
+     "environment": {}}                                   ->  123       the process id
     {"wait": 123}                                         ->  -9        how it ended
 """
 
@@ -27,7 +28,8 @@ class Processes:
         env = {**os.environ, "KERAS_BACKEND": backend, "OPENBLAS_NUM_THREADS": "1"}
         env = {**env, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
         self.server = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.training.fork_server"],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -35,9 +37,18 @@ class Processes:
             text=True,
         )
 
-    def start(self, log: Path, *words: Any) -> int:
-        """Begin a command; what it says is added to `log`."""
-        return self._ask({"start": list(map(str, words)), "log": str(log)})
+    def start(
+        self, log: Path, *words: Any, output: Path | None = None, **environment: str
+    ) -> int:
+        """Begin a command; what it says is added to `log`, as is its stdout by default."""
+        return self._ask(
+            {
+                "start": list(map(str, words)),
+                "output": str(output or log),
+                "log": str(log),
+                "environment": environment,
+            }
+        )
 
     def wait(self, process: int) -> int:
         """Wait until a command has ended: its exit code, or minus the signal's number."""
@@ -66,7 +77,7 @@ def serve() -> None:
     import keras  # noqa: F401
 
     import textgen.generation.generator  # noqa: F401
-    from textgen.__main__ import run
+    from textgen.__main__ import main
     from textgen.training.loop import fit  # noqa: F401
 
     num_threads = len(os.listdir("/proc/self/task"))
@@ -79,24 +90,32 @@ def serve() -> None:
         elif child := os.fork():
             print(child, flush=True)
         else:
-            os._exit(_be_command(request, run))
+            _prepare(request)
+            # It ends this process as it ends one of its own, with all that is done at exit.
+            main()
 
 
-def _be_command(request: dict[str, Any], run: Any) -> int:
+def _prepare(request: dict[str, Any]) -> None:
+    """Make this process what the command would be started as."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream in (1, 2):
-        os.dup2(log, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    try:
-        code = run(request["start"])
-        sys.stdout.flush()
-        return int(code)
-    except BaseException:
-        import traceback
+    for number, name in ((1, "output"), (2, "log")):
+        path = request[name]
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+    # Those there are know of another file, or pipe, at their end.
+    sys.stdout, sys.stderr = (os.fdopen(n, "w", 1, closefd=False) for n in (1, 2))
+    os.environ.update(request["environment"])
+    sys.argv = ["textgen", *request["start"]]
 
-        traceback.print_exc()
-        return 70
+
+def is_running(process: int) -> bool:
+    return state_of(process) != "Z"
+
+
+def state_of(process: int) -> str:
+    """One letter: T is stopped, Z is ended; see proc(5)."""
+    with open(f"/proc/{process}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 if __name__ == "__main__":

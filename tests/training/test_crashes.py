@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.training.fork_server import Processes
+from tests.training.fork_server import Processes, is_running, state_of
 from textgen.checkpoint.format import load_checkpoint, load_training_state
 from textgen.checkpoint.runs import RunDirectory
 from textgen.generation.generator import Generator
@@ -271,13 +271,3 @@ def kill_in_a_save(run: Path, process: int) -> None:
 
 def is_half_saved(run: Path) -> bool:
     return any(entry.name.endswith((".new", ".old")) for entry in run.iterdir())
-
-
-def is_running(process: int) -> bool:
-    return state_of(process) != "Z"
-
-
-def state_of(process: int) -> str:
-    """One letter: T is stopped, Z is ended; see proc(5)."""
-    with open(f"/proc/{process}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0]

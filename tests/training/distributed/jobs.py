@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
 import pytest
+
+from tests.training.fork_server import Processes, is_running
 
 # What these tests are about does not depend on the backend of the others: the processes
 # train on JAX.
@@ -50,6 +52,79 @@ def flags(options: Mapping[str, Any]) -> list[str]:
 SETTINGS = {"KERAS_BACKEND": "jax", "XLA_FLAGS": FAST, "OMP_NUM_THREADS": "1"}
 
 
+def start(
+    command: Sequence[str],
+    log: Path,
+    output: Path,
+    environment: Mapping[str, str],
+    prefix: Sequence[str] = (),
+) -> Any:
+    """Start a process whose `reader` copies its stderr to the log.
+
+    Args:
+        prefix: words in front of the command, which run it somewhere else.
+    """
+    with open(output, "wb") as stdout:
+        process: Any = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "textgen", *command],
+            env={**os.environ, **SETTINGS, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
+    process.reader = Thread(target=copy, args=(process.stderr, log))
+    process.reader.start()
+    return process
+
+
+class Forked:
+    """The same in a fork of a process that has imported everything, which saves seconds.
+
+    It has what jobs use of a `Popen`.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        command: Sequence[str],
+        log: Path,
+        output: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        pipe = log.with_suffix(".pipe")
+        os.mkfifo(pipe)
+        self.reader = Thread(target=copy_from, args=(pipe, log))
+        self.reader.start()
+        self.returncode: int | None = None
+        self._processes = processes
+        self._id = processes.start(pipe, *command, output=output, **environment)
+
+    def poll(self) -> int | None:
+        if self.returncode is None and not is_running(self._id):
+            self.returncode = self._processes.wait(self._id)
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        limit = time.monotonic() + timeout
+        while self.poll() is None:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self._id, number)
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            self.send_signal(signal.SIGKILL)
+
+
+Start = Callable[..., Any]
+"""`start`, or something that takes the same and gives the same."""
+
+
 class Job:
     """Processes `textgen train` of one job, of which each has its own stdout and stderr.
 
@@ -58,7 +133,7 @@ class Job:
         folder: for what they print.
         number: how many processes they are told that there are.
         host: where they find process 0.
-        prefixes: words in front of the command of each, which run it somewhere else.
+        starts: what starts each of them.
     """
 
     def __init__(
@@ -67,7 +142,7 @@ class Job:
         folder: Path,
         number: int | None = None,
         host: str = "127.0.0.1",
-        prefixes: Sequence[Sequence[str]] = ((), ()),
+        starts: Sequence[Start] = (start, start),
         **environment: str,
     ) -> None:
         with socket.socket() as found:
@@ -81,12 +156,11 @@ class Job:
             "NUM_PROCESSES": str(number or len(commands)),
         }
         self.processes = [
-            start(
+            starts[index](
                 ["train", *command, "--distributed"],
                 self.logs[index],
                 self.outputs[index],
                 {**common, "PROCESS_ID": str(index), **environment},
-                prefixes[index],
             )
             for index, command in enumerate(commands)
         ]
@@ -111,9 +185,9 @@ class Launcher:
     """`textgen launch -n 2 -- train ...`."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
-        self._log, self._output = folder / "launch.log", folder / "launch.out"
+        self._log = folder / "launch.log"
         words = ["launch", "-n", "2", "--", "train", *command]
-        self.process = start(words, self._log, self._output, {})
+        self.process = start(words, self._log, folder / "launch.out", {})
 
     def wait_until_saved(self, run: Path) -> None:
         wait_until_saved(run, [self.process])
@@ -127,30 +201,10 @@ class Launcher:
     def said(self) -> str:
         return self._log.read_text()
 
-    def output(self) -> str:
-        return self._output.read_text()
 
-
-def start(
-    command: Sequence[str],
-    log: Path,
-    output: Path,
-    environment: Mapping[str, str],
-    prefix: Sequence[str] = (),
-) -> Any:
-    """Start a process whose `reader` copies its stderr to the log."""
-    with open(output, "wb") as stdout:
-        process: Any = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "textgen", *command],
-            env={**os.environ, **SETTINGS, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-        )
-    process.reader = Thread(target=copy, args=(process.stderr, log))
-    process.reader.start()
-    return process
+def copy_from(pipe: Path, log: Path) -> None:
+    with open(pipe, "rb", 0) as stream:
+        copy(stream, log)
 
 
 def copy(stream: IO[bytes], log: Path) -> None:
@@ -181,11 +235,8 @@ def wait_until_saved(run: Path, processes: Sequence[Any]) -> None:
         time.sleep(0.05)
 
 
-def alone(command: Sequence[str]) -> None:
-    """Train in one process."""
-    subprocess.run(
-        [sys.executable, "-m", "textgen", "train", *command, "--quiet"],
-        env={**os.environ, **SETTINGS},
-        check=True,
-        capture_output=True,
-    )
+def alone(command: Sequence[str], folder: Path, start: Start = start) -> None:
+    """Train in one process; the folder is for what it prints."""
+    log, output = folder / "alone.log", folder / "alone.out"
+    process = start(["train", *command, "--quiet"], log, output, {})
+    assert finish(process) == 0, log.read_text()

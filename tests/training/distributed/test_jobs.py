@@ -13,12 +13,14 @@ from tests.training.distributed.jobs import (
     SMALL,
     Job,
     Launcher,
+    Start,
     alone,
     flags,
     of_several_processes,
 )
 from tests.training.helpers import rows_of
 from textgen.checkpoint.format import load_checkpoint, load_training_state
+from textgen.training.distributed.launching import launch
 
 pytestmark = of_several_processes
 
@@ -31,10 +33,10 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_one(book: Path) -> Path:
+def of_one(book: Path, fork: Start) -> Path:
     """The run of one process."""
     run = book.with_name("one")
-    alone([str(book), "--out", str(run), *flags(OPTIONS)])
+    alone([str(book), "--out", str(run), *flags(OPTIONS)], book.parent, fork)
     return run
 
 
@@ -49,10 +51,11 @@ def assert_same_scores(ours: Path, theirs: Path) -> None:
 
 
 def test_two_processes_learn_what_one_does(
-    book: Path, of_one: Path, tmp_path: Path
+    book: Path, of_one: Path, fork: Start, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    job = Job([[str(book), "--out", str(run), *flags(OPTIONS)]] * 2, tmp_path / "logs")
+    command = [str(book), "--out", str(run), *flags(OPTIONS)]
+    job = Job([command] * 2, tmp_path / "logs", starts=[fork] * 2)
     assert job.wait() == [0, 0], job.said()
     assert_same_scores(run, of_one)
     ours, theirs = (load_checkpoint(each / "best").facts["score"] for each in (run, of_one))
@@ -69,33 +72,23 @@ def test_two_processes_learn_what_one_does(
     assert (job.outputs[1].read_text(), job.said()[1]) == ("", "")
 
 
-def test_two_processes_that_accumulate_learn_what_one_does_at_once(
-    book: Path, of_one: Path, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
-    command = [str(book), "--out", str(run), *flags({**OPTIONS, "--accumulate": 2})]
-    job = Job([command] * 2, tmp_path / "logs")
-    assert job.wait() == [0, 0], job.said()
-    assert_same_scores(run, of_one)
-
-
 def test_sigterm_to_one_saves_once_and_ends_all_and_one_process_goes_on(
-    book: Path, of_one: Path, tmp_path: Path
+    book: Path, of_one: Path, fork: Start, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     command = [str(book), "--out", str(run), *flags(OPTIONS)]
-    job = Job([command] * 2, tmp_path / "logs")
+    job = Job([command] * 2, tmp_path / "logs", starts=[fork] * 2)
     job.wait_until_saved(run)
     job.kill(1, signal.SIGTERM)
     assert job.wait() == [130, 130], job.said()
     assert job.said()[0].count("Continue with:") == 1
     assert job.said()[1].strip() == ""
-    alone([str(book), "--out", str(run), "--resume"])
+    alone([*command[:3], "--resume"], tmp_path, fork)
     assert_same_scores(run, of_one)
 
 
-def test_launch_starts_all_and_passes_a_signal_on_and_two_processes_go_on(
-    book: Path, of_one: Path, tmp_path: Path
+def test_launch_passes_a_signal_on_and_two_processes_go_on_in_groups(
+    book: Path, of_one: Path, fork: Start, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     command = [str(book), "--out", str(run), *flags(OPTIONS)]
@@ -104,19 +97,28 @@ def test_launch_starts_all_and_passes_a_signal_on_and_two_processes_go_on(
     launcher.stop()
     assert launcher.wait() == 130
     assert launcher.said().count("Continue with:") == 1
-    launcher = Launcher([*command[:3], "--resume"], tmp_path)
-    assert launcher.wait() == 0, launcher.said()
-    assert launcher.output() == f"{run}\n"
+    # Groups of lanes add up to what all lanes at once give.
+    command = [*command[:3], "--resume", "--accumulate", "2"]
+    job = Job([command] * 2, tmp_path / "logs", starts=[fork] * 2)
+    assert job.wait() == [0, 0], job.said()
     assert_same_scores(run, of_one)
+
+
+def test_launch_ends_as_its_processes_do_and_one_of_them_prints(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert launch(2, ["--version"]) == 0
+    assert capfd.readouterr().out.count("version") == 1
+    assert launch(2, ["no-such-command"]) == 2
 
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_process_ends_the_other_with_one_line_and_nothing_is_lost(
-    book: Path, of_one: Path, tmp_path: Path, victim: int
+    book: Path, of_one: Path, fork: Start, tmp_path: Path, victim: int
 ) -> None:
     run = tmp_path / "run"
     command = [str(book), "--out", str(run), *flags(OPTIONS), "--save-every", "10"]
-    job = Job([command] * 2, tmp_path / "logs")
+    job = Job([command] * 2, tmp_path / "logs", starts=[fork] * 2)
     job.wait_until_saved(run)
     job.kill(victim)
     codes = job.wait()
@@ -127,5 +129,5 @@ def test_a_killed_process_ends_the_other_with_one_line_and_nothing_is_lost(
     assert len(lines) == 1, job.said()
     assert survivor[-1] == lines[0]
     assert not [line for line in survivor if "stack trace" in line or "Gloo" in line]
-    alone([*command[:3], "--resume"])
+    alone([*command[:3], "--resume"], tmp_path, fork)
     assert_same_scores(run, of_one)

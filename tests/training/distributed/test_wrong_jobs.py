@@ -15,6 +15,7 @@ from tests.training.distributed.jobs import (
     SETTINGS,
     SMALL,
     Job,
+    Start,
     flags,
     of_several_processes,
 )
@@ -36,7 +37,7 @@ def assert_refused(job: Job, code: int, *words: str) -> None:
             assert word in line
 
 
-def test_lanes_that_cannot_be_shared_out(book: Path, tmp_path: Path) -> None:
+def test_lanes_that_cannot_be_shared_out(book: Path, fork: Start, tmp_path: Path) -> None:
     command = [
         str(book),
         "--out",
@@ -45,31 +46,36 @@ def test_lanes_that_cannot_be_shared_out(book: Path, tmp_path: Path) -> None:
         "--batch-size",
         "9",
     ]
-    job = Job([command] * 2, tmp_path / "logs")
+    job = Job([command] * 2, tmp_path / "logs", starts=[fork] * 2)
     assert_refused(job, 2, "--batch-size 9 lanes", "2 devices in 2 processes")
     assert not (tmp_path / "run").exists()
 
 
-def test_processes_with_different_options_and_texts(book: Path, tmp_path: Path) -> None:
+def test_processes_with_different_options_and_texts(
+    book: Path, fork: Start, tmp_path: Path
+) -> None:
     other = tmp_path / "other.txt"
     other.write_text(book.read_text().replace("Ada", "Eda"))
     run = ["--out", str(tmp_path / "run"), *flags(SMALL)]
     commands = [[str(book), *run], [str(other), *run, "--units", "9"]]
-    job = Job(commands, tmp_path / "logs")
+    job = Job(commands, tmp_path / "logs", starts=[fork] * 2)
     assert_refused(job, 2, "process 1 of 2 differs", "--units 9 (8 in process 0)", "text=")
 
 
-def test_a_process_without_its_text_ends_the_other(book: Path, tmp_path: Path) -> None:
+def test_a_process_without_its_text_ends_the_other(
+    book: Path, fork: Start, tmp_path: Path
+) -> None:
     run = ["--out", str(tmp_path / "run"), *flags(SMALL)]
-    job = Job([[str(book), *run], [str(tmp_path / "no.txt"), *run]], tmp_path / "logs")
+    commands = [[str(book), *run], [str(tmp_path / "no.txt"), *run]]
+    job = Job(commands, tmp_path / "logs", starts=[fork] * 2)
     assert_refused(job, 1, "no.txt")
     assert "process 1 of 2 cannot start" in job.said()[0]
 
 
-def test_a_coordinator_that_is_not_there(book: Path, tmp_path: Path) -> None:
+def test_a_coordinator_that_is_not_there(book: Path, fork: Start, tmp_path: Path) -> None:
     command = [str(book), "--out", str(tmp_path / "run"), *flags(SMALL)]
     environment = {"TEXTGEN_JOIN_SECONDS": "3", "PROCESS_ID": "1"}
-    job = Job([command], tmp_path / "logs", number=2, **environment)
+    job = Job([command], tmp_path / "logs", number=2, starts=[fork], **environment)
     (code,) = job.wait()
     (line,) = job.said()[0].splitlines()
     assert code
