@@ -69,14 +69,18 @@ def commands_of(page: Path) -> list[str]:
     return [re.sub(r"\s+# .*", "", line) for line in lines if line and line[0] != "#"]
 
 
-def run_textgen(line: str, output: pytest.CaptureFixture[str]) -> None:
+TYPED = b"It was \n\n/quit\n"
+
+
+def run_textgen(
+    line: str, output: pytest.CaptureFixture[str], stdin: bytes = TYPED
+) -> None:
     words = shlex.split(line)[1:]
     target = words[words.index(">") + 1] if ">" in words else None
     arguments = words[: words.index(">")] if target else words
     output.readouterr()
-    typed = io.TextIOWrapper(io.BytesIO(b"It was \n\n/quit\n"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", typed)
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         code = run(quick(arguments))
     said = output.readouterr()
     assert code == 0, f"{line}: {said.err}"
@@ -84,15 +88,20 @@ def run_textgen(line: str, output: pytest.CaptureFixture[str]) -> None:
         Path(target).write_text(said.out, encoding="utf-8")
 
 
-def run_pipe(line: str) -> None:
-    """A line for the shell, in which `textgen` is a function."""
+def run_pipe_into_textgen(line: str, output: pytest.CaptureFixture[str]) -> None:
+    """A pipe whose last command is ours."""
+    shell, _, command = line.partition(" | textgen ")
+    run_textgen(f"textgen {command}", output, stdin=run_shell(shell))
+
+
+def run_shell(line: str) -> bytes:
+    """A line in which `textgen` is a function; what it prints."""
     first = line.split()[0]
     if shutil.which(first) is None and first != "textgen":
         pytest.skip(f"{first} is not installed")
-    brief = shlex.join(quick(["train"])[1:])
-    function = f'textgen() {{ {shlex.quote(sys.executable)} -m textgen "$@" $QUICK; }}; '
-    quickly = f"QUICK={shlex.quote(brief if 'textgen train' in line else '')}; "
-    subprocess.run(["bash", "-c", quickly + function + line], check=True)
+    function = f'textgen() {{ {shlex.quote(sys.executable)} -m textgen "$@"; }}; '
+    words = ["bash", "-c", function + line]
+    return subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
 
 
 def check_make(line: str) -> None:
@@ -171,8 +180,10 @@ def run_line(line: str, output: pytest.CaptureFixture[str]) -> None:
         check(line)
     elif line.startswith("textgen ") and " | " not in line:
         run_textgen(line, output)
+    elif " | textgen " in line:
+        run_pipe_into_textgen(line, output)
     else:
-        run_pipe(line)
+        run_shell(line)
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if commands_of(p)], ids=name_of)
