@@ -84,7 +84,9 @@ def test_the_batches_have_weights(pairs: Path) -> None:
         np.testing.assert_array_equal(np.asarray(found), expected)
 
 
+# What a backend could do wrong shows in `test_resume.py`.
 @pytest.mark.slow
+@pytest.mark.one_backend
 def test_a_resumed_run_is_that_of_an_uninterrupted_one(pairs: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {**INTERRUPTED, "documents": "records"}
     whole = textgen.train(pairs, tmp_path / "whole", **options)

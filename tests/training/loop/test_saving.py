@@ -37,13 +37,11 @@ def saved_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        pytest.param(
-            {"save_every": 7},
-            [0, 7, 14, 21, 24, 31, 38, 45, 48, 55, 62, 69, 72],
-            marks=pytest.mark.one_backend,
-        ),
+        ({"save_every": 7}, [0, 7, 14, 21, 24, 31, 38, 45, 48, 55, 62, 69, 72]),
         # Less than a step takes.
-        ({"save_minutes": 1e-9}, list(range(73))),
+        pytest.param(
+            {"save_minutes": 1e-9}, list(range(73)), marks=pytest.mark.one_backend
+        ),
         pytest.param({"save_minutes": 0}, [0, 24, 48, 72], marks=pytest.mark.one_backend),
     ],
 )

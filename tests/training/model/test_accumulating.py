@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,17 +40,26 @@ def trained(config: ModelConfig, num_groups: int, *, weighted: bool) -> tuple[An
     return model, history.history
 
 
+NETWORKS: list[tuple[dict[str, Any], bool]] = [
+    ({"num_layers": 2}, False),
+    ({"num_layers": 1}, True),
+    ({"num_layers": 1, "l1": 0.01, "cell": "gru", "conv": 3, "attention": 4}, True),
+    ({"num_layers": 1, "cell": "rnn"}, False),
+]
+
+
+def networks_in_groups() -> Iterator[Any]:
+    """Each network and each number of groups on every backend; all pairs on PyTorch."""
+    for index, (options, weighted) in enumerate(NETWORKS):
+        for num_groups in (2, 8):
+            is_on_all = (num_groups == 8) == (index % 2 == 1)
+            marks = () if is_on_all else (pytest.mark.one_backend,)
+            yield pytest.param(options, weighted, num_groups, marks=marks)
+
+
 @pytest.mark.parametrize(
-    ("options", "weighted"),
-    [
-        ({"num_layers": 2}, False),
-        ({"num_layers": 1}, True),
-        ({"num_layers": 1, "l1": 0.01, "cell": "gru", "conv": 3, "attention": 4}, True),
-        ({"num_layers": 1, "cell": "rnn"}, False),
-    ],
-    ids=str,
+    ("options", "weighted", "num_groups"), [*networks_in_groups()], ids=str
 )
-@pytest.mark.parametrize("num_groups", [2, 8])
 def test_losses_weights_and_carried_state_are_those_of_all_lanes_at_once(
     options: dict[str, Any], weighted: bool, num_groups: int
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,16 @@ def assert_equal(copy: Any, model: Any) -> None:
     np.testing.assert_allclose(to_numpy(copy(IDS)), to_numpy(model(IDS)), atol=1e-6)
 
 
-@every_config
-@pytest.mark.parametrize("stateful", [False, True])
+def with_and_without_state() -> Iterator[Any]:
+    """Each configuration in one of both ways on every backend; in both on PyTorch."""
+    for index, config in enumerate(CONFIGS):
+        for stateful in (False, True):
+            marks = () if stateful == (index % 2 == 1) else (pytest.mark.one_backend,)
+            name = f"{config.cell}-{stateful}"
+            yield pytest.param(config, stateful, id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("config", "stateful"), [*with_and_without_state()])
 def test_a_saved_model_loads_as_an_equal_one(
     config: ModelConfig, stateful: bool, tmp_path: Path
 ) -> None:

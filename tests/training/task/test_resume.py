@@ -73,7 +73,9 @@ def test_a_run_with_lars_is_resumed_bit_for_bit(
         np.testing.assert_array_equal(last[name], array)
 
 
+# What a backend could do wrong shows above, and in groups in `test_accumulating.py`.
 @pytest.mark.slow
+@pytest.mark.one_backend
 def test_a_run_goes_on_with_its_lanes_in_groups(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
