@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 from textgen.errors import ConfigError
 from textgen.training.backend.loaded import keras
@@ -28,6 +29,42 @@ class DataParallel(keras.distribution.DataParallel):
         if variable.name.startswith(CARRIED):
             return self.get_data_layout(variable.shape)
         return super().get_variable_layout(variable)
+
+
+class Share(NamedTuple):
+    """Of a batch, the lanes of one device.
+
+    Args:
+        index: of the device; in a program for all devices, a tensor.
+        number: of all devices, which have as many lanes each.
+    """
+
+    index: Any
+    number: int
+
+
+_SHARE: ContextVar[Share | None] = ContextVar("share", default=None)
+
+
+@contextmanager
+def only_share(share: Share) -> Iterator[None]:
+    """Within the block, layers see the lanes of one device and not all of the batch."""
+    before = _SHARE.set(share)
+    try:
+        yield
+    finally:
+        _SHARE.reset(before)
+
+
+def seen_share() -> Share | None:
+    """The share of the lanes that layers see; None where they see all of the batch."""
+    return _SHARE.get()
+
+
+def is_data_parallel() -> bool:
+    """Whether models are trained by several devices, each on its share of the lanes."""
+    distribution = keras.distribution.distribution()
+    return isinstance(distribution, keras.distribution.DataParallel)
 
 
 def is_on_cpu() -> bool:

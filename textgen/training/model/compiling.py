@@ -10,6 +10,7 @@ from typing import Any
 from textgen.config.arguments import check_instance
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.training.backend.devices import is_data_parallel
 from textgen.training.backend.floats import DTYPE, float32_by_default
 from textgen.training.backend.loaded import keras
 from textgen.training.model.lars import LARS
@@ -92,7 +93,7 @@ def compile_model(model: Any, config: ModelConfig, train: TrainConfig) -> None:
 
         # `fit` keeps it until the model is compiled again.
         model.train_function = TrainStep(model, train.accumulate)
-    elif train.accumulate > 1:
+    elif train.accumulate > 1 or (backend == "jax" and is_data_parallel()):
         step = import_module(f"textgen.training.model.steps.{backend}").train_step
         model.train_step = partial(step, model, train.accumulate)
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from textgen.training.backend.devices import seen_share
 from textgen.training.backend.loaded import keras
 from textgen.training.model.kernels.equations import Equations, States, shift_right
 from textgen.training.model.kernels.layout import Layout
@@ -72,7 +73,7 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
 
 def _lanes_of_a_device(batch_size: int) -> int:
     """A device's share of the lanes; see `textgen.training.backend.devices`."""
-    distribution = keras.distribution.distribution()
+    distribution = None if seen_share() else keras.distribution.distribution()
     return batch_size // (distribution.device_mesh.devices.size if distribution else 1)
 
 

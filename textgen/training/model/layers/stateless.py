@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textgen.model import layers
+from textgen.training.backend.devices import seen_share
 from textgen.training.backend.floats import DTYPE
 from textgen.training.backend.loaded import keras
 from textgen.training.model.layers.base import Building
@@ -39,9 +40,7 @@ def normalization(layer: layers.Normalization, x: Any, building: Building) -> An
 
 def dropout(layer: layers.Dropout, x: Any, building: Building) -> Any:
     """Drop whole features, so that all time steps share one mask."""
-    return keras.layers.SpatialDropout1D(
-        layer.rate, seed=next(building.seeds), name=layer.name, dtype=DTYPE
-    )(x)
+    return Dropout(layer.rate, seed=next(building.seeds), name=layer.name, dtype=DTYPE)(x)
 
 
 def residual(layer: layers.Residual, x: Any, building: Building) -> Any:
@@ -72,6 +71,23 @@ def _dense(width: int, name: str, building: Building, *, bias: bool) -> Any:
         name=name,
         dtype=DTYPE,
     )
+
+
+@keras.saving.register_keras_serializable("textgen")
+class Dropout(keras.layers.SpatialDropout1D):
+    """Drop whole features of a lane: the same ones on one device and on several."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Drop features in training, where every lane has its own mask."""
+        share = seen_share()
+        if share is None:
+            return super().call(inputs, training=training)
+        # Drawn for the lanes of all devices, as one device would.
+        lanes, _, features = inputs.shape
+        ones = keras.ops.ones((share.number * lanes, 1, features), inputs.dtype)
+        factors = super().call(ones, training=training)
+        first = (share.index * lanes, 0, 0)
+        return inputs * keras.ops.slice(factors, first, (lanes, 1, features))
 
 
 @keras.saving.register_keras_serializable("textgen")
