@@ -40,6 +40,7 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         raise InterruptedError
 
     monkeypatch.setattr(train_module, "tune_process", tune_process)
+    monkeypatch.setattr(train_module, "keep_memory", lambda: True)
     monkeypatch.setattr(train_module, "num_cores", lambda: 2)
     return calls
 

@@ -19,7 +19,7 @@ from textgen.reporting.pictures import can_draw
 from textgen.reporting.run import Run
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, choose_backend, named_backend
-from textgen.training.backend.process import num_shares, tune_process
+from textgen.training.backend.process import keep_memory, num_shares, tune_process
 from textgen.training.distributed.joining import BACKEND, check_distributed, joined
 from textgen.training.distributed.peers import Peers
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
@@ -116,6 +116,8 @@ def train(
     if workers is not None:
         workers = whole_number("workers", workers, least=1)
     run = RunDirectory(default_out(paths) if out is None else one_path("out", out))
+    if tune:
+        keep_memory()
     # Locked before anything is read: another process may be training there.
     with (
         signals_as_ctrl_c(),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -69,6 +70,21 @@ def test_a_large_block_is_used_again_without_asking_the_kernel() -> None:
     # The first block is new either way. Even pages of 2 MB make 32 of a block.
     assert min(without[1:]) >= 32
     assert sum(kept[1:]) < sum(without[1:]) / 20
+
+
+@on_glibc
+def test_no_thread_of_a_training_has_a_heap_of_its_own(tmp_path: Path) -> None:
+    # From such heaps, glibc returns large blocks whatever it is told.
+    (tmp_path / "text.txt").write_text("so it goes.\n" * 500, encoding="utf-8")
+    code = (
+        "import ctypes, textgen\n"
+        f"folder = {str(tmp_path)!r}\n"
+        "textgen.train(folder + '/text.txt', folder + '/run', tune=True, quiet=True, "
+        "units=8, epochs=1, batch_size=16, seq_length=8)\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, 'stdout'))\n"
+    )
+    assert fresh_python(code).count("<heap") == 1
 
 
 @on_glibc

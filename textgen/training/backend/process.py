@@ -101,7 +101,8 @@ def keep_memory() -> bool:
     """Make glibc keep freed memory for the next step, in huge pages if possible.
 
     Each step frees hundreds of megabytes. By default glibc returns them to the system,
-    which clears them again page by page in the next step.
+    which clears them again page by page in the next step. A thread that was there before
+    may have a heap of its own, from which glibc always returns them: call this first.
 
     Returns:
         whether the settings were accepted; False without glibc, or if the environment
