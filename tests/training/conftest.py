@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,21 @@ def write_book(folder: Path) -> Path:
     path = folder / "book.txt"
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def charts() -> None:
+    """For tests whose runs get their `history.png`."""
+
+
+@pytest.fixture(autouse=True)
+def _charts_where_asked_for(request: pytest.FixtureRequest) -> Iterator[None]:
+    # A chart takes longer than the training of a small network. Commands, and the runs of
+    # fixtures that tests share, have theirs.
+    with pytest.MonkeyPatch.context() as patch:
+        if "charts" not in request.fixturenames:
+            patch.setattr("textgen.training.loop.saving.can_draw", lambda: False)
+        yield
 
 
 @pytest.fixture

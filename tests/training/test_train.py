@@ -166,6 +166,7 @@ def test_tensorboard_without_the_extra_names_the_install_command(
 
 @pytest.mark.slow
 @pytest.mark.one_backend
+@pytest.mark.usefixtures("charts")
 def test_a_new_run_without_matplotlib_names_the_install_command_once(
     book: Path,
     trained: Path,

@@ -32,6 +32,7 @@ keras = load_keras()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("charts")
 def test_training_learns_and_leaves_best_last_and_history(
     book: Path, tmp_path: Path
 ) -> None:

@@ -150,6 +150,7 @@ def test_fewer_metrics_than_there_are_is_a_clear_error(
 
 
 @pytest.mark.one_backend
+@pytest.mark.usefixtures("charts")
 def test_a_row_that_a_crash_kept_out_of_the_table_is_added_on_resume(
     book: Path, trained: Path
 ) -> None:
