@@ -51,6 +51,7 @@ def test_more_reading_and_plainer_text_promise_a_better_score(
     scores = [expected_bits(task, chars) or 0 for chars in (2e5, 4e5, 8e5)]
     assert scores == sorted(scores, reverse=True)
     assert 1.5 < scores[-1] < scores[0] < 4
+    assert expected_bits(task, 1.9e5) is None
 
 
 @pytest.mark.slow

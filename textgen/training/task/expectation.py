@@ -42,8 +42,11 @@ def expected_bits(task: Task, num_chars: float) -> float | None:
         num_chars: characters that the network reads, every pass counted.
 
     Returns:
-        None if the text is no prose; see `LEAST_BITS`.
+        None if the text is no prose (see `LEAST_BITS`), or the network reads less than
+        any that was measured, and has hardly begun to learn.
     """
+    if num_chars < LEAST_READ:
+        return None
     bits = ngram_bits(task)
     if bits < LEAST_BITS:
         return None
@@ -70,7 +73,7 @@ def features(bits: float, text_chars: int, chars_read: float) -> list[float]:
         bits: per character, under the n-grams.
         text_chars: the length of the training text.
     """
-    read = math.log2(min(max(chars_read, LEAST_READ), MOST_READ) / 1e6)
+    read = math.log2(min(chars_read, MOST_READ) / 1e6)
     length = math.log2(min(max(text_chars, LEAST_TEXT), MOST_TEXT) / 1e6)
     return [1.0, read, length, read * length, length**2, math.log2(bits)]
 
