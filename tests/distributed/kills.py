@@ -28,7 +28,7 @@ OPTIONS = {
     **SMALL,
     # At the usual rate, the rounding of two processes grows to percents in 3,000 steps.
     "--learning-rate": 0.001,
-    "--epochs": 300,
+    "--epochs": 600,
     "--patience": 1000,
     "--save-every": 10,
 }
