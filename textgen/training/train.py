@@ -117,6 +117,7 @@ def train(
         workers = whole_number("workers", workers, least=1)
     run = RunDirectory(default_out(paths) if out is None else one_path("out", out))
     if tune:
+        # Before a thread watches for signals.
         keep_memory()
     # Locked before anything is read: another process may be training there.
     with (
