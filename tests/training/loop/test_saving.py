@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,11 @@ from textgen.checkpoint.format import (
 from textgen.errors import (
     TrainingError,
 )
+from textgen.training.backend.keras import load_keras
 from textgen.training.loop.callbacks import StopOnNan
 from textgen.training.loop.saving import Saver
+
+keras = load_keras()
 
 
 @pytest.fixture
@@ -75,3 +81,36 @@ def test_weights_that_are_no_numbers_are_never_saved(
         textgen.train(book, run, learning_rate=1e38, save_every=1, epochs=3, **options)
     for weights in load_checkpoint(run / "last").weights.values():
         assert np.isfinite(weights).all()
+
+
+def at_evaluations(do: Callable[[], object]) -> Any:
+    """A callback that calls `do` after each evaluation."""
+    return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: do())
+
+
+@pytest.mark.one_backend
+@pytest.mark.usefixtures("charts")
+@pytest.mark.parametrize(("seconds", "while_it_trains"), [(0.0, True), (math.inf, False)])
+def test_the_history_is_plotted_at_times_and_at_the_end(
+    book: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    while_it_trains: bool,
+) -> None:
+    monkeypatch.setattr("textgen.training.loop.saving.PLOT_SECONDS", seconds)
+    run, plotted = tmp_path / "run", []
+    seen = at_evaluations(lambda: plotted.append((run / "history.png").exists()))
+    textgen.train(book, run, callbacks=[seen], **SMALL)
+    assert set(plotted) == {while_it_trains}
+    assert (run / "history.png").exists()
+
+
+@pytest.mark.one_backend
+@pytest.mark.usefixtures("charts")
+def test_a_run_that_is_stopped_has_its_plot(book: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    stop = at_evaluations(lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        textgen.train(book, run, callbacks=[stop], **SMALL)
+    assert (run / "history.png").exists()

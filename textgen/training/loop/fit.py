@@ -211,6 +211,7 @@ class _Session:
             except StopRequested:
                 self.saver.save_last()
                 self.say(stopped(self.task, self.progress))
+                self.saver.plot_history()
                 self.peers.part()
                 raise KeyboardInterrupt from None
         except KeyboardInterrupt:
@@ -332,7 +333,8 @@ class _Session:
     # --- after training ---
 
     def _finish(self) -> None:
-        """What is measured and added once, with the best weights."""
+        """Draw the history, and what is measured and added once, with the best weights."""
+        self.saver.plot_history()
         self._score_test()
         if self.peers.is_first:
             self._score_labels()

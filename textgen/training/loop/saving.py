@@ -32,6 +32,9 @@ from textgen.training.model.carrying import assign, to_numpy
 from textgen.training.task.task import Task
 from textgen.version import __version__
 
+PLOT_SECONDS = 60.0
+"""Least time between plots while training goes on; one takes half a second."""
+
 
 def stored_progress(task: Task, peers: Peers = ALONE) -> Progress:
     """The progress of the run that is resumed, as process 0 knows it; zero for a new one.
@@ -74,6 +77,7 @@ class Saver:
         self.backend = keras.backend.backend()
         self.previous_backend = self.backend
         self.saved_step: int | None = None if task.resumed is None else progress.step
+        self._plotted = progress.seconds
 
     # --- saving ---
 
@@ -108,17 +112,23 @@ class Saver:
         self.save_history()
 
     def save_history(self) -> None:
-        """Write the table and the plot of the evaluations, unless they are up to date."""
+        """Write the table of the evaluations, if it is out of date; at times, plot it."""
         run, rows = self.task.run, self.progress.rows
         if not (rows and self.writes):
             return
         table = history_csv(rows)
         if os.path.isfile(run.history_csv) and run.history_csv.read_bytes() == table:
             return
-        # The plot first: an up-to-date table then means that both are up to date.
-        if can_draw():
-            write_file(run.history_png, history_png(rows), self._advice())
         write_file(run.history_csv, table, self._advice())
+        if self.progress.seconds - self._plotted >= PLOT_SECONDS:
+            self.plot_history()
+
+    def plot_history(self) -> None:
+        """Draw the evaluations, if matplotlib is installed."""
+        rows = self.progress.rows
+        if rows and self.writes and can_draw():
+            write_file(self.task.run.history_png, history_png(rows), self._advice())
+        self._plotted = self.progress.seconds
 
     def keep_preview(self, text: str) -> None:
         """Keep what the model wrote at this step."""
