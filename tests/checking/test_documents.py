@@ -52,6 +52,39 @@ def test_equal_lines_are_named_by_their_lines(write: Write) -> None:
     assert "paragraph 701 repeats paragraph 21" in found(report, "repeated documents").what
 
 
+def test_a_passage_that_is_there_twice_is_found(write: Write, tmp_path: Path) -> None:
+    lines = [
+        f"{n:03}: a line of a story, which is longer than most titles are\n"
+        for n in range(900)
+    ]
+    path = write("".join(lines + lines[100:300]))
+    for kind in ("whole", "files", "paragraphs"):
+        finding = found(check(path, documents=kind), "repeated lines")
+        assert finding.severity == "warning"
+        assert finding.what.startswith("200 of 1,100 lines of 60 characters or more")
+        assert "of the text: line 901 repeats line 101." in finding.what
+    assert "repeated lines" not in topics(check(path, documents="lines"))
+    write("A title\n" + "".join(lines), "many/a.txt")
+    write("Another\n\n" + lines[7] * 20, "many/b.txt")
+    finding = found(check(tmp_path / "many"), "repeated lines")
+    assert finding.severity == "remark"
+    first, _, second = finding.what.partition("of the text: ")[2].partition(" repeats ")
+    assert first.endswith("b.txt, line 3")
+    assert second.split(". ")[0].endswith("a.txt, line 9")
+
+
+def test_what_repeats_with_its_document_or_by_nature_is_not_said_again(
+    write: Write, tmp_path: Path
+) -> None:
+    line = "a line of a story, which is longer than most of its titles are"
+    for name in ("a", "b"):
+        write("".join(f"{n}: {line}\n" for n in range(300)), f"many/{name}.txt")
+    report = check(tmp_path / "many")
+    assert found(report, "repeated documents")
+    assert "repeated lines" not in topics(report)
+    assert "repeated lines" not in topics(check(write(STORY * 900)))
+
+
 def test_documents_are_named_rightly_behind_a_broken_file(
     write: Write, tmp_path: Path
 ) -> None:

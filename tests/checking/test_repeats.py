@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.checking.repeats import Repeats, TextHash
+from textgen.checking.repeats import LONG_CHARS, LONG_LINE, RepeatedLines, Repeats, TextHash
 
 
 @given(text=st.text(max_size=30), cuts=st.lists(st.integers(0, 30), max_size=5))
@@ -31,6 +31,28 @@ def test_repeats_are_counted_as_by_hand(texts: list[str]) -> None:
         assert (result.num_repeats, result.num_chars) == (len(seen), len("".join(seen)))
         assert texts[result.first] == texts[result.second]
         assert texts.index(texts[result.first]) == result.first < result.second
+
+
+@given(
+    lines=st.lists(
+        st.sampled_from(["", "a", "b" * LONG_LINE, "c" * (LONG_CHARS + 1)]), max_size=6
+    ),
+    cuts=st.lists(st.integers(0, 4 * LONG_CHARS), max_size=5),
+)
+def test_long_lines_are_the_same_however_they_are_cut(
+    lines: list[str], cuts: list[int]
+) -> None:
+    text = "\n".join(lines)
+    found = RepeatedLines()
+    edges = sorted(min(cut, len(text)) for cut in cuts)
+    for start, end in zip([0, *edges], [*edges, len(text)], strict=True):
+        found.feed(text[start:end])
+    found.close()
+    long = [number for number, line in enumerate(lines) if len(line) >= LONG_LINE]
+    assert [found.number_of(index) for index in range(found.repeats.count)] == long
+    repeated = found.repeats.found()
+    num_repeats = len(long) - len({lines[number] for number in long})
+    assert (repeated.num_repeats if repeated else 0) == num_repeats
 
 
 def test_only_so_many_texts_are_compared() -> None:

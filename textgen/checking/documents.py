@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textgen.checking.finding import Finding
+from textgen.checking.repeats import LONG_LINE
 from textgen.checking.survey import Survey
 from textgen.wording import count_of, percent, shown
 
 _LONG_LINE = 20_000
 _MUCH = 0.01
+_VERY_MUCH = 0.1
 _PARAGRAPHS = 'BEGIN {RS = ""; ORS = "\\n\\n"} !seen[$0]++'
 _COMMANDS = {"lines": "!seen[$0]++", "paragraphs": _PARAGRAPHS}
 
@@ -35,6 +37,28 @@ def repeat_findings(found: Survey) -> Iterator[Finding]:
         f"{first}. Repetitions shared by training and validation inflate the score.",
         f"Keep one of each{command}.",
         {"count": number},
+    )
+
+
+def line_findings(found: Survey) -> Iterator[Finding]:
+    """A finding about long lines that repeat an earlier one, beside those of documents."""
+    lines, documents = found.lines.repeats.found(), found.repeats.found()
+    if lines is None:
+        return
+    num_chars = lines.num_chars - (documents.num_chars if documents else 0)
+    share = num_chars / found.stats.num_chars
+    if share < _MUCH:
+        return
+    first, second = map(found.place_of_line, (lines.first, lines.second))
+    yield Finding(
+        "warning" if share >= _VERY_MUCH else "remark",
+        "repeated lines",
+        f"{lines.num_repeats:,} of {lines.num_compared:,} lines of {LONG_LINE} characters "
+        f"or more are equal to an earlier one, {percent(num_chars, found.stats.num_chars)} "
+        f"of the text: {second} repeats {first}. Repetitions shared by training and "
+        "validation inflate the score.",
+        "Remove what is there by mistake: a second copy, or the header of each page.",
+        {"count": lines.num_repeats},
     )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 MAX_TEXTS = 10_000_000
 """How many texts are compared, in 160 MB; later ones are not."""
 LONG_CHARS = 1 << 16
+LONG_LINE = 60
+"""Lines of fewer characters repeat by nature: headings, refrains, short answers."""
 # Python's own hash, too, has a key that is drawn for every process.
 _KEY = os.urandom(16)
 
@@ -123,3 +125,49 @@ class Repeats:
             int(order[most]),
             len(hashes),
         )
+
+
+class RepeatedLines:
+    """Finds long lines that occur more than once in texts that come in pieces.
+
+    Attributes:
+        repeats: the hashes of the lines with at least `LONG_LINE` characters.
+
+    >>> lines = RepeatedLines()
+    >>> for piece in ("short\n" + "a" * 30, "a" * 30 + "\n" + "a" * 60):
+    ...     lines.feed(piece)
+    >>> lines.close()
+    >>> found = lines.repeats.found()
+    >>> lines.number_of(found.first), lines.number_of(found.second)
+    (1, 2)
+    """
+
+    def __init__(self) -> None:
+        self.repeats = Repeats()
+        self._hash = TextHash()
+        self._numbers = array("q")
+        self._count = 0
+
+    def feed(self, text: str) -> None:
+        """Take the next piece of a text."""
+        first, *others = text.split("\n")
+        self._hash.feed(first)
+        for line in others:
+            self._add(*self._hash.close())
+            self._hash.feed(line)
+
+    def close(self) -> None:
+        """End the text; the next piece begins another."""
+        if self._hash.num_chars:
+            self._add(*self._hash.close())
+
+    def number_of(self, index: int) -> int:
+        """The number of a long line among all lines of all texts, from 0."""
+        return self._numbers[index]
+
+    def _add(self, hashed: int, num_chars: int) -> None:
+        if num_chars >= LONG_LINE:
+            if self.repeats.count < MAX_TEXTS:
+                self._numbers.append(self._count)
+            self.repeats.add(hashed, num_chars)
+        self._count += 1

@@ -31,6 +31,7 @@ from textgen.checking.characters import (
 )
 from textgen.checking.documents import (
     label_findings,
+    line_findings,
     repeat_findings,
     shape_findings,
 )
@@ -156,6 +157,7 @@ def _about_text(found: Survey) -> Iterator[Finding]:
     yield from form_findings(text.raw, text.nfc, found.config.normalize)
     yield from rarity_findings(counts, found.config)
     yield from repeat_findings(found)
+    yield from line_findings(found)
     yield from label_findings(found)
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from textgen.checking.faults import Fault, fault_of
+from textgen.checking.finding import Place
 from textgen.checking.places import TextCounter
-from textgen.checking.repeats import LONG_CHARS, Repeats, TextHash
+from textgen.checking.repeats import LONG_CHARS, RepeatedLines, Repeats, TextHash
 from textgen.config.flags import marked_as_flags
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
@@ -69,6 +70,7 @@ class Survey:
         stats: of the documents, as training computes them.
         lengths: of the documents, as training splits them.
         repeats: the hashes of all documents; of one whole text, those of its files.
+        lines: those of long lines, unless lines or records are the documents.
     """
 
     config: TextConfig
@@ -78,6 +80,7 @@ class Survey:
     files: list[SurveyedFile] = field(default_factory=list)
     text: TextCounter = field(default_factory=TextCounter)
     repeats: Repeats = field(default_factory=Repeats)
+    lines: RepeatedLines = field(default_factory=RepeatedLines)
     stats: CorpusStats = field(init=False)
     lengths: BlockLengths = field(init=False)
 
@@ -100,6 +103,16 @@ class Survey:
     def line_endings(self) -> Counter[str]:
         """How many files have which kinds of line endings."""
         return Counter(file.endings for file in self.files if file.endings)
+
+    def place_of_line(self, index: int) -> str:
+        """The place of a long line, by its number in `lines.repeats`, in words."""
+        number = self.lines.number_of(index)
+        for file in self.files:
+            if number < file.num_lines:
+                break
+            number -= file.num_lines
+        name = file.source.shown if len(self.sources) > 1 else ""
+        return str(Place(name, number + 1))
 
     def place_of_document(self, number: int) -> str:
         """The place of a document, by its number in `repeats`, in words."""
@@ -205,6 +218,8 @@ class _Surveyor(Observer):
         self._file.has_text = True
         if self._result.config.documents == "whole":
             self._hash.feed(text)
+        if self._result.config.documents not in ("lines", "records"):
+            self._result.lines.feed(text)
 
     def on_record(self, record: Record) -> None:
         if record.label is not None:
@@ -242,6 +257,7 @@ class _Surveyor(Observer):
 
     def _end_text(self) -> None:
         self._text.end()
+        self._result.lines.close()
         self._file.num_lines = self._text.num_lines
 
     def _shown(self, source: Source) -> str:
