@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.patience import PATIENCE
+
 SHARED_CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
 # Neither a busy machine nor chance may fail a test: no limits of time, and the same
@@ -106,5 +108,6 @@ def browser() -> Iterator[Any]:
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    opened.set_script_timeout(PATIENCE)
     yield opened
     opened.quit()

@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from tests.cli.helpers import untrained
+from tests.patience import PATIENCE
 from textgen import Generator
 from textgen.text.tokenizers.char import CharTokenizer
 
 manager = pytest.importorskip("jupyter_client.manager", reason="ipykernel is not installed")
 pytest.importorskip("ipykernel", reason="ipykernel is not installed")
-
-# As much as it takes on a busy machine: only what hangs is ended.
-PATIENCE = 600  # seconds
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "notebook.ipynb"
 

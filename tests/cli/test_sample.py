@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import textgen, untrained
+from tests.patience import PATIENCE
 from textgen.__main__ import run
 from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
@@ -87,7 +88,9 @@ def test_a_prompt_of_broken_bytes_is_no_crash(model: Path) -> None:
 
 def test_a_closed_pipe_ends_quietly(model: Path) -> None:
     command = f'"{sys.executable}" -m textgen sample "{model}" --length 200000 | head -c 10'
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.stderr == ""
     assert len(done.stdout) == 10
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import untrained
+from tests.patience import PATIENCE
 from textgen.__main__ import run
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -38,10 +39,10 @@ def test_it_serves_a_page_until_ctrl_c(trained: Path, arguments: list[str]) -> N
     )
     assert process.stdout is not None
     url = process.stdout.readline().strip()
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         assert "my_book" in answer.read().decode()
     process.send_signal(signal.SIGINT)
-    rest, notes = process.communicate(timeout=60)
+    rest, notes = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert rest == ""
     assert notes.splitlines() == [

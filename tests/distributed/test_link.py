@@ -20,7 +20,7 @@ with socket.create_server((%r, 5000)) as server:
 """
 CLIENT = """
 import socket, sys
-with socket.create_connection((%r, 5000), timeout=20) as connection:
+with socket.create_connection((%r, 5000), timeout=600) as connection:
     sent = bytes(range(256)) * 2000
     connection.sendall(sent)
     connection.shutdown(socket.SHUT_WR)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE
 from tests.reporting.helpers import width_at
 from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
@@ -18,8 +19,6 @@ from textgen.exporting.export import export
 from textgen.generation.generator import Generator
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
-
-PATIENCE = 120  # seconds; only what hangs is ended
 
 
 def made(folder: Path, tokenizer: Tokenizer, name: str = "my_book", units: int = 8) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.reporting.helpers import HISTORY, HOSTILE, parsed, width_at
 from textgen.checkpoint.previews import Preview, add_preview
 from textgen.checkpoint.runs import RunDirectory
@@ -173,7 +174,9 @@ def server(run: RunDirectory) -> Iterator[PageServer]:
 
 
 def get(server: PageServer, path: str, **headers: str) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", server.server_port, timeout=PATIENCE
+    )
     connection.request("GET", path, headers=headers)
     return connection.getresponse()
 
@@ -220,11 +223,10 @@ def test_a_port_in_use_is_named(server: PageServer) -> None:
 
 
 def wait_for(condition: Any) -> None:
-    for _ in range(200):
-        if condition():
-            return
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
         time.sleep(0.1)
-    pytest.fail("the page did not change")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.cli.helpers import untrained
+from tests.patience import PATIENCE
 from textgen.text.tokenizers.char import CharTokenizer
 
 LETTERS = CharTokenizer("\n abcdefghijklmnopqrstuvwxyz.")
@@ -61,7 +62,7 @@ def serving(*arguments: object, **options: Any) -> Iterator[Served]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
 
@@ -77,7 +78,7 @@ def ask(
     named = {"Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url + path, body, named)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return _answered(answer)
     except urllib.error.HTTPError as error:
         return _answered(error)
@@ -109,7 +110,7 @@ def streaming(url: str, **fields: Any) -> Iterator[socket.socket]:
     with socket.socket() as connection:
         # Small, so that little fits between the server and a reader who does not read.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(60)
+        connection.settimeout(PATIENCE)
         connection.connect((name, int(port)))
         connection.sendall(head.encode() + body)
         assert connection.recv(15).startswith(b"HTTP/1.1 200")
@@ -126,8 +127,7 @@ def rest_of(connection: socket.socket) -> str:
 
 def eventually(is_so: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    for _ in range(3000):
-        if is_so():
-            return
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end
         time.sleep(0.02)
-    raise AssertionError("it did not become so within a minute")

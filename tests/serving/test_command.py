@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import textgen
+from tests.patience import PATIENCE
 from tests.serving.helpers import ask, model, rest_of, serving, streaming
 from textgen.__main__ import run
 
@@ -20,7 +21,7 @@ Output = pytest.CaptureFixture[str]
 def test_it_ends_on_ctrl_c(checkpoint: Path) -> None:
     with serving(checkpoint) as server:
         server.process.send_signal(signal.SIGINT)
-        rest, notes = server.process.communicate(timeout=60)
+        rest, notes = server.process.communicate(timeout=PATIENCE)
     assert server.process.returncode == 0
     assert rest == ""
     assert notes.splitlines() == [
@@ -34,7 +35,7 @@ def test_sigterm_lets_the_requests_that_have_begun_end(checkpoint: Path) -> None
         with streaming(server.url, max_tokens=10_000) as connection:
             server.process.send_signal(signal.SIGTERM)
             assert "data: [DONE]" in rest_of(connection)[-60:]
-        server.process.communicate(timeout=60)
+        server.process.communicate(timeout=PATIENCE)
         assert server.process.returncode == 0
         with pytest.raises(OSError, match="refused"):
             ask(server.url, "healthz")
@@ -109,7 +110,7 @@ def test_a_missing_extra_is_named(
 def test_a_server_for_everybody_without_a_key_is_said(checkpoint: Path) -> None:
     with serving(checkpoint, "--host", "0.0.0.0") as server:
         server.process.send_signal(signal.SIGTERM)
-        _, notes = server.process.communicate(timeout=60)
+        _, notes = server.process.communicate(timeout=PATIENCE)
     assert "Warning: everybody who can reach 0.0.0.0 can use this server." in notes
 
 

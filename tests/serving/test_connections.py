@@ -12,6 +12,7 @@ import pytest
 
 uvicorn = pytest.importorskip("uvicorn")
 
+from tests.patience import PATIENCE  # noqa: E402
 from textgen.serving import connections  # noqa: E402
 
 LARGE = b"x" * 4_000_000
@@ -44,7 +45,7 @@ async def closed(reader: asyncio.StreamReader) -> bool:
 def test_who_asks_nothing_is_sent_away_and_who_waits_for_an_answer_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 1)
 
     async def run() -> None:
         may_answer = asyncio.Event()
@@ -55,10 +56,12 @@ def test_who_asks_nothing_is_sent_away_and_who_waits_for_an_answer_is_not(
             await send({"type": "http.response.body", "body": b"answer"})
 
         async with running(app, most=3) as (_, port):
-            opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
-            (waits, asks), (idle, _), (slow, begins), (too_many, _) = opened
+            waits, asks = await asyncio.open_connection("127.0.0.1", port)
             asks.write(ASKED)
+            slow, begins = await asyncio.open_connection("127.0.0.1", port)
             begins.write(ASKED[:20])
+            idle, _ = await asyncio.open_connection("127.0.0.1", port)
+            too_many, _ = await asyncio.open_connection("127.0.0.1", port)
             assert await closed(too_many)
             assert await closed(idle)
             assert await closed(slow)
@@ -110,7 +113,7 @@ def test_who_does_not_read_an_answer_is_sent_away(
             while not is_whole and server.server_state.connections:
                 await send(body)
 
-        async with running(app, most=3) as (server, port), asyncio.timeout(60):
+        async with running(app, most=3) as (server, port), asyncio.timeout(PATIENCE):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.sendall(ASKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
                 await asked.wait()

@@ -37,8 +37,8 @@ def untrained() -> CountingNetwork:
 
 
 async def steps_until_it_rests(network: CountingNetwork) -> int:
-    before, now = -1, network.num_steps
-    while now != before:
+    before, now = -1, 0
+    while now == 0 or now != before:
         await asyncio.sleep(0.1)
         before, now = now, network.num_steps
     return now

@@ -25,20 +25,22 @@ def narrow(checkpoint: Path) -> Iterator[str]:
         yield server.url
 
 
-def wait_until_it_writes_no_more(url: str) -> float:
-    before = [-1.0]
+def wait_until_only_we_are_written_for(url: str) -> float:
+    """Wait until every other text rests, and return the characters written until then."""
 
-    def is_still() -> bool:
-        before.append(figure(url, CHARACTERS))
-        return before[-1] == before[-2] > 0
+    def are_all_ours() -> bool:
+        # All texts that do not rest grow by a character at a time, side by side.
+        before = figure(url, CHARACTERS)
+        ask(url, data={"prompt": "a", "max_tokens": 50, "seed": 1})
+        return figure(url, CHARACTERS) == before + 50
 
-    eventually(is_still)
-    return before[-1]
+    eventually(are_all_ours)
+    return figure(url, CHARACTERS)
 
 
 def test_a_slow_reader_holds_nobody_up_and_one_who_is_gone_leaves(narrow: str) -> None:
     with streaming(narrow, max_tokens=LONG):
-        before = wait_until_it_writes_no_more(narrow)
+        before = wait_until_only_we_are_written_for(narrow)
         assert figure(narrow, "textgen_texts_running") == 1
         # What fits between server and reader, and is less than all.
         assert before < LONG

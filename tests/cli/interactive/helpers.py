@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.helpers import STORY
+from tests.patience import PATIENCE
 from textgen.__main__ import run
 
 LETTERS = "".join(sorted(set(STORY)))
-
-
-# As much as it takes on a busy machine: only what hangs is ended.
-PATIENCE = 600.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True)

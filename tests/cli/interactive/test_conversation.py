@@ -100,7 +100,8 @@ def test_again_takes_the_last_prompt_and_not_the_text(
 
 
 def test_again_writes_another_text_unless_there_is_a_seed(script: Script) -> None:
-    one, two = script("Kit\n/again\n", "--length", "99", "--stop", "\n").out.splitlines()
+    limits = ["--length", "99", "--forbid", "\n"]
+    one, two = script("Kit\n/again\n", *limits).out.splitlines()
     assert one[:3] == two[:3] == "Kit"
     assert one != two
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.cli.helpers import untrained
-from tests.cli.interactive.helpers import LETTERS, PATIENCE, Terminal
+from tests.cli.interactive.helpers import LETTERS, Terminal
+from tests.patience import PATIENCE
 from textgen.generation.generator import Generator
 from textgen.text.tokenizers.char import CharTokenizer
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE
 from tests.text.encoded.helpers import (
     STORY,
     arrays,
@@ -178,7 +179,7 @@ def test_two_at_once_encode_a_text_once(
     def slow_scan(reader: CorpusReader) -> Any:
         scans.append(reader)
         begun.set()
-        assert may_go_on.wait(60)
+        assert may_go_on.wait(PATIENCE)
         return scan(reader)
 
     def say(line: str) -> None:
@@ -193,12 +194,12 @@ def test_two_at_once_encode_a_text_once(
         for _ in range(2)
     ]
     both[0].start()
-    assert begun.wait(60)
+    assert begun.wait(PATIENCE)
     both[1].start()
-    assert waits.wait(60)
+    assert waits.wait(PATIENCE)
     may_go_on.set()
     for thread in both:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert len(scans) == 1
     assert said == ["Another process is encoding this text; waiting for it."]
     assert arrays(found[0]) == arrays(found[1])
