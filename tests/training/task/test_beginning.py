@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from textgen.config.text import TextConfig
 from textgen.corpora.bundled import bundled_corpus
 from textgen.errors import CheckpointError
 from textgen.text.encoded.prepare import prepare_text
-from textgen.training.task.beginning import MOST_CHARS, Beginning, beginning
+from textgen.training.task import beginning as module
+from textgen.training.task.beginning import Beginning, beginning
 from textgen.training.task.new import new_task
 
 pytestmark = pytest.mark.one_backend
@@ -66,10 +68,22 @@ def test_other_texts_begin_from_nothing(tmp_path: Path, text: str) -> None:
     assert begun(path) == Beginning()
 
 
-def test_a_long_text_begins_from_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "long.txt"
-    path.write_text(ENGLISH * (MOST_CHARS // len(ENGLISH) + 10), encoding="utf-8")
-    assert begun(path) == Beginning()
+def test_a_long_text_begins_with_the_base_where_that_knows_it_well(
+    english: Path, shared_corpus: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shakespeare = shared_corpus("tinyshakespeare.txt")
+    assert begun(shakespeare) == Beginning()
+    monkeypatch.setattr(module, "LONG_CHARS", 1_100_000)
+    assert begun(shakespeare).base is not None
+    monkeypatch.setattr(module, "LONG_CHARS", 1_000)
+    assert begun(english).base is not None
+
+
+def test_a_text_longer_than_all_that_were_measured_begins_from_nothing(
+    english: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CHARS", 1_000)
+    assert begun(english) == Beginning()
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,18 @@ from textgen.training.task.expectation import bits_of_ngrams
 from textgen.training.task.fine_tuning import MAY_CHANGE, BaseModel, load_base
 from textgen.wording import one_line
 
-MOST_CHARS = 500_000
-"""A longer text teaches a smaller network more in the same time."""
-
 WORTH = 1.1
 """The base pays if its bits per character are at most this many times those of n-grams.
 
 Measured by benchmarks/bases.py.
 """
+
+LONG_CHARS, WORTH_LONG = 500_000, 0.9
+"""A longer text teaches a smaller network much in the same time: there, the base has to
+know it better."""
+
+MOST_CHARS = 2_000_000
+"""No longer text has been measured."""
 
 LEAST_HELD_OUT = 64
 """In fewer ids the n-grams of a text cannot be judged."""
@@ -132,10 +136,11 @@ def _most_bits(corpus: EncodedCorpus) -> float:
 
     Zero for a text that needs none, or whose held-out part is too short to tell.
     """
-    ids, held_out = corpus.train.ids, corpus.val.ids
-    if corpus.train.num_chars > MOST_CHARS or len(held_out) < LEAST_HELD_OUT:
+    ids, held_out, num_chars = corpus.train.ids, corpus.val.ids, corpus.train.num_chars
+    if num_chars > MOST_CHARS or len(held_out) < LEAST_HELD_OUT:
         return 0.0
-    return WORTH * bits_of_ngrams(ids, held_out, corpus.tokenizer)
+    worth = WORTH if num_chars <= LONG_CHARS else WORTH_LONG
+    return worth * bits_of_ngrams(ids, held_out, corpus.tokenizer)
 
 
 def _bits_before(base: BaseModel, corpus: EncodedCorpus, text: TextConfig) -> float:
