@@ -21,14 +21,18 @@ from typing import Any
 
 
 class Processes:
-    """Textgen commands that run beside the test, on one Keras backend."""
+    """Textgen commands that run beside the test, on one Keras backend.
 
-    def __init__(self, backend: str, **environment: str) -> None:
+    Args:
+        modules: what is imported beforehand, beside what training needs.
+    """
+
+    def __init__(self, backend: str, *modules: str, **environment: str) -> None:
         # Without a thread pool of NumPy's own there is nothing that a fork could lose.
         env = {**os.environ, "KERAS_BACKEND": backend, "OPENBLAS_NUM_THREADS": "1"}
         env = {**env, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
         self.server = subprocess.Popen(
-            [sys.executable, "-m", "tests.training.fork_server"],
+            [sys.executable, "-m", "tests.training.fork_server", *modules],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,7 +77,8 @@ class Processes:
 def serve() -> None:
     """Answer requests until there are no more."""
     # Only imports: the first number that Keras makes would start threads.
-    importlib.import_module(os.environ["KERAS_BACKEND"])
+    for module in (os.environ["KERAS_BACKEND"], *sys.argv[1:]):
+        importlib.import_module(module)
     import keras  # noqa: F401
 
     import textgen.generation.generator  # noqa: F401

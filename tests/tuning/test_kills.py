@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from tests.patience import PATIENCE
 from tests.training.conftest import write_book
 from tests.training.fork_server import Processes
 from textgen.checkpoint.format import load_checkpoint
@@ -43,7 +44,7 @@ OPTIONS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[Processes]:
-    started = Processes(wanted_backend())
+    started = Processes(wanted_backend(), "textgen.tuning.tune")
     yield started
     started.close()
 
@@ -75,7 +76,7 @@ def kill(processes: Processes, process: int) -> None:
 
 
 def wait_until(study: Study, has_happened: Callable[[list[FrozenTrial]], bool]) -> None:
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + PATIENCE
     while not has_happened(study.trials()):
         assert time.monotonic() < deadline, study.folder.with_name("log").read_text()
         time.sleep(0.02)

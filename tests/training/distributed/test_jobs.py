@@ -24,6 +24,7 @@ from textgen.training.distributed.launching import launch
 
 pytestmark = of_several_processes
 
+# A layer of each kind that carries a state.
 OPTIONS = {**SMALL, "--conv": 3, "--attention": 20, "--test-fraction": 0.2}
 
 

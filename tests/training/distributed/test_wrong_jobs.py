@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.training.distributed.jobs import (
     Job,
     Start,
     flags,
+    free_port,
     of_several_processes,
 )
 
@@ -100,9 +100,7 @@ def test_a_connection_of_somebody_else_is_not_a_lost_process(
         "        raise ConnectionResetError('Connection reset by peer')\n"
         "textgen.train(*sys.argv[1:], distributed=True, callbacks=[Upload()], units=8)\n"
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     places = {"COORDINATOR_ADDRESS": address, "NUM_PROCESSES": "1", "PROCESS_ID": "0"}
     done = subprocess.run(
         [sys.executable, "-c", script, str(book), str(tmp_path / "run")],
