@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.patience import PATIENCE
 
+collect_ignore = ["absent"]
+
 SHARED_CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
 # Neither a busy machine nor chance may fail a test: no limits of time, and the same
@@ -58,6 +60,14 @@ def _sigint_is_delivered() -> None:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     # In the environment, so that the commands which tests start use it as well.
     os.environ["TEXTGEN_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _absent_packages() -> None:
+    absent = str(Path(__file__).with_name("absent"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (absent, os.environ.get("PYTHONPATH")))
+    )
 
 
 @pytest.fixture

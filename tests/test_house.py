@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,10 @@ ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 def imported_names(source: str) -> Iterator[str]:
     """The full names of all imports, also inside functions, except for type checking."""
-    yield from _imports_below(ast.parse(source))
+    yield from _imports_below(parsed(source))
+
+
+parsed = cache(ast.parse)
 
 
 def _imports_below(node: ast.AST) -> Iterator[str]:
@@ -332,7 +336,7 @@ def _is_public(node: ast.stmt) -> bool:
 
 @every_module
 def test_everything_public_has_a_docstring(name: str) -> None:
-    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    tree = parsed(MODULES[name].read_text(encoding="utf-8"))
     assert list(undocumented(tree)) == []
 
 

@@ -60,6 +60,8 @@ def workplace(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (place / ".venv" / "bin").mkdir(parents=True)
     (place / ".venv" / "bin" / "activate").touch()
     monkeypatch.chdir(place)
+    # A chart takes longer than such a training, and the runs of the library have theirs.
+    monkeypatch.setattr("textgen.training.loop.saving.can_draw", lambda: False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return place
 

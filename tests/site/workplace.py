@@ -83,7 +83,7 @@ def quick(arguments: list[str]) -> list[str]:
         return [*arguments, "--epochs", "2", *CALM]
     if command == "train" and "--init-from" in options and "none" not in options:
         # The base model is large: few steps.
-        steps = ["--batch-size", "8"] * ("english" in options)
+        steps = ["--batch-size", "32"] * ("english" in options)
         return [*arguments, *FEW, *steps, *CALM]
     if command == "train":
         return [*arguments, *FEW, *SMALL, *CALM]

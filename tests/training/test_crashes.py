@@ -32,7 +32,7 @@ pytestmark = [
 
 BACKEND = wanted_backend()
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-NUM_KILLS = 8
+NUM_KILLS = 6
 # What a kill can break, files and locks, does not depend on the backend.
 on_torch = pytest.mark.skipif(
     BACKEND != "torch", reason="runs on PyTorch, which has nothing to compile"
@@ -48,7 +48,7 @@ SMALL = {
     "--batch-size": 16,
     "--seq-length": 8,
     "--eval-every": 60,
-    "--epochs": 8,
+    "--epochs": 5,
     "--patience": 100,
     "--compute-dtype": "float32",
 }

@@ -41,8 +41,7 @@ def trained(config: ModelConfig, num_groups: int, *, weighted: bool) -> tuple[An
 
 
 NETWORKS: list[tuple[dict[str, Any], bool]] = [
-    ({"num_layers": 2}, False),
-    ({"num_layers": 1}, True),
+    ({"num_layers": 2}, True),
     ({"num_layers": 1, "l1": 0.01, "cell": "gru", "conv": 3, "attention": 4}, True),
     ({"num_layers": 1, "cell": "rnn"}, False),
 ]

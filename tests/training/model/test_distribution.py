@@ -79,7 +79,7 @@ def inside_loops(program: str) -> list[str]:
     "options", [{"cell": "lstm"}, {"cell": "gru", "conv": 3, "attention": 4}], ids=str
 )
 def test_nothing_passes_between_devices_inside_the_loops(options: dict[str, str]) -> None:
-    config = ModelConfig(vocab_size=7, units=8, embedding_dim=4, num_layers=2, **options)
+    config = ModelConfig(vocab_size=7, units=8, embedding_dim=4, num_layers=1, **options)
     program = compiled_step(config)
     inside = inside_loops(program)
     assert any("dot" in line for line in inside)
@@ -92,9 +92,9 @@ def test_nothing_passes_between_devices_inside_the_loops(options: dict[str, str]
 @pytest.mark.parametrize(
     ("options", "num_groups"),
     [
-        ({"dropout": 0.5, "embedding_dropout": 0.5}, 1),
         ({"dropout": 0.5, "l1": 0.01}, 2),
-        ({"recurrent_dropout": 0.5}, 1),
+        # Keras' own loop, which knows dropout between the time steps.
+        ({"embedding_dropout": 0.5, "recurrent_dropout": 0.5}, 1),
     ],
     ids=str,
 )
