@@ -25,7 +25,7 @@ SHARED_CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 # measured in benchmarks/; tests/fuzz/fuzz.py, run by hand, searches at random.
 settings.register_profile(
     "full",
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+from tests.patience import PATIENCE
 from tests.serving.helpers import ask, serving
 from textgen.config.serving import ServingConfig
 from textgen.serving.api.description import description
@@ -31,6 +32,7 @@ def limited(checkpoint: Any) -> Any:
 def test_requests_made_from_the_description(case: Any, limited: str) -> None:
     case.call_and_validate(
         base_url=limited.rstrip("/"),
+        timeout=PATIENCE,
         # Fields may contradict each other, which no schema tells.
         excluded_checks=[positive_data_acceptance],
     )

@@ -90,7 +90,9 @@ def test_a_process_that_compiles_nothing_is_recognised() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+@pytest.mark.parametrize(
+    "name", ["LSTM", pytest.param("GRU", marks=pytest.mark.one_backend)]
+)
 def test_second_derivatives_are_those_of_keras_own_loop(name: str) -> None:
     ours, theirs = {"LSTM": LSTM, "GRU": GRU}[name], getattr(keras.layers, name)
     x = np.random.default_rng(0).normal(size=(2, 3, 5)).astype("float32")

@@ -117,7 +117,7 @@ def test_an_export_with_carried_state_says_which_signature_it_needs(tmp_path: Pa
         trained(CONFIGS[2], batch_size=2).export(tmp_path / "exported", verbose=False)
 
 
-# --- new processes ---
+# --- new processes: tests/exporting/test_onnx.py loads a file in one ---
 
 
 def new_process(code: str, *arguments: Path, **environment: str) -> str:
@@ -129,29 +129,6 @@ def new_process(code: str, *arguments: Path, **environment: str) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
-
-
-LOAD = """
-import sys
-import textgen, keras
-import numpy as np
-
-model = keras.models.load_model(sys.argv[1])
-logits = model(np.arange(18, dtype="int32").reshape(2, 9) % 9)
-np.save(sys.argv[2], keras.ops.convert_to_numpy(logits))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.one_backend
-def test_a_new_process_that_imports_the_package_loads_a_saved_model(
-    tmp_path: Path,
-) -> None:
-    model = trained(CONFIGS[0])
-    model.save(tmp_path / "model.keras")
-    paths = tmp_path / "model.keras", tmp_path / "logits.npy"
-    new_process(LOAD, *paths)
-    np.testing.assert_allclose(np.load(paths[1]), to_numpy(model(IDS)), atol=1e-5)
 
 
 SERVE = """
