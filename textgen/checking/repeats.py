@@ -128,7 +128,7 @@ class Repeats:
 
 
 class RepeatedLines:
-    """Finds long lines that occur more than once in texts that come in pieces.
+    r"""Finds long lines that occur more than once in texts that come in pieces.
 
     Attributes:
         repeats: the hashes of the lines with at least `LONG_LINE` characters.
