@@ -8,8 +8,9 @@ network alone: the mean over the seeds, the lowest and the highest.
 
 Every measurement is added to `--results` when it is done, and not repeated: the same
 command goes on where it was stopped; after a change of the package, name another file. Run
-it before changing `WORTH` in `textgen/training/task/beginning.py`, or `FINE_TUNING` in
-`textgen/config/sizes.py`. Close other programs first.
+it before changing `WORTH` and the lengths beside it in
+`textgen/training/task/beginning.py`, or `FINE_TUNING` in `textgen/config/sizes.py`. Close
+other programs first.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ def test_a_passage_that_is_there_twice_is_found(write: Write, tmp_path: Path) ->
         assert finding.what.startswith("200 of 1,100 lines of 60 characters or more")
         assert "of the text: line 901 repeats line 101." in finding.what
     assert "repeated lines" not in topics(check(path, documents="lines"))
+    assert "repeated lines" not in topics(check(write((" " * 60 + "\n") * 3)))
     write("A title\n" + "".join(lines), "many/a.txt")
     write("Another\n\n" + lines[7] * 20, "many/b.txt")
     finding = found(check(tmp_path / "many"), "repeated lines")

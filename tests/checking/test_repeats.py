@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.checking.repeats import LONG_CHARS, LONG_LINE, RepeatedLines, Repeats, TextHash
+from textgen.checking.repeats import (
+    LONG_CHARS,
+    MIN_LINE_CHARS,
+    RepeatedLines,
+    Repeats,
+    TextHash,
+)
 
 
 @given(text=st.text(max_size=30), cuts=st.lists(st.integers(0, 30), max_size=5))
@@ -35,7 +41,7 @@ def test_repeats_are_counted_as_by_hand(texts: list[str]) -> None:
 
 @given(
     lines=st.lists(
-        st.sampled_from(["", "a", "b" * LONG_LINE, "c" * (LONG_CHARS + 1)]), max_size=6
+        st.sampled_from(["", "a", "b" * MIN_LINE_CHARS, "c" * (LONG_CHARS + 1)]), max_size=6
     ),
     cuts=st.lists(st.integers(0, 4 * LONG_CHARS), max_size=5),
 )
@@ -48,7 +54,7 @@ def test_long_lines_are_the_same_however_they_are_cut(
     for start, end in zip([0, *edges], [*edges, len(text)], strict=True):
         found.feed(text[start:end])
     found.close()
-    long = [number for number, line in enumerate(lines) if len(line) >= LONG_LINE]
+    long = [number for number, line in enumerate(lines) if len(line) >= MIN_LINE_CHARS]
     assert [found.number_of(index) for index in range(found.repeats.count)] == long
     repeated = found.repeats.found()
     num_repeats = len(long) - len({lines[number] for number in long})

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textgen.checking.finding import Finding
-from textgen.checking.repeats import LONG_LINE
+from textgen.checking.repeats import MIN_LINE_CHARS, Repeats
 from textgen.checking.survey import Survey
 from textgen.wording import count_of, percent, shown
 
-_LONG_LINE = 20_000
+_HUGE_LINE_CHARS = 20_000
 _MUCH = 0.01
 _VERY_MUCH = 0.1
+_INFLATED = "Repetitions shared by training and validation inflate the score."
 _PARAGRAPHS = 'BEGIN {RS = ""; ORS = "\\n\\n"} !seen[$0]++'
 _COMMANDS = {"lines": "!seen[$0]++", "paragraphs": _PARAGRAPHS}
 
@@ -22,11 +23,8 @@ def repeat_findings(found: Survey) -> Iterator[Finding]:
     repeats = texts.found()
     if repeats is None:
         return
-    number, num_compared = repeats.num_repeats, repeats.num_compared
-    num_chars = found.stats.num_chars
-    subject = count_of(texts.count, "file" if kind in ("whole", "files") else "document")
-    if num_compared < texts.count:
-        subject += f" (only the first {num_compared:,} are compared)"
+    number, num_chars = repeats.num_repeats, found.stats.num_chars
+    subject = _compared(texts, "file" if kind in ("whole", "files") else "document")
     first, second = map(found.place_of_document, (repeats.first, repeats.second))
     command = f": awk '{_COMMANDS[kind]}' FILE > CLEAN" if kind in _COMMANDS else ""
     yield Finding(
@@ -34,7 +32,7 @@ def repeat_findings(found: Survey) -> Iterator[Finding]:
         "repeated documents",
         f"{number:,} of {subject} {'is' if number == 1 else 'are'} equal to an earlier "
         f"one, {percent(repeats.num_chars, num_chars)} of the text: {second} repeats "
-        f"{first}. Repetitions shared by training and validation inflate the score.",
+        f"{first}. {_INFLATED}",
         f"Keep one of each{command}.",
         {"count": number},
     )
@@ -42,24 +40,35 @@ def repeat_findings(found: Survey) -> Iterator[Finding]:
 
 def line_findings(found: Survey) -> Iterator[Finding]:
     """A finding about long lines that repeat an earlier one, beside those of documents."""
-    lines, documents = found.lines.repeats.found(), found.repeats.found()
-    if lines is None:
+    texts = found.lines.repeats
+    lines, documents = texts.found(), found.repeats.found()
+    if lines is None or not found.stats.num_chars:
         return
-    num_chars = lines.num_chars - (documents.num_chars if documents else 0)
-    share = num_chars / found.stats.num_chars
-    if share < _MUCH:
+    number, num_chars = lines.num_repeats, found.stats.num_chars
+    # Repeated documents have a finding of their own.
+    own_share = (lines.num_chars - (documents.num_chars if documents else 0)) / num_chars
+    if own_share < _MUCH:
         return
     first, second = map(found.place_of_line, (lines.first, lines.second))
     yield Finding(
-        "warning" if share >= _VERY_MUCH else "remark",
+        "warning" if own_share >= _VERY_MUCH else "remark",
         "repeated lines",
-        f"{lines.num_repeats:,} of {lines.num_compared:,} lines of {LONG_LINE} characters "
-        f"or more are equal to an earlier one, {percent(num_chars, found.stats.num_chars)} "
-        f"of the text: {second} repeats {first}. Repetitions shared by training and "
-        "validation inflate the score.",
+        f"{number:,} of {_compared(texts, 'line')} of {MIN_LINE_CHARS} characters or more "
+        f"{'is' if number == 1 else 'are'} equal to an earlier one, "
+        f"{percent(lines.num_chars, num_chars)} of the text: {second} repeats {first}. "
+        f"{_INFLATED}",
         "Remove what is there by mistake: a second copy, or the header of each page.",
-        {"count": lines.num_repeats},
+        {"count": number},
     )
+
+
+def _compared(texts: Repeats, name: str) -> str:
+    """How many texts there are, and how many of them were compared."""
+    subject = count_of(texts.count, name)
+    num_compared = len(texts.lengths)
+    if num_compared < texts.count:
+        subject += f" (only the first {num_compared:,} are compared)"
+    return subject
 
 
 def label_findings(found: Survey) -> Iterator[Finding]:
@@ -91,7 +100,7 @@ def shape_findings(found: Survey) -> Iterator[Finding]:
             f"Check whether --documents {kind} is what you want; --documents whole can cut "
             "the text anywhere.",
         )
-    if text.longest_line > _LONG_LINE and kind not in ("lines", "records"):
+    if text.longest_line > _HUGE_LINE_CHARS and kind not in ("lines", "records"):
         yield Finding(
             "remark",
             "long lines",

@@ -10,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 MAX_TEXTS = 10_000_000
-"""How many texts are compared, in 160 MB; later ones are not."""
+"""How many texts are compared, in 160 MB; later ones are not.
+
+Lines take 80 MB more, for their numbers.
+"""
 LONG_CHARS = 1 << 16
-LONG_LINE = 60
-"""Lines of fewer characters repeat by nature: headings, refrains, short answers."""
+MIN_LINE_CHARS = 60
+"""Shorter lines repeat by nature: headings, refrains, short answers."""
 # Python's own hash, too, has a key that is drawn for every process.
 _KEY = os.urandom(16)
 
@@ -131,7 +134,7 @@ class RepeatedLines:
     r"""Finds long lines that occur more than once in texts that come in pieces.
 
     Attributes:
-        repeats: the hashes of the lines with at least `LONG_LINE` characters.
+        repeats: the hashes of the lines with at least `MIN_LINE_CHARS` characters.
 
     >>> lines = RepeatedLines()
     >>> for piece in ("short\n" + "a" * 30, "a" * 30 + "\n" + "a" * 60):
@@ -166,8 +169,8 @@ class RepeatedLines:
         return self._numbers[index]
 
     def _add(self, hashed: int, num_chars: int) -> None:
-        if num_chars >= LONG_LINE:
-            if self.repeats.count < MAX_TEXTS:
-                self._numbers.append(self._count)
+        if num_chars >= MIN_LINE_CHARS:
             self.repeats.add(hashed, num_chars)
+            if len(self._numbers) < len(self.repeats.lengths):
+                self._numbers.append(self._count)
         self._count += 1

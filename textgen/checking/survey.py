@@ -1,8 +1,8 @@
 """One pass over a corpus that gathers what the findings are based on.
 
-Memory is bounded: counts by code point, one hash for each document, a few numbers for each
-file, and the pieces at hand. A file that cannot be read becomes a fault, and the pass
-continues with the next.
+Memory is bounded: counts by code point, one hash for each document and each long line, a
+few numbers for each file, and the pieces at hand. A file that cannot be read becomes a
+fault, and the pass continues with the next.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Survey:
         stats: of the documents, as training computes them.
         lengths: of the documents, as training splits them.
         repeats: the hashes of all documents; of one whole text, those of its files.
-        lines: those of long lines, unless lines or records are the documents.
+        lines: the hashes of long lines; none where lines or records are the documents.
     """
 
     config: TextConfig

@@ -84,10 +84,10 @@ def check_corpus(paths: tuple[str, ...], size: str, as_json: bool, **options: An
     """Report what is wrong with the text in PATHS, and how to fix it.
 
     PATHS and flags have the same meaning as for train. Encoding, line endings, control
-    and invisible characters, normal forms, rare characters, repeated documents and
-    lines, and the amount of text are checked, for text of any size. Equal ones are
-    found by 64-bit hashes: for ten million of either, the probability of an error is
-    below one in 300,000.
+    and invisible characters, normal forms, rare characters, repeated documents and long
+    lines, and the amount of text are checked, for text of any size. Repetitions are
+    found by 64-bit hashes: among ten million documents, or lines, the probability of an
+    error is below one in 300,000.
 
     \b
     Examples:

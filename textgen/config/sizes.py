@@ -56,16 +56,19 @@ LITTLE_TEXT: dict[str, Any] = {
 
 FINE_TUNING: dict[str, Any] = {
     "optimizer": "muon",
-    "dropout": 0.2,
+    "dropout": 0.0,
     # A short text has few steps.
     "warmup_steps": 20,
-    "epochs": 4,
+    "epochs": 2,
 }
 """For fine-tuning, measured by benchmarks/bases.py.
 
 A network that knows the language learns a text in few passes. More of them make it forget
 the language for the sake of the text, however many minutes there are.
 """
+
+MORE_PASSES_CHARS, MORE_PASSES = 30_000, 4
+"""A shorter text than this has too few steps in two passes."""
 
 FEW_STEPS_CHARS = 20_000
 """Less training text than this gives a pass of fine-tuning fewer than ten usual steps."""
@@ -86,7 +89,7 @@ GENTLE_CHARS = 150_000
 def fine_tuning_options(num_chars: int, given: Collection[str] = ()) -> dict[str, Any]:
     """Fields of `ModelConfig` and `TrainConfig` that suit a network which has learned.
 
-    A pass needs some ten steps: a short text gets smaller batches.
+    A pass needs some ten steps: a short text gets more passes and smaller batches.
 
     Args:
         num_chars: characters of training text.
@@ -96,8 +99,12 @@ def fine_tuning_options(num_chars: int, given: Collection[str] = ()) -> dict[str
     {'optimizer': 'muon', 'warmup_steps': 20}
     >>> [fine_tuning_options(chars)["batch_size"] for chars in (1_000, 5_000, 10_000)]
     [4, 8, 16]
+    >>> fine_tuning_options(20_000)["epochs"], fine_tuning_options(50_000)["epochs"]
+    (4, 2)
     """
     usual = dict(FINE_TUNING)
+    if num_chars < MORE_PASSES_CHARS:
+        usual["epochs"] = MORE_PASSES
     if num_chars < FEW_STEPS_CHARS:
         lanes = 32 * num_chars / FEW_STEPS_CHARS
         usual["batch_size"] = max(4, 2 ** round(math.log2(max(1.0, lanes))))

@@ -14,7 +14,14 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
-from textgen.config.sizes import FEW, FINE_TUNING, LITTLE_TEXT, MUON_CHARS, MUON_RATES
+from textgen.config.sizes import (
+    FEW,
+    FINE_TUNING,
+    LITTLE_TEXT,
+    MORE_PASSES,
+    MUON_CHARS,
+    MUON_RATES,
+)
 from textgen.errors import ConfigError
 
 # Enough for a reasonable first model; early stopping may end training sooner.
@@ -53,8 +60,8 @@ class TrainConfig:
         None,
         "Maximum passes over the training text.",
         flag_default=f"about {DEFAULT_STEPS:,} steps; {LITTLE_TEXT['epochs']} epochs for "
-        f"little text; no limit with --max-minutes; {FINE_TUNING['epochs']} epochs for "
-        "fine-tuning",
+        f"little text; no limit with --max-minutes; {FINE_TUNING['epochs']} epochs "
+        f"for fine-tuning, {MORE_PASSES} on little text",
     )
     max_minutes: float | None = option(
         None,

@@ -100,10 +100,11 @@ def test_the_history_is_plotted_at_times_and_at_the_end(
 ) -> None:
     monkeypatch.setattr("textgen.training.loop.saving.PLOT_SECONDS", seconds)
     run, plotted = tmp_path / "run", []
-    seen = at_evaluations(lambda: plotted.append((run / "history.png").exists()))
+    chart = run / "history.png"
+    seen = at_evaluations(lambda: plotted.append(chart.exists()))
     textgen.train(book, run, callbacks=[seen], **SMALL)
     assert set(plotted) == {while_it_trains}
-    assert (run / "history.png").exists()
+    assert chart.exists()
 
 
 @pytest.mark.one_backend
@@ -113,4 +114,17 @@ def test_a_run_that_is_stopped_has_its_plot(book: Path, tmp_path: Path) -> None:
     stop = at_evaluations(lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         textgen.train(book, run, callbacks=[stop], **SMALL)
+    assert (run / "history.png").exists()
+
+
+@pytest.mark.one_backend
+@pytest.mark.usefixtures("charts")
+def test_a_run_that_diverges_has_its_plot(book: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def diverge() -> None:
+        raise TrainingError("the loss is NaN")
+
+    with pytest.raises(TrainingError):
+        textgen.train(book, run, callbacks=[at_evaluations(diverge)], **SMALL)
     assert (run / "history.png").exists()

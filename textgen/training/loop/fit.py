@@ -14,6 +14,7 @@ import numpy as np
 
 from textgen.checkpoint.describe import label_accuracy_shown
 from textgen.checkpoint.format import load_checkpoint
+from textgen.errors import TrainingError
 from textgen.generation.network.network import Network
 from textgen.generation.scoring.labels import label_accuracy
 from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
@@ -151,14 +152,13 @@ class _Session:
 
     def run(self) -> Path:
         """Train until the budget is used up, nothing improves, or the user stops it."""
-        run = self.task.run
         # A crash may have come between the last checkpoint and its row in the history.
         self.saver.save_history()
         if reason := nothing_left(self.task, self.progress, self.budget):
             self.say(reason)
             self.saver.save_options()
             self._finish()
-            return run.path
+            return self.task.run.path
         with self._loggers() as logging:
             self._begin()
             with stop_requests(note=None if self.quiet else STOPPING) as wants_stop:
@@ -169,7 +169,7 @@ class _Session:
         self.status.end(why_ended(self.task, self.progress, self.budget, limits()))
         self.say(conclusion(self.task, self.progress, self.budget, limits()))
         self._finish()
-        return run.path
+        return self.task.run.path
 
     def _loggers(self) -> AbstractContextManager[list[Any]]:
         return loggers(self.task) if self.peers.is_first else nullcontext([])
@@ -187,19 +187,18 @@ class _Session:
 
     def _introduce(self) -> None:
         if self.quiet:
-            # What is said there takes a second to find out.
-            return
-        saver = self.saver
-        self.say(introduction(self.task, self.progress, saver.backend, self.dtype))
+            return  # what is said there takes a second to find out
+        backend, before = self.saver.backend, self.saver.previous_backend
+        self.say(introduction(self.task, self.progress, backend, self.dtype))
         if mode := debugging_mode():
             self.say(
                 f"{mode} is on: training is many times slower, and its numbers differ in "
                 "their last digits."
             )
-        if saver.previous_backend != saver.backend:
+        if before != backend:
             self.say(
-                f"This run was trained on {saver.previous_backend} before: it continues, "
-                "but not bit for bit as it would have there."
+                f"This run was trained on {before} before: it continues, but not bit for "
+                "bit as it would have there."
             )
 
     @contextmanager
@@ -211,8 +210,8 @@ class _Session:
             except StopRequested:
                 self.saver.save_last()
                 self.say(stopped(self.task, self.progress))
-                self.saver.plot_history()
                 self.peers.part()
+                self.saver.plot_history()
                 raise KeyboardInterrupt from None
         except KeyboardInterrupt:
             if self.saver.saved_step != self.progress.step:
@@ -246,6 +245,9 @@ class _Session:
                 steps = self.budget.total_steps or sys.maxsize
                 rounds = -(-steps // every)
                 self._rounds(every, rounds_done, rounds, callbacks)
+        except TrainingError:
+            self.saver.plot_history()
+            raise
         finally:
             if report is not None:
                 report.close()
@@ -333,7 +335,7 @@ class _Session:
     # --- after training ---
 
     def _finish(self) -> None:
-        """Draw the history, and what is measured and added once, with the best weights."""
+        """Plot the history; measure and add, once, what needs the best weights."""
         self.saver.plot_history()
         self._score_test()
         if self.peers.is_first:

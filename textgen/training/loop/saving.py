@@ -33,7 +33,7 @@ from textgen.training.task.task import Task
 from textgen.version import __version__
 
 PLOT_SECONDS = 60.0
-"""Least time between plots while training goes on; one takes half a second."""
+"""At least so many seconds of training lie between two plots; one takes half a second."""
 
 
 def stored_progress(task: Task, peers: Peers = ALONE) -> Progress:
@@ -77,7 +77,7 @@ class Saver:
         self.backend = keras.backend.backend()
         self.previous_backend = self.backend
         self.saved_step: int | None = None if task.resumed is None else progress.step
-        self._plotted = progress.seconds
+        self._plotted_seconds = progress.seconds
 
     # --- saving ---
 
@@ -120,7 +120,7 @@ class Saver:
         if os.path.isfile(run.history_csv) and run.history_csv.read_bytes() == table:
             return
         write_file(run.history_csv, table, self._advice())
-        if self.progress.seconds - self._plotted >= PLOT_SECONDS:
+        if self.progress.seconds - self._plotted_seconds >= PLOT_SECONDS:
             self.plot_history()
 
     def plot_history(self) -> None:
@@ -128,7 +128,7 @@ class Saver:
         rows = self.progress.rows
         if rows and self.writes and can_draw():
             write_file(self.task.run.history_png, history_png(rows), self._advice())
-        self._plotted = self.progress.seconds
+        self._plotted_seconds = self.progress.seconds
 
     def keep_preview(self, text: str) -> None:
         """Keep what the model wrote at this step."""

@@ -34,11 +34,11 @@ Measured by benchmarks/bases.py.
 """
 
 LONG_CHARS, WORTH_LONG = 500_000, 0.9
-"""A longer text teaches a smaller network much in the same time: there, the base has to
-know it better."""
+"""From more training characters a smaller network learns much in the same time: there, the
+base has to know the text better."""
 
 MOST_CHARS = 2_000_000
-"""No longer text has been measured."""
+"""Longer texts have not been measured; they begin from nothing."""
 
 LEAST_HELD_OUT = 64
 """In fewer ids the n-grams of a text cannot be judged."""
@@ -134,7 +134,8 @@ def _leaves_open(values: Mapping[str, Any], text: TextConfig) -> bool:
 def _most_bits(corpus: EncodedCorpus) -> float:
     """Bits per character up to which a base pays.
 
-    Zero for a text that needs none, or whose held-out part is too short to tell.
+    Zero for a text that is longer than any measured, or whose held-out part is too short
+    to tell.
     """
     ids, held_out, num_chars = corpus.train.ids, corpus.val.ids, corpus.train.num_chars
     if num_chars > MOST_CHARS or len(held_out) < LEAST_HELD_OUT:
