@@ -42,6 +42,25 @@ async def closed(reader: asyncio.StreamReader) -> bool:
         return True
 
 
+async def answers(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"answer"})
+
+
+def test_one_connection_too_many_is_refused() -> None:
+    async def run() -> None:
+        async with running(answers, most=3) as (_, port):
+            three = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+            too_many, _ = await asyncio.open_connection("127.0.0.1", port)
+            assert await closed(too_many)
+            # Had it been closed for asking nothing, this one would have been before it.
+            first, asks = three[0]
+            asks.write(ASKED)
+            assert (await first.readuntil(b"answer")).startswith(b"HTTP/1.1 200")
+
+    asyncio.run(run())
+
+
 def test_who_asks_nothing_is_sent_away_and_who_waits_for_an_answer_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -52,8 +71,7 @@ def test_who_asks_nothing_is_sent_away_and_who_waits_for_an_answer_is_not(
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await may_answer.wait()
-            await send({"type": "http.response.start", "status": 200})
-            await send({"type": "http.response.body", "body": b"answer"})
+            await answers(scope, receive, send)
 
         async with running(app, most=3) as (_, port):
             waits, asks = await asyncio.open_connection("127.0.0.1", port)
@@ -61,8 +79,6 @@ def test_who_asks_nothing_is_sent_away_and_who_waits_for_an_answer_is_not(
             slow, begins = await asyncio.open_connection("127.0.0.1", port)
             begins.write(ASKED[:20])
             idle, _ = await asyncio.open_connection("127.0.0.1", port)
-            too_many, _ = await asyncio.open_connection("127.0.0.1", port)
-            assert await closed(too_many)
             assert await closed(idle)
             assert await closed(slow)
             may_answer.set()
