@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.patience import PATIENCE
+from tests.patience import wait_until
 from tests.reporting.helpers import width_at
 from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.config.model import ModelConfig
@@ -46,15 +44,8 @@ def opened(browser: Any, page: Path) -> Any:
     browser.execute_script("localStorage.clear()")
     browser.get("about:blank")
     browser.get(page.as_uri())
-    wait(lambda: browser.title == "my_book: textgen")
+    wait_until(lambda: browser.title == "my_book: textgen")
     return browser
-
-
-def wait(is_true: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not is_true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def status(browser: Any) -> str:
@@ -73,7 +64,7 @@ def fill(browser: Any, **values: object) -> None:
 def write(browser: Any, **values: object) -> None:
     fill(browser, **values)
     browser.find_element("id", "write").click()
-    wait(lambda: status(browser).startswith("Done"))
+    wait_until(lambda: status(browser).startswith("Done"))
 
 
 def texts(browser: Any) -> list[str]:
@@ -103,7 +94,7 @@ def test_texts_stand_side_by_side_and_a_link_repeats_them(opened: Any, page: Pat
     address = opened.find_element("css selector", "footer a").get_attribute("href")
     opened.get("about:blank")
     opened.get(address)
-    wait(lambda: status(opened).startswith("Done"))
+    wait_until(lambda: status(opened).startswith("Done"))
     assert texts(opened) == first
 
 
@@ -121,7 +112,7 @@ def test_a_character_shows_what_was_likely_and_is_written_on_from(opened: Any) -
     characters[5].click()
     ActionChains(opened).move_to_element(characters[9]).perform()
     opened.find_element("id", "onward").click()
-    wait(lambda: status(opened).startswith("Done"))
+    wait_until(lambda: status(opened).startswith("Done"))
     prompt = opened.find_element("id", "prompt").get_property("value")
     assert prompt == before[:8]
     assert texts(opened)[0].startswith(before[:8])
@@ -133,7 +124,7 @@ def test_another_character_can_take_its_place(opened: Any) -> None:
     choice = opened.find_elements("css selector", "#likeliest button")[2]
     symbol = choice.find_element("tag name", "kbd").text
     choice.click()
-    wait(lambda: status(opened).startswith("Done"))
+    wait_until(lambda: status(opened).startswith("Done"))
     taken = {"␣": " ", "↵": "\n"}.get(symbol, symbol)
     assert opened.find_element("id", "prompt").get_property("value").endswith(taken)
 
@@ -144,13 +135,13 @@ def test_everything_is_done_by_keyboard(opened: Any) -> None:
     fill(opened, seed=3, numChars=30)
     prompt = opened.find_element("id", "prompt")
     prompt.send_keys("abc", Keys.CONTROL, Keys.ENTER)
-    wait(lambda: status(opened).startswith("Done"))
+    wait_until(lambda: status(opened).startswith("Done"))
     text = opened.find_element("css selector", ".text")
     text.send_keys(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert opened.execute_script("return document.querySelector('.here').dataset.at") == "2"
     (before,) = texts(opened)
     text.send_keys(Keys.ENTER)
-    wait(lambda: status(opened).startswith("Done"))
+    wait_until(lambda: status(opened).startswith("Done"))
     assert prompt.get_property("value") == before[:6]
     assert opened.get_log("browser") == []
 
@@ -159,12 +150,14 @@ def test_stop_ends_long_texts_at_once(browser: Any, tmp_path: Path) -> None:
     # Large enough to take some time for them.
     page = made(tmp_path, CharTokenizer("abc"), "slow", units=700)
     browser.get(page.as_uri())
-    wait(lambda: browser.title == "slow: textgen")
+    wait_until(lambda: browser.title == "slow: textgen")
     fill(browser, prompt="a", numChars=5000, variants=4)
     browser.find_element("id", "write").click()
-    wait(lambda: len(texts(browser)) == 4 and all(len(text) > 9 for text in texts(browser)))
+    wait_until(
+        lambda: len(texts(browser)) == 4 and all(len(text) > 9 for text in texts(browser))
+    )
     browser.find_element("id", "stop").click()
-    wait(lambda: status(browser).startswith("Done"))
+    wait_until(lambda: status(browser).startswith("Done"))
     assert all(len(text) < 5001 for text in texts(browser))
     assert "stopped by you" in browser.find_element("css selector", "footer").text
     assert browser.find_element("id", "write").is_enabled()
@@ -176,7 +169,7 @@ def test_earlier_texts_are_kept_until_they_are_forgotten(opened: Any, page: Path
     write(opened, prompt="gh", seed=8, numChars=20)
     opened.get("about:blank")
     opened.get(page.as_uri())
-    wait(lambda: len(opened.find_elements("css selector", "#history li")) == 2)
+    wait_until(lambda: len(opened.find_elements("css selector", "#history li")) == 2)
     opened.find_elements("css selector", "#history li button")[1].click()
     assert texts(opened) == [first]
     assert opened.find_element("id", "prompt").get_property("value") == "abc"
@@ -190,7 +183,7 @@ def test_an_earlier_text_cannot_turn_its_line_round(opened: Any, page: Path) -> 
     opened.execute_script(script, json.dumps([entry]))
     opened.get("about:blank")
     opened.get(page.as_uri())
-    wait(lambda: opened.title == "my_book: textgen")
+    wait_until(lambda: opened.title == "my_book: textgen")
     button = opened.find_element("css selector", "#history li button")
     assert button.text.endswith("a\ufffdbcd")
 
@@ -202,7 +195,7 @@ def test_a_file_that_is_damaged_says_so(browser: Any, page: Path, tmp_path: Path
         damaged.write_text(content.replace(start, f"{start}AAAA"), encoding="utf-8")
         browser.get(damaged.as_uri())
         problem = browser.find_element("id", "problem")
-        wait(problem.is_displayed)
+        wait_until(problem.is_displayed)
         assert "The model in this file cannot be used: " in problem.text
         assert not browser.find_element("id", "write").is_enabled()
         assert browser.get_log("browser") == []
@@ -221,7 +214,7 @@ def test_a_damaged_history_and_a_link_of_another_model_do_no_harm(
         opened.execute_script(script, damage)
         opened.get("about:blank")
         opened.get(f"{page.as_uri()}#seed=3&prompt=abc&numChars=9&model=other&label=x")
-        wait(lambda: status(opened).startswith("Done"))
+        wait_until(lambda: status(opened).startswith("Done"))
         assert len(texts(opened)[0]) == 12
     assert opened.get_log("browser") == []
 
@@ -283,7 +276,7 @@ def test_a_model_of_labelled_documents_lets_choose_one(
     tokenizer = CharTokenizer("ab ", end_of_document=True, labels=labels)
     page = made(tmp_path, tokenizer, "moods")
     browser.get(page.as_uri())
-    wait(lambda: browser.title == "moods: textgen")
+    wait_until(lambda: browser.title == "moods: textgen")
     write(browser, prompt="a", seed=2, numChars=40, label="<b>sad</b>")
     generator = Generator.load(tmp_path / "moods")
     text = generator.generate("a", seed=2, length=40, label=labels[0])
@@ -294,7 +287,7 @@ def test_a_model_of_completions_asks_for_a_prompt(browser: Any, tmp_path: Path) 
     tokenizer = CharTokenizer("12+3 ", end_of_document=True, separator=True)
     page = made(tmp_path, tokenizer, "sums")
     browser.get(page.as_uri())
-    wait(lambda: browser.title == "sums: textgen")
+    wait_until(lambda: browser.title == "sums: textgen")
     browser.find_element("id", "write").click()
     assert "This model completes prompts" in browser.find_element("id", "problem").text
     write(browser, prompt="1+2", seed=2, numChars=9)

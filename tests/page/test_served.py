@@ -10,7 +10,8 @@ import pytest
 
 from tests.cli.helpers import untrained_on
 from tests.page.breaking import breaking_off
-from tests.page.test_page import fill, status, texts, wait, write
+from tests.page.test_page import fill, status, texts, write
+from tests.patience import wait_until
 from tests.serving.helpers import Served, ask, model, serving
 from textgen.generation.generator import Generator
 from textgen.page import names
@@ -34,7 +35,7 @@ def opened(browser: Any, server: Served) -> Any:
     browser.execute_script("localStorage.clear()")
     browser.get("about:blank")
     browser.get(server.url)
-    wait(lambda: browser.title == "letters: textgen")
+    wait_until(lambda: browser.title == "letters: textgen")
     return browser
 
 
@@ -57,7 +58,7 @@ def test_the_page_writes_what_the_model_writes(opened: Any, checkpoint: Path) ->
     assert len(opened.find_elements("css selector", "#likeliest li")) == 6
     (before, _) = texts(opened)
     opened.find_element("id", "onward").click()
-    wait(lambda: status(opened).startswith("Done"))
+    wait_until(lambda: status(opened).startswith("Done"))
     assert opened.find_element("id", "prompt").get_property("value") == before[:7]
     assert all(text.startswith(before[:7]) and len(text) == 67 for text in texts(opened))
     asked = opened.execute_script(
@@ -74,7 +75,7 @@ def test_a_link_shows_the_model_that_it_is_of(
     moods = untrained_on("records", tmp_path / "moods", labelled)
     with serving(checkpoint, moods) as served:
         browser.get(f"{served.url}#seed=3&prompt=a&numChars=9&label=sad&model=moods")
-        wait(lambda: status(browser).startswith("Done"))
+        wait_until(lambda: status(browser).startswith("Done"))
         assert browser.find_element("id", "name").text == "moods"
         assert browser.title == "moods: textgen"
         text = Generator.load(moods).generate("a", seed=3, length=9, label="sad")
@@ -91,11 +92,11 @@ def test_a_text_that_is_broken_off_is_not_taken_for_a_whole_one(
 ) -> None:
     with breaking_off(server.url) as url:
         browser.get(url)
-        wait(lambda: browser.title == "letters: textgen")
+        wait_until(lambda: browser.title == "letters: textgen")
         fill(browser, prompt="the ", numChars=60)
         browser.find_element("id", "write").click()
         problem = browser.find_element("id", "problem")
-        wait(problem.is_displayed)
+        wait_until(problem.is_displayed)
         assert "broke off" in problem.text
         assert "an error ended it" in browser.find_element("css selector", "footer").text
         assert not browser.find_element("id", "history").is_displayed()
@@ -104,7 +105,7 @@ def test_a_text_that_is_broken_off_is_not_taken_for_a_whole_one(
 def test_an_error_of_the_server_is_shown(opened: Any) -> None:
     fill(opened, prompt="the ", numChars=200)
     opened.find_element("id", "write").click()
-    wait(lambda: opened.find_element("id", "problem").is_displayed())
+    wait_until(lambda: opened.find_element("id", "problem").is_displayed())
     shown = opened.find_element("id", "problem").text
     assert shown == "max_tokens=200 must be a whole number from 0 to 100."
 
@@ -122,11 +123,11 @@ def test_a_server_with_a_key_asks_for_it(
         locked = browser.find_element("id", "locked")
         problem = browser.find_element("id", "problem")
         for key in ("wrong", "secret"):
-            wait(lambda: locked.is_displayed() and problem.is_displayed())
+            wait_until(lambda: locked.is_displayed() and problem.is_displayed())
             # `clear()` would send an empty key, and hide the field until it is refused.
             field = browser.find_element("id", "key")
             field.send_keys(Keys.CONTROL, "a", Keys.NULL, key, Keys.TAB)
-        wait(lambda: browser.title == "letters: textgen")
+        wait_until(lambda: browser.title == "letters: textgen")
         assert not locked.is_displayed()
         assert not problem.is_displayed()
         write(browser, prompt="a", numChars=5)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 from tests.reporting.helpers import HISTORY, HOSTILE, parsed, width_at
 from textgen.checkpoint.previews import Preview, add_preview
 from textgen.checkpoint.runs import RunDirectory
@@ -222,13 +222,6 @@ def test_a_port_in_use_is_named(server: PageServer) -> None:
 # --- in a browser ---
 
 
-def wait_for(condition: Any) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def watching(browser: Any, server: PageServer) -> Iterator[Any]:
     """A browser that shows the page."""
@@ -250,7 +243,7 @@ def test_a_browser_keeps_up_with_the_run(watching: Any, run: RunDirectory) -> No
     write_history(run, "30,3.0,2,2.125,0.001,15\r\n")
     add_preview(run.previews, Preview(30, "</pre><script>document.title='broken'</script>"))
     write_status(run.status, Status(30, 3.0, 1.0, seconds=15, ended="epochs"))
-    wait_for(lambda: "all epochs were done" in text_of(watching, "state"))
+    wait_until(lambda: "all epochs were done" in text_of(watching, "state"))
     assert "best: 2.125" in text_of(watching, "curves")
     assert "document.title" in text_of(watching, "latest")
     assert "2.1250" in text_of(watching, "history")  # it is still open
@@ -272,7 +265,7 @@ def test_a_page_without_its_server_says_so(watching: Any, server: PageServer) ->
     assert not gone.is_displayed()
     server.shutdown()
     server.socket.close()
-    wait_for(gone.is_displayed)
+    wait_until(gone.is_displayed)
     assert "does not stop the training" in gone.text
     watching.get("about:blank")
     watching.get_log("browser")

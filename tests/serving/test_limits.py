@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.helpers import ask, eventually, figure, rest_of, serving, streaming
+from tests.patience import wait_until
+from tests.serving.helpers import ask, figure, rest_of, serving, streaming
 from textgen.serving.api.errors import ApiError
 from textgen.serving.places import Places
 
@@ -25,8 +26,8 @@ def narrow(checkpoint: Path) -> Iterator[str]:
         yield server.url
 
 
-def wait_until_only_we_are_written_for(url: str) -> float:
-    """Wait until every other text rests, and return the characters written until then."""
+def characters_when_others_rest(url: str) -> float:
+    """Wait until every other text rests; returns the characters written, ours included."""
 
     def are_all_ours() -> bool:
         # All texts that do not rest grow by a character at a time, side by side.
@@ -34,27 +35,27 @@ def wait_until_only_we_are_written_for(url: str) -> float:
         ask(url, data={"prompt": "a", "max_tokens": 50, "seed": 1})
         return figure(url, CHARACTERS) == before + 50
 
-    eventually(are_all_ours)
+    wait_until(are_all_ours)
     return figure(url, CHARACTERS)
 
 
 def test_a_slow_reader_holds_nobody_up_and_one_who_is_gone_leaves(narrow: str) -> None:
     with streaming(narrow, max_tokens=LONG):
-        before = wait_until_only_we_are_written_for(narrow)
+        before = characters_when_others_rest(narrow)
         assert figure(narrow, "textgen_texts_running") == 1
         # What fits between server and reader, and is less than all.
         assert before < LONG
         answer = ask(narrow, data={"prompt": "a", "max_tokens": 500, "seed": 1})
         assert answer.body["usage"]["completion_tokens"] == 500
         before = figure(narrow, CHARACTERS)
-    eventually(lambda: figure(narrow, "textgen_texts_running") == 0)
+    wait_until(lambda: figure(narrow, "textgen_texts_running") == 0)
     assert figure(narrow, CHARACTERS) - before <= 100
 
 
 def test_a_full_queue_says_when_to_come_again(narrow: str) -> None:
     with ThreadPoolExecutor(1) as pool, streaming(narrow, max_tokens=LONG, n=2):
         waiting = pool.submit(ask, narrow, data={"prompt": "a", "max_tokens": 1})
-        eventually(lambda: figure(narrow, "textgen_requests_waiting") == 1)
+        wait_until(lambda: figure(narrow, "textgen_requests_waiting") == 1)
         refused = ask(narrow, data={"prompt": "a", "max_tokens": 1})
         assert refused.status == 429
         assert refused.headers["retry-after"] == "5"

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tests.cli.helpers import untrained, untrained_on
-from tests.serving.helpers import LETTERS, ask, eventually, figure, serving
+from tests.patience import wait_until
+from tests.serving.helpers import LETTERS, ask, figure, serving
 from textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from textgen.generation.generator import Generator
 from textgen.ngrams.counting import count_ngrams
@@ -113,4 +114,4 @@ def test_a_damaged_model_fails_and_the_others_do_not(all_served: str) -> None:
         assert failed.body["error"]["type"] == "server_error"
     answer = ask(all_served, data={"model": "bytes", "prompt": "a", "max_tokens": 5})
     assert answer.status == 200
-    eventually(lambda: figure(all_served, "textgen_texts_running") == 0)
+    wait_until(lambda: figure(all_served, "textgen_texts_running") == 0)

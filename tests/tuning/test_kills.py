@@ -7,14 +7,14 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from tests.patience import PATIENCE
+from tests.patience import wait_until
 from tests.training.conftest import write_book
 from tests.training.fork_server import Processes
 from textgen.checkpoint.format import load_checkpoint
@@ -75,13 +75,6 @@ def kill(processes: Processes, process: int) -> None:
     assert processes.wait(process) == -signal.SIGKILL
 
 
-def wait_until(study: Study, has_happened: Callable[[list[FrozenTrial]], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not has_happened(study.trials()):
-        assert time.monotonic() < deadline, study.folder.with_name("log").read_text()
-        time.sleep(0.02)
-
-
 def num_running(trials: list[FrozenTrial]) -> int:
     return sum(trial.state is TrialState.RUNNING for trial in trials)
 
@@ -122,7 +115,7 @@ def test_a_study_killed_at_random_moments_loses_nothing(
     for _ in range(NUM_KILLS):
         seen = len(study.trials())
         process = tune(processes, study)
-        wait_until(study, lambda trials, seen=seen: num_running(trials[seen:]) == 1)
+        wait_until(lambda seen=seen: num_running(study.trials()[seen:]) == 1)
         time.sleep(rng.uniform(0, 1.5 * TRIAL_SECONDS))
         kill(processes, process)
         kept |= complete(study)
@@ -135,10 +128,10 @@ def test_a_process_begins_anew_what_another_had_begun_when_it_was_killed(
     study: Study, processes: Processes
 ) -> None:
     first, second = tune(processes, study), tune(processes, study)
-    wait_until(study, lambda trials: num_running(trials) == 2)
+    wait_until(lambda: num_running(study.trials()) == 2)
     kill(processes, first)
     # The other one asks for a trial, sees that this one is dead, and takes it.
-    wait_until(study, lambda trials: any(t.state is TrialState.FAIL for t in trials))
+    wait_until(lambda: bool(in_state(study, TrialState.FAIL)))
     kept = complete(study)
     kill(processes, second)
     finish(processes, study)

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from tests.cli.helpers import untrained
 from tests.cli.interactive.helpers import LETTERS, Terminal
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 from textgen.generation.generator import Generator
 from textgen.text.tokenizers.char import CharTokenizer
 
@@ -162,9 +161,7 @@ def test_an_empty_line_goes_on_with_a_text_that_was_stopped(
     with written.open("wb") as out:
         terminal = on_terminal(*flags, stdout=out)
         terminal.type("Kit")
-        deadline = time.monotonic() + PATIENCE
-        while written.stat().st_size < 200 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: written.stat().st_size >= 200)
         terminal.send("\x03")
         terminal.type("/length 20")
         terminal.type("")

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.patience import wait_until
 from tests.text.encoded.helpers import KINDS, STORY, configs, end_by_a_kill, tree
 from textgen.config.text import TextConfig
 from textgen.errors import CorpusError, TextgenError
@@ -193,8 +193,7 @@ def test_workers_end_with_the_process_that_started_them() -> None:
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     pids = set(done.stdout.split())
     assert pids
-    while any(is_running(pid) for pid in pids):
-        time.sleep(0.05)
+    wait_until(lambda: not any(map(is_running, pids)))
 
 
 def is_running(pid: str) -> bool:

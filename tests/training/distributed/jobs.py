@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import IO, Any
 
 import pytest
 
-from tests.patience import PATIENCE
+from tests.patience import wait_until
 from tests.training.fork_server import Processes, is_running
 
 # What these tests are about does not depend on the backend of the others: the processes
@@ -55,7 +54,8 @@ SETTINGS = {
     "KERAS_BACKEND": "jax",
     "XLA_FLAGS": FAST,
     "OMP_NUM_THREADS": "1",
-    # JAX may find a compiled program that another process is writing, and compiles it then.
+    # JAX warns where another process is still writing a compiled program, and compiles it
+    # itself.
     "PYTHONWARNINGS": "ignore:Error reading persistent compilation cache",
 }
 
@@ -111,14 +111,6 @@ class Forked:
     def poll(self) -> int | None:
         if self.returncode is None and not is_running(self._id):
             self.returncode = self._processes.wait(self._id)
-        return self.returncode
-
-    def wait(self, timeout: float) -> int:
-        limit = time.monotonic() + timeout
-        while self.poll() is None:
-            assert time.monotonic() < limit
-            time.sleep(0.01)
-        assert self.returncode is not None
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -209,7 +201,7 @@ class Launcher:
 
 
 def free_port() -> int:
-    """A free port that Linux gives to nobody who asks for just any port."""
+    """A free port below those that Linux hands out when none is asked for."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         port = random.randrange(lowest // 2, lowest)
@@ -231,24 +223,22 @@ def copy(stream: IO[bytes], log: Path) -> None:
 
 def finish(process: Any) -> int:
     """Wait for a process and for the filter of what it prints, which ends after it."""
-    code = wait(process)
-    process.reader.join()
-    return code
-
-
-def wait(process: Any) -> int:
     try:
-        return process.wait(PATIENCE)
+        wait_until(lambda: process.poll() is not None)
     finally:
         process.kill()
+    process.reader.join()
+    return process.returncode
 
 
 def wait_until_saved(run: Path, processes: Sequence[Any]) -> None:
-    limit, history = time.monotonic() + PATIENCE, run / "history.csv"
-    while not history.exists():
-        assert time.monotonic() < limit
-        assert all(process.poll() is None for process in processes)
-        time.sleep(0.05)
+    history = run / "history.csv"
+
+    def is_saved() -> bool:
+        assert history.exists() or all(process.poll() is None for process in processes)
+        return history.exists()
+
+    wait_until(is_saved)
 
 
 def alone(command: Sequence[str], folder: Path, start: Start = start) -> None:
