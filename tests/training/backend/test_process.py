@@ -95,8 +95,11 @@ def test_a_tuned_process_trains_and_no_thread_of_it_has_a_heap_of_its_own(
     # XLA ends the process over a flag that it does not know, and from heaps of threads
     # glibc returns large blocks whatever it is told.
     (tmp_path / "text.txt").write_text("so it goes.\n" * 500, encoding="utf-8")
-    code = TRAIN.format(folder=str(tmp_path)) + SHOW_HEAPS * has_glibc()
-    assert fresh_python(code).count("<heap") == has_glibc()
+    code = TRAIN.format(folder=str(tmp_path))
+    if not has_glibc():
+        fresh_python(code)
+        return
+    assert fresh_python(code + SHOW_HEAPS).count("<heap") == 1
 
 
 @on_glibc
