@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,18 @@ import numpy as np
 import pytest
 
 from tests.checkpoint.helpers import make
+from tests.exporting.helpers import TOKENIZER, model_of
 from tests.kinds import KINDS
 from textgen.__main__ import run
-from textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
-from textgen.config.model import ModelConfig
+from textgen.checkpoint.format import Checkpoint, save_checkpoint
 from textgen.errors import ConfigError
 from textgen.exporting.export import export
 from textgen.exporting.weights import restored_weights, stored_weights
 from textgen.generation.network.network import Network
-from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import tokenizer_from_dict
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-
-TOKENIZER = CharTokenizer("abcdefg hijklmno")
-
-
-def model_of(**options: Any) -> Checkpoint:
-    sizes = {"units": 9, "embedding_dim": 6, "num_layers": 2}
-    config = ModelConfig(TOKENIZER.vocab_size, **{**sizes, **options})
-    rng = np.random.default_rng(0)
-    weights = {
-        name: rng.normal(0, 0.5, shape).astype(np.float32)
-        for name, shape in config.weight_shapes().items()
-    }
-    return Checkpoint(config, TOKENIZER, weights)
 
 
 def exported(folder: Path, saved: Checkpoint, numbers: str = "float32") -> Path:
@@ -129,46 +114,3 @@ def test_float16_is_refused_with_what_is_possible(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "run", make())
     with pytest.raises(ConfigError, match="only float32 or int8"):
         export(tmp_path / "run", tmp_path / "a.onnx", format="onnx", weights="float16")
-
-
-# --- Keras ---
-
-
-@pytest.fixture(scope="module")
-def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keras")
-    # Every class of layers that is not Keras' own, except for those of other cells.
-    kinds = {"conv": 3, "attention": 4, "tie_embeddings": True, "residual": True}
-    save_checkpoint(folder / "run", model_of(**kinds, layer_norm=True))
-    return export(folder / "run", folder / "model.keras", format="keras").path
-
-
-def test_keras_opens_the_file_in_a_process_that_only_imports_textgen(
-    keras_file: Path,
-) -> None:
-    script = (
-        "import sys, textgen, keras, numpy as np\n"
-        "model = keras.models.load_model(sys.argv[1])\n"
-        "logits = keras.ops.convert_to_numpy(model(np.array([[1, 2, 3]])))\n"
-        "print(logits[0, -1].tolist())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(keras_file)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    saved = load_checkpoint(keras_file.with_name("run"))
-    network = Network(saved.model, saved.weights)
-    ((expected, _),) = network.read_chunks([1, 2, 3], network.initial_state())
-    np.testing.assert_allclose(json.loads(done.stdout), expected[-1], atol=1e-4)
-
-
-def test_a_keras_file_carries_vocabulary_and_card(keras_file: Path) -> None:
-    from zipfile import ZipFile
-
-    with ZipFile(keras_file) as file:
-        data = json.loads(file.read("textgen/tokenizer.json"))
-        assert (
-            tokenizer_from_dict(data)
-            == load_checkpoint(keras_file.with_name("run")).tokenizer
-        )
-        assert file.read("textgen/README.md").startswith(b"# run")

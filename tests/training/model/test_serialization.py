@@ -117,7 +117,9 @@ def test_an_export_with_carried_state_says_which_signature_it_needs(tmp_path: Pa
         trained(CONFIGS[2], batch_size=2).export(tmp_path / "exported", verbose=False)
 
 
-# --- new processes: tests/exporting/test_onnx.py loads a file in one ---
+# --- new processes ---
+
+# tests/exporting/test_keras.py loads a Keras file in one.
 
 
 def new_process(code: str, *arguments: Path, **environment: str) -> str:
