@@ -16,7 +16,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.patience import PATIENCE
 
-collect_ignore = ["absent"]
+ABSENT = Path(__file__).with_name("absent")
+"""Packages that look as if they were not installed."""
+
+collect_ignore = [ABSENT.name]
 
 SHARED_CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
@@ -64,9 +67,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _absent_packages() -> None:
-    absent = str(Path(__file__).with_name("absent"))
     os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (absent, os.environ.get("PYTHONPATH")))
+        filter(None, (str(ABSENT), os.environ.get("PYTHONPATH")))
     )
 
 

@@ -16,11 +16,12 @@ import pytest
 
 import textgen
 from tests.cli.helpers import untrained
+from tests.conftest import ABSENT
 from textgen.errors import TextgenError
 from textgen.text.tokenizers.char import CharTokenizer
 
 ROOT = Path(__file__).parents[1]
-PATH = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "absent")))
+PYTHONPATH = os.pathsep.join(map(str, (ROOT, ABSENT)))
 pytestmark = pytest.mark.one_backend
 
 STORY = "Füchse sagten 漢字 und é\u0301: “nichts”.\n"
@@ -132,7 +133,7 @@ def codes(
     own = {"TASK": str(task), "TEXTGEN_CACHE_DIR": str(tmp_path / "Zwischenlager é")}
     done = subprocess.run(
         [sys.executable, *flags, "-c", DRIVER],
-        env={**os.environ, "PYTHONPATH": PATH, **own, **(env or {})},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, **own, **(env or {})},
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         preexec_fn=close if closed else None,

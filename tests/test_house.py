@@ -76,12 +76,12 @@ def room_of(name: str) -> str:
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
+parsed = cache(ast.parse)
+
+
 def imported_names(source: str) -> Iterator[str]:
     """The full names of all imports, also inside functions, except for type checking."""
     yield from _imports_below(parsed(source))
-
-
-parsed = cache(ast.parse)
 
 
 def _imports_below(node: ast.AST) -> Iterator[str]:

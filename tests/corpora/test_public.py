@@ -211,7 +211,8 @@ def test_without_a_network_the_error_says_what_to_check(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/gull.txt"
-        with pytest.raises(FetchError, match=r"cannot be reached.*Check the net") as caught:
+        pattern = r"cannot be reached.*Check the network"
+        with pytest.raises(FetchError, match=pattern) as caught:
             fetch("gull", tmp_path / folder, url=url)
     assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == []

@@ -77,7 +77,7 @@ def test_a_reader_never_sees_files_of_two_versions(replaced: Path) -> None:
 
 
 def at_least(number: int, until: Callable[[], bool]) -> Iterator[None]:
-    """So many rounds, and more until something is so, as a disk may be slow."""
+    """At least so many rounds, and more until something is so: a disk may be slow."""
     end = time.monotonic() + PATIENCE
     while number > 0 or not until():
         assert time.monotonic() < end

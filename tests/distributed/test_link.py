@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.distributed.link import ADDRESSES, Link, NotHere
+from tests.patience import PATIENCE
 
 SERVER = """
 import socket
@@ -20,7 +21,7 @@ with socket.create_server((%r, 5000)) as server:
 """
 CLIENT = """
 import socket, sys
-with socket.create_connection((%r, 5000), timeout=600) as connection:
+with socket.create_connection((%r, 5000), timeout=%d) as connection:
     sent = bytes(range(256)) * 2000
     connection.sendall(sent)
     connection.shutdown(socket.SHUT_WR)
@@ -46,15 +47,15 @@ def link() -> Iterator[Link]:
 
 
 def inside(link: Link, index: int, script: str) -> subprocess.Popen[str]:
-    command = [*link.prefixes[index], sys.executable, "-c", script % ADDRESSES[1]]
+    command = [*link.prefixes[index], sys.executable, "-c", script]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def test_what_is_lost_is_sent_again_until_the_link_is_cut(link: Link) -> None:
-    server = inside(link, 1, SERVER)
+    server = inside(link, 1, SERVER % ADDRESSES[1])
     assert server.stdout is not None
     assert server.stdout.readline() == "ready\n"
-    assert inside(link, 0, CLIENT).communicate()[0] == "True\n"
+    assert inside(link, 0, CLIENT % (ADDRESSES[1], PATIENCE)).communicate()[0] == "True\n"
     assert server.wait() == 0
     link.is_cut = True
-    assert inside(link, 0, WITHOUT_ANSWER).communicate()[0] == "nothing\n"
+    assert inside(link, 0, WITHOUT_ANSWER % ADDRESSES[1]).communicate()[0] == "nothing\n"

@@ -24,7 +24,7 @@ class Processes:
     """Textgen commands that run beside the test, on one Keras backend.
 
     Args:
-        modules: what is imported beforehand, beside what training needs.
+        modules: what is imported beforehand, besides what training needs.
     """
 
     def __init__(self, backend: str, *modules: str, **environment: str) -> None:

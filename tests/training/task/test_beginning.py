@@ -17,7 +17,7 @@ from textgen.config.text import TextConfig
 from textgen.corpora.bundled import bundled_corpus
 from textgen.errors import CheckpointError
 from textgen.text.encoded.prepare import prepare_text
-from textgen.training.task import beginning as module
+from textgen.training.task import beginning as beginnings
 from textgen.training.task.beginning import Beginning, beginning
 from textgen.training.task.new import new_task
 
@@ -73,16 +73,16 @@ def test_a_long_text_begins_with_the_base_where_that_knows_it_well(
 ) -> None:
     shakespeare = shared_corpus("tinyshakespeare.txt")
     assert begun(shakespeare) == Beginning()
-    monkeypatch.setattr(module, "LONG_CHARS", 1_100_000)
+    monkeypatch.setattr(beginnings, "LONG_CHARS", 1_100_000)
     assert begun(shakespeare).base is not None
-    monkeypatch.setattr(module, "LONG_CHARS", 1_000)
+    monkeypatch.setattr(beginnings, "LONG_CHARS", 1_000)
     assert begun(english).base is not None
 
 
 def test_a_text_longer_than_all_that_were_measured_begins_from_nothing(
     english: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_CHARS", 1_000)
+    monkeypatch.setattr(beginnings, "MOST_CHARS", 1_000)
     assert begun(english) == Beginning()
 
 
