@@ -59,7 +59,7 @@ FINE_TUNING: dict[str, Any] = {
     "dropout": 0.0,
     # A short text has few steps.
     "warmup_steps": 20,
-    "epochs": 2,
+    "epochs": 4,
 }
 """For fine-tuning, measured by benchmarks/bases.py.
 
@@ -67,8 +67,9 @@ A network that knows the language learns a text in few passes. More of them make
 the language for the sake of the text, however many minutes there are.
 """
 
-MORE_PASSES_CHARS, MORE_PASSES = 30_000, 4
-"""A shorter text than this has too few steps in two passes."""
+ALIKE_EPOCHS, ALIKE_CHARS = 2, 30_000
+"""So many passes suffice for a text like those that the network has read, but not for one
+of fewer characters, which has too few steps in them."""
 
 FEW_STEPS_CHARS = 20_000
 """Less training text than this gives a pass of fine-tuning fewer than ten usual steps."""
@@ -86,25 +87,28 @@ GENTLE_CHARS = 150_000
 """The shorter a text than this, the more gently such a network learns it."""
 
 
-def fine_tuning_options(num_chars: int, given: Collection[str] = ()) -> dict[str, Any]:
+def fine_tuning_options(
+    num_chars: int, given: Collection[str] = (), *, is_alike: bool = False
+) -> dict[str, Any]:
     """Fields of `ModelConfig` and `TrainConfig` that suit a network which has learned.
 
-    A pass needs some ten steps: a short text gets more passes and smaller batches.
+    A pass needs some ten steps: a short text gets smaller batches.
 
     Args:
         num_chars: characters of training text.
         given: names of options that the user set, which are not overridden.
+        is_alike: whether the text is known to be like those that the network has read.
 
     >>> fine_tuning_options(20_000, ["epochs", "dropout"])
     {'optimizer': 'muon', 'warmup_steps': 20}
     >>> [fine_tuning_options(chars)["batch_size"] for chars in (1_000, 5_000, 10_000)]
     [4, 8, 16]
-    >>> fine_tuning_options(20_000)["epochs"], fine_tuning_options(50_000)["epochs"]
-    (4, 2)
+    >>> [fine_tuning_options(chars, is_alike=True)["epochs"] for chars in (20_000, 50_000)]
+    [4, 2]
     """
     usual = dict(FINE_TUNING)
-    if num_chars < MORE_PASSES_CHARS:
-        usual["epochs"] = MORE_PASSES
+    if is_alike and num_chars >= ALIKE_CHARS:
+        usual["epochs"] = ALIKE_EPOCHS
     if num_chars < FEW_STEPS_CHARS:
         lanes = 32 * num_chars / FEW_STEPS_CHARS
         usual["batch_size"] = max(4, 2 ** round(math.log2(max(1.0, lanes))))

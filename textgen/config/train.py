@@ -15,10 +15,10 @@ from textgen.config.fields import (
     option,
 )
 from textgen.config.sizes import (
+    ALIKE_EPOCHS,
     FEW,
     FINE_TUNING,
     LITTLE_TEXT,
-    MORE_PASSES,
     MUON_CHARS,
     MUON_RATES,
 )
@@ -60,8 +60,8 @@ class TrainConfig:
         None,
         "Maximum passes over the training text.",
         flag_default=f"about {DEFAULT_STEPS:,} steps; {LITTLE_TEXT['epochs']} epochs for "
-        f"little text; no limit with --max-minutes; {FINE_TUNING['epochs']} epochs "
-        f"for fine-tuning, {MORE_PASSES} on little text",
+        f"little text; no limit with --max-minutes; {ALIKE_EPOCHS} or "
+        f"{FINE_TUNING['epochs']} epochs for fine-tuning",
     )
     max_minutes: float | None = option(
         None,

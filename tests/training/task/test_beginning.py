@@ -61,6 +61,20 @@ def test_a_letter_is_long_enough_for_the_base(tmp_path: Path) -> None:
     assert task.train.batch_size == 4
 
 
+def test_a_text_that_is_alike_is_read_fewer_times(tmp_path: Path) -> None:
+    path, run = tmp_path / "book.txt", RunDirectory(tmp_path / "run")
+    book = bundled_corpus("little_harbour.txt").read_text("utf-8")
+    for chars, init_from, epochs in (
+        (50_000, "auto", 2),
+        (50_000, "english", 4),
+        (20_000, "auto", 4),
+    ):
+        path.write_text(book[:chars], encoding="utf-8")
+        task = new_task(path, run, "auto", {}, init_from=init_from)
+        assert task.base is not None
+        assert (task.train.epochs, task.model.dropout) == (epochs, 0.0)
+
+
 @pytest.mark.parametrize("text", [TUNES, CODE, CHINESE], ids=["tunes", "code", "Chinese"])
 def test_other_texts_begin_from_nothing(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.txt"

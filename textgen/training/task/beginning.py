@@ -54,11 +54,13 @@ class Beginning:
     Args:
         base: the model to fine-tune; None to begin from nothing.
         offered: a base model that `decide` takes if the text is like what it has read.
+        is_alike: whether it has done so.
         notes: sentences about it.
     """
 
     base: BaseModel | None = None
     offered: BaseModel | None = None
+    is_alike: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -81,7 +83,7 @@ class Beginning:
         bits = _bits_before(offered, corpus, text) if most > 0 else math.inf
         if bits > most:
             return None
-        self.base = offered
+        self.base, self.is_alike = offered, True
         self.notes += (
             f"Begins with the base model {offered.name}, which predicts this text at "
             f"{bits:.2f} bits per character before it has read any of it. To begin from "

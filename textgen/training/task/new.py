@@ -92,7 +92,7 @@ def new_task(
         notes += [note] * bool(note)
     else:
         model = base.model(corpus.tokenizer, pick(ModelConfig, values))
-        usual = fine_tuning_options(num_chars, set_by_user)
+        usual = fine_tuning_options(num_chars, set_by_user, is_alike=begun.is_alike)
         facts = {INIT_FROM: base.name}
         notes = notes or [base.note(corpus.tokenizer)]
     model = replace(model, **pick(ModelConfig, usual))
