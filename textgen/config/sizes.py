@@ -67,6 +67,9 @@ A network that knows the language learns a text in few passes. More of them make
 the language for the sake of the text, however many minutes there are.
 """
 
+USUAL_WINDOW_CHARS = 32 * 64
+"""Characters per training step, with the default lanes and windows."""
+
 ALIKE_EPOCHS, ALIKE_CHARS = 2, 30_000
 """So many passes suffice for a text like those that the network has read, but not for one
 of fewer characters, which has too few steps in them."""
@@ -105,10 +108,13 @@ def fine_tuning_options(
     [4, 8, 16]
     >>> [fine_tuning_options(chars, is_alike=True)["epochs"] for chars in (20_000, 50_000)]
     [4, 2]
+    >>> fine_tuning_options(1_000_000, is_alike=True)["eval_every"]  # half a pass
+    244
     """
     usual = dict(FINE_TUNING)
     if is_alike and num_chars >= ALIKE_CHARS:
         usual["epochs"] = ALIKE_EPOCHS
+        usual["eval_every"] = num_chars // (2 * USUAL_WINDOW_CHARS)
     if num_chars < FEW_STEPS_CHARS:
         lanes = 32 * num_chars / FEW_STEPS_CHARS
         usual["batch_size"] = max(4, 2 ** round(math.log2(max(1.0, lanes))))

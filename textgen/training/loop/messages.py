@@ -147,8 +147,9 @@ def conclusion(
         more.append(f"{flag} {2 * value:g}")
     if progress.evals_since_best >= patience:
         more.append(f"--patience {2 * patience}")
-    is_last = progress.evals_since_best == 0
-    still = "It was still improving; go on" if is_last else "Go on"
+    # A base is fine-tuned in as many passes as pay.
+    is_improving = progress.evals_since_best == 0 and task.base is None
+    still = "It was still improving; go on" if is_improving else "Go on"
     best, options = progress.best_shown(), " ".join(more)
     return f"{ended}; {best}. {still} with --resume {options}.{_partial(limits)}"
 
