@@ -53,7 +53,7 @@ help:  ## list the targets
 	$(BIN)/python -m pip install --quiet --editable ".[examples,torch]"
 	@touch $@
 
-demo: .venv/.installed  ## train on the bundled fables for 90 seconds and write a page
+demo: .venv/.installed  ## train on the bundled fables for a minute and write a page
 	@TEXTGEN_COMMAND=$(BIN)/textgen $(BIN)/textgen demo
 
 lint: .venv/.installed-test  ## ruff and mypy

@@ -26,7 +26,7 @@ from textgen.wording import say
 def demo(out: str, backend: str) -> None:
     """Train on a small book that comes with the package, and generate a page.
 
-    Takes about two minutes. The run in --out is replaced each time.
+    Takes about a minute, two on a slow machine. The run in --out is replaced each time.
     """
     from textgen.corpora.bundled import bundled_corpus
     from textgen.generation.generator import Generator
