@@ -175,11 +175,27 @@ def test_a_full_disk_under_stdout_is_one_line(place: Path, tmp_path: Path) -> No
     # These write nothing on stdout here.
     silent = {"output": 0, "interactive": 0, "list": 0, "clear": 0}
     with open("/dev/full", "w") as full:
-        found, said = codes(commands, tmp_path, stdout=full)
+        # What a buffer still holds would be left to the next command.
+        found, said = codes(commands, tmp_path, env={"PYTHONUNBUFFERED": "1"}, stdout=full)
     assert found == {**dict.fromkeys(commands, 1), **silent}
     line = "Error: the output cannot be written: No space left on device."
     assert said.count(line) == len(commands) - len(silent)
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+def test_a_full_disk_under_stdout_with_a_buffer_is_one_line(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "textgen", "--help"],
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, "PYTHONUNBUFFERED": ""},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    line = "Error: the output cannot be written: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (1, line)
 
 
 @pytest.fixture

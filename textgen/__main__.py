@@ -97,9 +97,9 @@ def _run(arguments: list[str]) -> int:
         return 1
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has closed the pipe (`textgen sample | head`); click exits with 1 if
-        # this happens inside a command.
+    except (BrokenPipeError, SystemExit):
+        # The reader has closed the pipe (`textgen sample | head`); click itself would exit
+        # if this happens inside a command.
         return 1
     except OSError as error:
         # Files that users name have errors of their own; without a name it is stdout.

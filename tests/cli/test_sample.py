@@ -86,10 +86,16 @@ def test_a_prompt_of_broken_bytes_is_no_crash(model: Path) -> None:
     assert b"Warning" in done.stderr
 
 
-def test_a_closed_pipe_ends_quietly(model: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_ends_quietly(model: Path, unbuffered: str) -> None:
     command = f'"{sys.executable}" -m textgen sample "{model}" --length 200000 | head -c 10'
     done = subprocess.run(
-        command, shell=True, capture_output=True, text=True, timeout=PATIENCE
+        command,
+        shell=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.stderr == ""
     assert len(done.stdout) == 10
