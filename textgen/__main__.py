@@ -97,10 +97,12 @@ def _run(arguments: list[str]) -> int:
         return 1
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except (BrokenPipeError, SystemExit):
-        # The reader has closed the pipe (`textgen sample | head`); click itself would exit
-        # if this happens inside a command.
+    except BrokenPipeError:
+        # The reader has closed the pipe (`textgen sample | head`).
         return 1
+    except SystemExit as end:
+        # click exits by itself if that happens inside a command.
+        return end.code if isinstance(end.code, int) else 1
     except OSError as error:
         # Files that users name have errors of their own; without a name it is stdout.
         what = f"{error.filename}:" if error.filename else "the output cannot be written:"
