@@ -215,6 +215,8 @@ def textgen_steps(job: Job) -> RunSteps:
     """Train as `textgen train` does between two evaluations."""
     set_environment()
     from textgen.training.backend.devices import data_parallel
+    from textgen.training.distributed.meeting import Meeting
+    from textgen.training.distributed.peers import ALONE
     from textgen.training.loop.callbacks import (
         Clock,
         LearningRate,
@@ -236,7 +238,7 @@ def textgen_steps(job: Job) -> RunSteps:
     callbacks = [
         ResetCarriedState(progress, len(job.windows)),
         LearningRate(schedule, budget, progress),
-        Clock(progress, budget, eval_steps=0),
+        Clock(progress, budget, 0, Meeting(ALONE, lambda: False)),
         StopOnNan(progress),
     ]
 
