@@ -45,13 +45,13 @@ def processor_flags() -> set[str]:
 LANES_PER_CORE = 8
 
 
-def num_shares(batch_size: int, cores: int) -> int:
-    """The number of cores that share the lanes, with equal and large enough shares.
+def num_shares(batch_size: int, cores: int, least: int = LANES_PER_CORE) -> int:
+    """The number of cores that share the lanes, equally and with `least` lanes or more.
 
     >>> num_shares(64, cores=4), num_shares(50, cores=4), num_shares(97, cores=4)
     (4, 2, 1)
     """
-    most = min(cores, batch_size // LANES_PER_CORE)
+    most = min(cores, batch_size // least)
     return max((n for n in range(1, most + 1) if batch_size % n == 0), default=1)
 
 

@@ -70,15 +70,16 @@ class WholeSequence:
             return super().inner_loop(  # type: ignore[misc]
                 sequences, initial_state, mask, training=training
             )
-        cell = self.cell
-        outputs, states = whole_sequence(
-            self.step_equations,
-            self.product_dtype,
-            sequences,
-            tuple(initial_state),
-            *map(self.kernel_weight, (cell.kernel, cell.recurrent_kernel, cell.bias)),
-        )
+        outputs, states = self.run_kernel(whole_sequence, sequences, initial_state)
         return outputs[:, -1], outputs, list(states)
+
+    def run_kernel(self: Any, kernel: Any, sequences: Any, states: Any) -> tuple[Any, Any]:
+        """Call a function with the arguments of `whole_sequence`."""
+        cell = self.cell
+        weights = map(self.kernel_weight, (cell.kernel, cell.recurrent_kernel, cell.bias))
+        return kernel(
+            self.step_equations, self.product_dtype, sequences, tuple(states), *weights
+        )
 
     def kernel_weight(self, weight: Any) -> Any:
         """A weight of the cell as the kernel takes it."""

@@ -212,7 +212,7 @@ def test_lanes_that_threads_share_give_the_numbers_of_one_thread(
     import torch
 
     layer, _ = twins(cell, units=4, features=3, product_dtype=product_dtype)
-    x, states = random_batch(cell, 24, 5, 3, 4)
+    x, states = random_batch(cell, 72, 5, 3, 4)
     # A gradient of bfloat16 is rounded once for each thread.
     tolerance = 1e-5 if product_dtype == "float32" else 0.02
     with kernel_alone():
@@ -223,7 +223,7 @@ def test_lanes_that_threads_share_give_the_numbers_of_one_thread(
 
 @pytest.fixture
 def three_threads(monkeypatch: pytest.MonkeyPatch, product_dtype: str) -> Iterator[None]:
-    """PyTorch with three threads, all of which the kernel must use for 24 lanes."""
+    """PyTorch with three threads, all of which the kernel must use for 72 lanes."""
     skip_without(product_dtype)
     import torch
 

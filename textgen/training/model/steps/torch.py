@@ -8,13 +8,17 @@ optimizer and metrics stay those of Keras, and so do the numbers, up to rounding
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import torch
 
+from textgen.training.backend.floats import DTYPE
 from textgen.training.backend.loaded import keras
 from textgen.training.model.carrying import carried_states, lent
+from textgen.training.model.kernels.torch import rounded_sequence
 from textgen.training.model.recurrent import WholeSequence
 from textgen.training.model.steps.torch_update import Tensors, Update, is_fast
 
@@ -35,10 +39,11 @@ class TrainStep:
     def __call__(self, data: Any) -> dict[str, Any]:
         """Train on one batch; return the metrics as tensors."""
         x, y, weights = map(_tensor, keras.utils.unpack_x_y_sample_weight(data[0]))
-        loss, nats, gradients = self._in_groups(x, y, weights)
-        with torch.no_grad():
-            self._apply(gradients)
-            return self._metrics(loss, nats, weights)
+        with rounded_products(self._product_dtype):
+            loss, nats, gradients = self._in_groups(x, y, weights)
+            with torch.no_grad():
+                self._apply(gradients)
+                return self._metrics(loss, nats, weights)
 
     def _in_groups(
         self, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor | None
@@ -128,6 +133,12 @@ class TrainStep:
         return [id(variable) in matrices for variable in self._variables]
 
     @cached_property
+    def _product_dtype(self) -> str:
+        """The type that factors of products are rounded to."""
+        layers = (x for x in self.model.layers if isinstance(x, WholeSequence))
+        return next((layer.product_dtype for layer in layers), DTYPE)
+
+    @cached_property
     def _loss(self) -> Any:
         return next(metric for metric in self.model.metrics if metric.name == "loss")
 
@@ -135,6 +146,21 @@ class TrainStep:
     def _bits(self) -> Any:
         inner = (getattr(metric, "metrics", []) for metric in self.model.metrics)
         return next(m for ms in inner for m in ms if m.name == "bits_per_id")
+
+
+@contextmanager
+def rounded_products(dtype: str) -> Iterator[None]:
+    """Within this context, oneDNN may round the factors of float32 products to `dtype`.
+
+    The sums stay float32. What this sets holds for the whole process.
+    """
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16" if dtype == "bfloat16" else before
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
 
 
 def _tensor(x: Any) -> Any:
@@ -145,19 +171,41 @@ def _tensor(x: Any) -> Any:
 def _call_of(layer: Any) -> Any:
     if isinstance(layer, WholeSequence) and layer.stateful and layer.fits_kernel(True):
         return lambda x, **_: _carry_on(layer, x)
-    if not layer._call_has_training_arg:
-        return layer.call
-    return lambda *args, **kwargs: layer.call(*args, **{**kwargs, "training": True})
+    if isinstance(layer, keras.layers.Dense):
+        return lambda x: _dense(layer, x)
+    options = {"training": True} if layer._call_has_training_arg else {}
+    return lambda *args, **kwargs: layer.call(*_unrounded(args), **{**kwargs, **options})
 
 
 def _carry_on(layer: Any, x: torch.Tensor) -> torch.Tensor:
-    """What Keras' `call` returns; it converts and checks each state several times."""
+    """What Keras' `call` returns; it converts and checks each state several times.
+
+    The outputs are left in the type of the products: a recurrent layer that follows would
+    only round them to it again.
+    """
     states = [state.value for state in layer.states]
-    _, outputs, last = layer.inner_loop(x, states, None, training=True)
+    outputs, last = layer.run_kernel(rounded_sequence, x, states)
     with torch.no_grad():
         for state, new in zip(states, last, strict=True):
             state.copy_(new)
     return outputs
+
+
+def _dense(layer: Any, x: torch.Tensor) -> torch.Tensor:
+    """A product of rounded inputs is rounded, too, before the bias is added.
+
+    Time comes first in memory, so that the inputs need not be copied.
+    """
+    kernel = layer.kernel.value.to(x.dtype)
+    product = torch.matmul(x.transpose(0, 1), kernel).transpose(0, 1).float()
+    return product if layer.bias is None else product + layer.bias.value
+
+
+def _unrounded(tensors: Any) -> Any:
+    """What recurrent layers have put out, as float32."""
+    return keras.tree.map_structure(
+        lambda x: x.float() if x.dtype == torch.bfloat16 else x, tensors
+    )
 
 
 def _added(metric: Any, total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
