@@ -178,8 +178,7 @@ class _Fused(torch.autograd.Function):
                 # In float64, which oneDNN does not have, PyTorch takes its own loop.
                 x, *others = (x.double() for x in inputs)
                 outputs = ctx.run(x.transpose(0, 1), *others)
-            found = _gradients(outputs, inputs, grads, create_graph=True)
-            return None, None, *found
+            return None, None, *_gradients(outputs, inputs, grads, create_graph=True)
         size = len(graphs) // ctx.num_shares
         recorded = [graphs[start : start + size] for start in range(0, len(graphs), size)]
         parts = [
