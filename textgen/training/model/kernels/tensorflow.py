@@ -1,17 +1,29 @@
-"""The whole sequence on TensorFlow: compiled by XLA, the lanes distributed over cores."""
+"""The whole sequence on TensorFlow: compiled by XLA, the lanes distributed over cores.
+
+The loops over time are in `textgen.training.model.kernels.tensorflow_loops`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import tensorflow as tf
 
 from textgen.cores import num_cores
-from textgen.training.backend.process import num_shares
-from textgen.training.model.kernels.equations import Equations, States, shift_right
+from textgen.training.backend.process import num_shares, processor_flags
+from textgen.training.model.kernels.equations import Equations, States
 from textgen.training.model.kernels.layout import Layout
+from textgen.training.model.kernels.tensorflow_loops import (
+    Kept,
+    Storage,
+    backward_loop,
+    compiled,
+    forward_loop,
+    kept_by,
+    matmul,
+)
 
 
 def has_device() -> bool:
@@ -66,9 +78,9 @@ def whole_sequence(
     num_states = len(states)
     lanes = states[0].shape[0]
     parts = num_parts(lanes)
-    layout = Layout.of(lanes // parts if lanes else None)
-    forward = partial(_forward, cell, product_dtype, layout)
-    backward = partial(_backward, cell, product_dtype, layout)
+    storage = storage_of(product_dtype, lanes // parts if lanes else None)
+    forward = partial(_forward, cell, product_dtype, storage)
+    backward = partial(_backward, cell, product_dtype, storage)
 
     # Lanes are independent, so every core can process its share of them through the whole
     # sequence. Synchronizing the cores at every character costs more.
@@ -119,14 +131,14 @@ def num_parts(batch_size: int | None) -> int:
 def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:
     """Compile a loop of a layer's products; see `textgen.training.model.kernels`."""
     lanes = rows // num_parts(rows)
-    layout = Layout.of(lanes)
-    matmul = partial(_matmul, dtype)
+    layout = storage_of(dtype, lanes).layout
+    multiply = partial(matmul, dtype)
     factor = layout.turn(tf.cast(tf.fill((units, width), 1 / units), dtype))
 
-    @_compiled
+    @compiled
     def run(h: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
         def step(count: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            gates = layout.product(matmul, h, factor)
+            gates = layout.product(multiply, h, factor)
             return count + 1, tf.split(gates, width // units, layout.axis)[0]
 
         return tf.while_loop(lambda count, _: count < 100, step, (tf.constant(0), h))[1]
@@ -136,39 +148,56 @@ def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], 
     return lambda: run(h, factor).numpy()
 
 
+def storage_of(dtype: str, lanes: int | None) -> Storage:
+    """The structure of the loops for products of this type, and a part of so many lanes."""
+    # Microseconds of an LSTM's product in a step, on one core with tiles; on these, lanes
+    # last would also cost a transposition of the gates before and after each loop:
+    #
+    #     lanes, units          25, 128   50, 128   32, 512   64, 512
+    #     bfloat16, lanes first      14        18       250       329
+    #     bfloat16, lanes last       50        33       718       221
+    #     float32, lanes first       27        51       665      1192
+    #     float32, lanes last        44        84       465       896
+    if dtype == "bfloat16" and has_tiles():
+        return Storage(Layout(lanes_last=False), compact=True)
+    return Storage(Layout.of(lanes), compact=False)
+
+
+@cache
+def has_tiles() -> bool:
+    """Whether the processor multiplies tiles of bfloat16."""
+    return "amx_bf16" in processor_flags()
+
+
 def _forward(
     cell: Equations,
     dtype: str,
-    layout: Layout,
+    storage: Storage,
     x: tf.Tensor,
     states: States,
     kernel: tf.Tensor,
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
-    *,
-    compiled: bool = True,
 ) -> tuple[tf.Tensor, States, Any]:
-    loop, finish = _forward_loop, _outputs
-    if not compiled:
-        loop, finish = loop.python_function, finish.python_function
-    x = _swap(x)
+    layout = storage.layout
+    kept = _kept(cell, states, recurrent_kernel)
     bias_a, bias_r = cell.biases(bias)
-    a = layout.turn(_product(dtype, x, kernel, bias_a))
+    a = storage.enter(_product(dtype, x, kernel, bias_a))
     if bias_r is not None:
         bias_r = layout.turn(bias_r[None])
     factor = tf.cast(layout.turn(recurrent_kernel), dtype)
     first = tuple(map(layout.turn, states))
-    last, saved = loop(cell, dtype, layout, a, first, factor, bias_r)
-    outputs, saved = finish(cell, layout, saved, first)
-    outputs = layout.turn(outputs)
-    residuals = (x, shift_right(states[0], outputs), saved)
-    return _swap(outputs), tuple(map(layout.turn, last)), residuals
+    last, all_states, others = forward_loop(cell, kept, storage, a, first, factor, bias_r)
+    outputs = storage.leave(all_states[0])
+    h = tf.concat([states[0][:, None], outputs[:, :-1]], 1)
+    residuals = (x, h, first, all_states, others)
+    return outputs, tuple(map(layout.turn, last)), residuals
 
 
 def _backward(
     cell: Equations,
     dtype: str,
-    layout: Layout,
+    storage: Storage,
     residuals: tuple[Any, ...],
     d_outputs: tf.Tensor,
     d_last: States,
@@ -176,21 +205,31 @@ def _backward(
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tuple[Any, ...]:
-    x, h, saved = residuals
+    layout = storage.layout
+    x, h, *of_forward = residuals
     # Transposed once, not in the loop.
     factor = tf.cast(layout.turn(tf.transpose(recurrent_kernel)), dtype)
-    d_outputs = layout.turn(_swap(d_outputs))
+    kept = _kept(cell, d_last, recurrent_kernel)
+    d_outputs = storage.enter(d_outputs)
     d_last = tuple(map(layout.turn, d_last))
-    d_states, gates = _backward_loop(cell, dtype, layout, d_outputs, saved, d_last, factor)
-    gates = tuple(map(layout.turn, gates))
+    d_states, gates = backward_loop(
+        cell, kept, storage, d_outputs, *of_forward, d_last, factor
+    )
+    if storage.compact:
+        gates = tuple(tf.bitcast(d, dtype) for d in gates)
+    gates = tuple(map(storage.leave, gates))
     d_a, d_r = gates[0], gates[-1]
-    d_x = _swap(_product(dtype, d_a, tf.transpose(kernel)))
+    d_x = _product(dtype, d_a, tf.transpose(kernel))
     d_kernel = _sum_over_time(dtype, x, d_a)
     d_recurrent = _sum_over_time(dtype, h, d_r)
     d_bias = _sum_over_rows(d_a)
     if bias.shape.rank == 2:
         d_bias = tf.stack([d_bias, _sum_over_rows(d_r)])
     return d_x, tuple(map(layout.turn, d_states)), d_kernel, d_recurrent, d_bias
+
+
+def _kept(cell: Equations, states: States, recurrent_kernel: tf.Tensor) -> tuple[Kept, ...]:
+    return kept_by(cell, len(states), *recurrent_kernel.shape)
 
 
 def _second_order(
@@ -211,96 +250,36 @@ def _second_order(
         second.watch(inputs_and_grads)
         with tf.GradientTape() as first:
             first.watch(inputs)
-            outputs, last, _ = _forward(
-                cell, "float32", Layout.of(None), x, states, *weights, compiled=False
-            )
+            outputs, last = _plain_loop(cell, x, states, *weights)
         of_inputs = first.gradient([outputs, *last], inputs, given, "zero")
     return second.gradient(of_inputs, inputs_and_grads, grads, "zero")
 
 
-# XLA runs a program, or a loop body, of at most eight kernels in the calling thread. The
-# kernels of a longer one go to a thread pool, where the parts wait for each other. So each
-# program below is one loop or one formula; the large products are TensorFlow's own, which
-# are also faster.
-_compiled = partial(tf.function, jit_compile=True, autograph=False)
-
-
-@_compiled
-def _forward_loop(
+def _plain_loop(
     cell: Equations,
-    dtype: str,
-    layout: Layout,
-    a: tf.Tensor,
+    x: tf.Tensor,
     states: States,
-    factor: tf.Tensor,
-    bias_r: tf.Tensor | None,
-) -> tuple[States, tuple[tf.Tensor, ...]]:
-    matmul = partial(_matmul, dtype)
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+) -> tuple[tf.Tensor, States]:
+    """The outputs and the last states by TensorFlow's own operations, in float32."""
+    bias_a, bias_r = cell.biases(bias)
+    a = _swap(_product("float32", x, kernel, bias_a))
+    length = tf.shape(a)[0]
+    outputs = tf.TensorArray("float32", length, element_shape=states[0].shape)
 
-    def step(states: States, inputs: tuple[tf.Tensor]) -> tuple[States, Any]:
-        r = layout.product(matmul, states[0], factor)
+    def body(time: tf.Tensor, states: States, outputs: Any) -> Any:
+        r = tf.matmul(states[0], recurrent_kernel)
         if bias_r is not None:
             r += bias_r
-        return cell.forward(inputs[0], r, states, layout.axis)
+        states, _ = cell.forward(a[time], r, states, -1)
+        return time + 1, tuple(states), outputs.write(time, states[0])
 
-    return _scan(step, states, (a,))
-
-
-@_compiled
-def _outputs(
-    cell: Equations, layout: Layout, saved: tuple[tf.Tensor, ...], first: States
-) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-    return cell.outputs(saved, first, layout.axis)
-
-
-@_compiled
-def _backward_loop(
-    cell: Equations,
-    dtype: str,
-    layout: Layout,
-    d_outputs: tf.Tensor,
-    saved: tuple[tf.Tensor, ...],
-    d_states: States,
-    factor: tf.Tensor,
-) -> tuple[States, tuple[tf.Tensor, ...]]:
-    matmul = partial(_matmul, dtype)
-
-    def step(d_states: States, inputs: Any) -> tuple[States, Any]:
-        d_output, saved = inputs
-        d_h, *others = d_states
-        d = cell.backward((d_h + d_output, *others), saved, layout.axis)
-        d_h, *others = d.states
-        d_h += layout.product(matmul, d.r, factor)
-        return (d_h, *others), (d.a,) if d.a is d.r else (d.a, d.r)
-
-    return _scan(step, d_states, (d_outputs, saved), reverse=True)
-
-
-def _scan(step: Any, carry: States, inputs: Any, reverse: bool = False) -> Any:
-    """Like `jax.lax.scan`: carry a state along the first axis, and stack the outputs."""
-    length = tf.shape(tf.nest.flatten(inputs)[0])[0]
-
-    def at(time: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda sequence: sequence[time], inputs)
-
-    _, form = step(carry, at(0))  # traced for its shapes only; XLA drops it
-    stacks = tuple(
-        tf.TensorArray(part.dtype, length, element_shape=part.shape)
-        for part in tf.nest.flatten(form)
+    _, last, outputs = tf.while_loop(
+        lambda time, *_: time < length, body, (tf.constant(0), tuple(states), outputs)
     )
-
-    def body(count: tf.Tensor, carry: States, stacks: Any) -> Any:
-        time = length - 1 - count if reverse else count
-        carry, outputs = step(carry, at(time))
-        outputs = tf.nest.flatten(outputs)
-        stacks = tuple(s.write(time, o) for s, o in zip(stacks, outputs, strict=True))
-        return count + 1, tuple(carry), stacks
-
-    _, carry, stacks = tf.while_loop(
-        lambda count, *_: count < length, body, (tf.constant(0), tuple(carry), stacks)
-    )
-    outputs = tf.nest.pack_sequence_as(form, [stack.stack() for stack in stacks])
-    return carry, outputs
+    return _swap(outputs.stack()), last
 
 
 def _split(tensors: tuple[tf.Tensor, ...], parts: int) -> list[tuple[tf.Tensor, ...]]:
@@ -321,40 +300,39 @@ def _swap(x: tf.Tensor) -> tf.Tensor:
 def _product(
     dtype: str, a: tf.Tensor, b: tf.Tensor, bias: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """`a @ b + bias` for an `a` of shape `(time, batch, features)`."""
-    flat = _large_matmul(dtype, tf.reshape(a, (-1, a.shape[-1])), b)
-    if bias is not None:
-        # Directly after the product, so that TensorFlow fuses them.
-        flat = tf.nn.bias_add(flat, bias)
+    """`a @ b + bias` for an `a` of shape `(batch, time, features)`."""
+    rows = tf.reshape(a, (-1, a.shape[-1]))
+    if dtype == "float32":
+        flat = tf.matmul(rows, b)
+        if bias is not None:
+            # Directly after the product, so that TensorFlow fuses them.
+            flat = tf.nn.bias_add(flat, bias)
+    else:
+        flat = _rounded_product(tf.cast(rows, dtype), tf.cast(b, dtype), bias)
     return tf.reshape(flat, tf.concat([tf.shape(a)[:-1], tf.shape(b)[1:]], 0))
+
+
+@compiled
+def _rounded_product(
+    a: tf.Tensor, b: tf.Tensor, bias: tf.Tensor | None = None
+) -> tf.Tensor:
+    sums = matmul(a.dtype.name, a, b)
+    return sums if bias is None else sums + bias
 
 
 def _sum_over_time(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """The sum over time and lanes of the outer products of `a` and `b`."""
     a, b = (tf.reshape(sequence, (-1, sequence.shape[-1])) for sequence in (a, b))
-    return _large_matmul(dtype, a, b, transpose_a=True)
+    if dtype == "float32":
+        return tf.matmul(a, b, transpose_a=True)
+    # XLA would fold the transposition into the product, and then not use the tiles.
+    return _rounded_product(tf.transpose(tf.cast(a, dtype)), tf.cast(b, dtype))
 
 
 def _sum_over_rows(x: tf.Tensor) -> tf.Tensor:
     """The sum over time and lanes, as a product: `tf.reduce_sum` takes 3 times as long."""
     rows = tf.reshape(x, (-1, x.shape[-1]))
-    return tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)[0]
-
-
-def _large_matmul(
-    dtype: str, a: tf.Tensor, b: tf.Tensor, transpose_a: bool = False
-) -> tf.Tensor:
-    if dtype == "float32":
-        return tf.matmul(a, b, transpose_a=transpose_a)
-    return _compiled_matmul(dtype, a, b, transpose_a)
-
-
-def _matmul(dtype: str, a: tf.Tensor, b: tf.Tensor, transpose_a: bool = False) -> tf.Tensor:
-    """A product of factors rounded to `dtype`, summed in float32; inside XLA only."""
-    # `tf.matmul` would also round the sums.
-    return tf.raw_ops.BatchMatMulV3(
-        x=tf.cast(a, dtype), y=tf.cast(b, dtype), Tout=tf.float32, adj_x=transpose_a
-    )
-
-
-_compiled_matmul = _compiled(_matmul)
+    if rows.dtype == tf.float32:
+        return tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)[0]
+    # XLA multiplies a single row 20 times as slowly as two.
+    return _rounded_product(tf.ones((2, tf.shape(rows)[0]), rows.dtype), rows)[0]
