@@ -30,7 +30,8 @@ from textgen.training.model.kernels.layout import Layout
 # program is one loop or one formula.
 compiled = partial(tf.function, jit_compile=True, autograph=False)
 
-Sequences = tuple[tf.Tensor, ...]
+Groups = tuple[list[tf.Tensor], ...]
+"""Of a step: arrays of one shape and type, whose sequences are stored together."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,24 @@ class Storage:
         """Undo `enter`."""
         return tf.transpose(x, (2, 0, 1)) if self.layout.lanes_last else x
 
-    def at(self, sequence: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
-        """One step of a sequence."""
-        return sequence[time] if self.time_axis == 0 else sequence[:, time]
+    def at(self, sequence: tf.Tensor, number: int, time: tf.Tensor) -> tf.Tensor:
+        """A step of one of the sequences that lie together."""
+        if self.time_axis == 0:
+            return sequence[number, time]
+        return sequence[number, :, time]
 
-    def put(self, sequence: tf.Tensor, time: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """A sequence with one step replaced: in place, as nothing else reads it."""
-        start = [0, time, 0] if self.time_axis == 1 else [time, 0, 0]
-        step = tf.expand_dims(step, self.time_axis)
+    def put(self, sequence: tf.Tensor, time: tf.Tensor, steps: list[tf.Tensor]) -> tf.Tensor:
+        """Sequences with one step replaced: in place, as nothing else reads them."""
+        start = [0, 0, time, 0] if self.time_axis == 1 else [0, time, 0, 0]
+        step = tf.expand_dims(tf.stack(steps), 1 + self.time_axis)
         return xla.dynamic_update_slice(sequence, step, tf.stack(start))
 
-    def empty(self, step: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-        """A sequence for steps of the shape and type of `step`."""
-        shape = tf.shape(step)
+    def empty(self, steps: list[tf.Tensor], length: tf.Tensor) -> tf.Tensor:
+        """Sequences for steps of the shape and type of `steps`."""
+        shape = tf.shape(steps[0])
         axis = self.time_axis
-        return tf.zeros(tf.concat([shape[:axis], [length], shape[axis:]], 0), step.dtype)
+        shape = tf.concat([[len(steps)], shape[:axis], [length], shape[axis:]], 0)
+        return tf.zeros(shape, steps[0].dtype)
 
 
 @dataclass(frozen=True)
@@ -115,20 +119,21 @@ def forward_loop(
     states: States,
     factor: tf.Tensor,
     bias_r: tf.Tensor | None,
-) -> tuple[States, Sequences, Sequences]:
+) -> tuple[States, tf.Tensor, tf.Tensor]:
     """Run all steps.
 
     Returns:
-        the last states, all states, and what else is kept for `backward_loop`.
+        the last states, all states, and what else is kept for `backward_loop`: the
+        sequences of each lie together, along the first axis.
     """
     layout = storage.layout
     multiply = partial(matmul, factor.dtype.name)
 
-    def step(time: tf.Tensor, states: States) -> tuple[States, Sequences]:
+    def step(time: tf.Tensor, states: States) -> tuple[States, Groups]:
         r = layout.product(multiply, states[0], factor)
         if bias_r is not None:
             r += bias_r
-        states, saved = cell.forward(storage.at(a, time), r, states, layout.axis)
+        states, saved = cell.forward(storage.at(a[None], 0, time), r, states, layout.axis)
         others = [
             piece
             for part, array in zip(kept, saved, strict=True)
@@ -137,11 +142,11 @@ def forward_loop(
         ]
         if storage.compact:
             others = [tf.cast(piece, "float16") for piece in others]
-        return states, (*states, *others)
+        return states, ([*states], others)
 
     length = tf.shape(a)[storage.time_axis]
-    last, sequences = _scan(storage, step, states, length)
-    return last, sequences[: len(states)], sequences[len(states) :]
+    last, (all_states, gates) = _scan(storage, step, states, length)
+    return last, all_states, gates
 
 
 @compiled
@@ -151,11 +156,11 @@ def backward_loop(
     storage: Storage,
     d_outputs: tf.Tensor,
     first: States,
-    all_states: Sequences,
-    others: Sequences,
+    all_states: tf.Tensor,
+    gates: tf.Tensor,
     d_last: States,
     factor: tf.Tensor,
-) -> tuple[States, Sequences]:
+) -> tuple[States, tuple[tf.Tensor, ...]]:
     """Run all steps backward.
 
     Returns:
@@ -165,33 +170,34 @@ def backward_loop(
     layout = storage.layout
     multiply = partial(matmul, factor.dtype.name)
 
-    def step(time: tf.Tensor, d_states: States) -> tuple[States, Sequences]:
-        pieces = iter(tf.cast(storage.at(part, time), "float32") for part in others)
+    def step(time: tf.Tensor, d_states: States) -> tuple[States, Groups]:
+        numbers = range(sum(part.pieces for part in kept if part.state is None))
+        pieces = iter(tf.cast(storage.at(gates, n, time), "float32") for n in numbers)
         saved = tuple(
             tf.concat([next(pieces) for _ in range(part.pieces)], layout.axis)
             if part.state is None
-            else storage.at(all_states[part.state], time)
+            else storage.at(all_states, part.state, time)
             for part in kept
         )
         before = tuple(
-            tf.where(time == 0, start, storage.at(states, tf.maximum(time - 1, 0)))
-            for start, states in zip(first, all_states, strict=True)
+            tf.where(time == 0, start, storage.at(all_states, n, tf.maximum(time - 1, 0)))
+            for n, start in enumerate(first)
         )
         # A sequence of one step.
         _, saved = cell.outputs(tuple(s[None] for s in saved), before, layout.axis)
         d_h, *d_others = d_states
-        d_h += storage.at(d_outputs, time)
+        d_h += storage.at(d_outputs[None], 0, time)
         d = cell.backward((d_h, *d_others), tuple(s[0] for s in saved), layout.axis)
         d_h, *d_others = d.states
         d_h += layout.product(multiply, d.r, factor)
-        gates = (d.a,) if d.a is d.r else (d.a, d.r)
+        d_gates = [d.a] if d.a is d.r else [d.a, d.r]
         if storage.compact:
-            gates = tuple(_bits(tf.cast(part, factor.dtype)) for part in gates)
-        return (d_h, *d_others), gates
+            d_gates = [_bits(tf.cast(part, factor.dtype)) for part in d_gates]
+        return (d_h, *d_others), (d_gates,)
 
     length = tf.shape(d_outputs)[storage.time_axis]
-    d_first, gates = _scan(storage, step, d_last, length, reverse=True)
-    return d_first, gates
+    d_first, (d_gates,) = _scan(storage, step, d_last, length, reverse=True)
+    return d_first, tuple(tf.unstack(d_gates))
 
 
 def _bits(x: tf.Tensor) -> tf.Tensor:
@@ -201,16 +207,16 @@ def _bits(x: tf.Tensor) -> tf.Tensor:
 
 def _scan(
     storage: Storage, step: Any, carry: States, length: tf.Tensor, reverse: bool = False
-) -> tuple[States, Sequences]:
+) -> tuple[States, tuple[tf.Tensor, ...]]:
     """Like `jax.lax.scan`: carry a state through time, and store what each step returns."""
     _, form = step(tf.constant(0), carry)  # traced for its shapes only; XLA drops it
-    sequences = tuple(storage.empty(part, length) for part in form)
+    sequences = tuple(storage.empty(group, length) for group in form)
 
-    def body(count: tf.Tensor, carry: States, sequences: Sequences) -> Any:
+    def body(count: tf.Tensor, carry: States, sequences: tuple[tf.Tensor, ...]) -> Any:
         time = length - 1 - count if reverse else count
-        carry, parts = step(time, carry)
-        pairs = zip(sequences, parts, strict=True)
-        return count + 1, tuple(carry), tuple(storage.put(s, time, p) for s, p in pairs)
+        carry, groups = step(time, carry)
+        pairs = zip(sequences, groups, strict=True)
+        return count + 1, tuple(carry), tuple(storage.put(s, time, g) for s, g in pairs)
 
     _, carry, sequences = tf.while_loop(
         lambda count, *_: count < length, body, (tf.constant(0), tuple(carry), sequences)
