@@ -11,7 +11,13 @@ import pytest
 from textgen.checkpoint.runs import RunDirectory
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import SIZES
-from textgen.training.backend.choice import AUTO, choose_backend, expected_backend
+from textgen.training.backend import speed
+from textgen.training.backend.choice import (
+    AUTO,
+    BACKENDS,
+    choose_backend,
+    expected_backend,
+)
 from textgen.training.backend.speed import chars_per_second
 from textgen.training.task.new import new_task
 from textgen.training.task.pace import minutes_to_read, readable_chars
@@ -80,3 +86,22 @@ def test_a_cell_without_a_kernel_is_expected_to_be_slower() -> None:
         ModelConfig(vocab_size=65, recurrent_dropout=rate, units=64) for rate in (0.0, 0.1)
     )
     assert chars_per_second(slow, "jax") < chars_per_second(fast, "jax")
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_tiles_of_bfloat16_are_expected_to_be_faster(
+    monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    monkeypatch.setattr(speed, "has_tiles", lambda: True)
+    large = ModelConfig(vocab_size=65, units=512)
+    for backend in BACKENDS:
+        exact = chars_per_second(large, backend, "float32")
+        assert chars_per_second(large, backend, dtype) > 1.15 * exact
+
+
+def test_a_processor_without_tiles_is_expected_to_stay_with_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(speed, "has_tiles", lambda: False)
+    large = ModelConfig(vocab_size=65, units=512)
+    assert chars_per_second(large, "torch") == chars_per_second(large, "torch", "float32")

@@ -12,6 +12,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from textgen.cores import num_cores
@@ -39,6 +40,12 @@ def processor_flags() -> set[str]:
         if line.startswith(("flags", "Features"))
         for flag in line.split()
     }
+
+
+@cache
+def has_tiles() -> bool:
+    """Whether the processor multiplies tiles of bfloat16, with the AMX instructions."""
+    return "amx_bf16" in processor_flags()
 
 
 # With fewer lanes, reading the weights dominates the time of a matrix product.

@@ -17,6 +17,8 @@ import numpy as np
 
 from textgen.config.model import ModelConfig
 from textgen.model.architecture import layers
+from textgen.training.backend.choice import AUTO
+from textgen.training.backend.process import has_tiles
 
 UNITS = (128, 256, 512)
 
@@ -37,6 +39,18 @@ GRU_SHARE: Mapping[str, float] = MappingProxyType(
 )
 """The same for a GRU, measured with 256 units."""
 
+TILES_GAIN: Mapping[str, tuple[float, float, float]] = MappingProxyType(
+    {
+        "tensorflow": (1.3, 1.4, 1.7),
+        "jax": (1.2, 1.3, 1.6),
+        "torch": (1.6, 2.0, 3.0),
+    }
+)
+"""How many times as fast an LSTM trains with bfloat16 products on AMX tiles.
+
+For layers of `UNITS`, from the second table of benchmarks/train_speed.py.
+"""
+
 OWN_LOOP_SHARE = 0.2
 """The same for networks that run through Keras' own loop: 0.13 to 0.29 in that table."""
 
@@ -49,16 +63,24 @@ PRODUCT_SIZE = 1024
 PRODUCT_REPEATS = 5
 
 
-def chars_per_second(model: ModelConfig, backend: str) -> float:
+def chars_per_second(model: ModelConfig, backend: str, dtype: str = AUTO) -> float:
     """Characters that training on a CPU reads in a second.
 
     Within a factor of about 1.5 for layers of 128 to 512 units and the usual batches.
+
+    Args:
+        model: the network.
+        backend: that trains it.
+        dtype: of the products: `compute_dtype` of `TrainConfig`.
 
     >>> small = ModelConfig(vocab_size=65, units=64)
     >>> chars_per_second(small, "torch") > chars_per_second(ModelConfig(65), "torch") > 0
     True
     """
-    return _share(model, backend) * product_speed() / flops_per_char(model)
+    share = _share(model, backend)
+    if dtype != "float32" and has_tiles() and model.has_kernel and model.cell != "gru":
+        share *= _at(model.units, TILES_GAIN[backend])
+    return share * product_speed() / flops_per_char(model)
 
 
 def _share(model: ModelConfig, backend: str) -> float:
@@ -66,7 +88,12 @@ def _share(model: ModelConfig, backend: str) -> float:
         return OWN_LOOP_SHARE
     if model.cell == "gru":
         return GRU_SHARE[backend]
-    return float(np.interp(np.log2(model.units), np.log2(UNITS), LSTM_SHARES[backend]))
+    return _at(model.units, LSTM_SHARES[backend])
+
+
+def _at(units: int, values: tuple[float, float, float]) -> float:
+    """What holds for a number of units, from values for `UNITS`."""
+    return float(np.interp(np.log2(units), np.log2(UNITS), values))
 
 
 def flops_per_char(model: ModelConfig) -> int:

@@ -82,7 +82,8 @@ def _pace(task: Task, progress: Progress, backend: str) -> str:
         left = epochs * len(task.windows) - progress.step
         minutes = left * progress.seconds / progress.step / 60
     else:
-        minutes = minutes_to_read(epochs * task.num_chars[0], task.model, backend)
+        num_chars, dtype = epochs * task.num_chars[0], task.train.compute_dtype
+        minutes = minutes_to_read(num_chars, task.model, backend, dtype)
     return f", about {count_of(max(1, round(minutes)), 'minute')}"
 
 

@@ -87,7 +87,9 @@ def new_task(
         model = replace(model, vocab_size=corpus.tokenizer.vocab_size)
         readable = None
         if train.max_minutes is not None and not has_gpu():
-            readable = readable_chars(model, train.max_minutes, backend, set_by_user)
+            readable = readable_chars(
+                model, train.max_minutes, backend, set_by_user, train.compute_dtype
+            )
         usual, note = size_options(size, num_chars, set_by_user, readable, train.epochs)
         notes += [note] * bool(note)
     else:

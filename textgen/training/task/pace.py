@@ -18,7 +18,11 @@ TRAINING = 0.9
 
 
 def readable_chars(
-    model: ModelConfig, minutes: float, backend: str = AUTO, given: Collection[str] = ()
+    model: ModelConfig,
+    minutes: float,
+    backend: str = AUTO,
+    given: Collection[str] = (),
+    dtype: str = AUTO,
 ) -> Mapping[str, float]:
     """Characters that each size of `SIZES` reads on a CPU, every pass counted.
 
@@ -27,6 +31,7 @@ def readable_chars(
         minutes: for training, evaluations and the compilation of the first step.
         backend: a name, or `auto`.
         given: names of options that no size overrides.
+        dtype: see `chars_per_second`.
 
     >>> found = readable_chars(ModelConfig(vocab_size=65), minutes=2)
     >>> found["tiny"] > found["small"] > found["medium"] > found["large"] >= 0
@@ -36,11 +41,11 @@ def readable_chars(
     for name, options in SIZES.items():
         usual = {key: value for key, value in options.items() if key not in given}
         sized = replace(model, **pick(ModelConfig, usual))
-        found[name] = chars_in(minutes, sized, expected_backend(backend, sized))
+        found[name] = chars_in(minutes, sized, expected_backend(backend, sized), dtype)
     return found
 
 
-def chars_in(minutes: float, model: ModelConfig, backend: str) -> float:
+def chars_in(minutes: float, model: ModelConfig, backend: str, dtype: str = AUTO) -> float:
     """How many characters a run reads on a CPU in some minutes, every pass counted.
 
     >>> model = ModelConfig(65)
@@ -48,7 +53,7 @@ def chars_in(minutes: float, model: ModelConfig, backend: str) -> float:
     True
     """
     seconds = max(0.0, 60 * minutes - FIRST_STEP[backend])
-    return TRAINING * seconds * chars_per_second(model, backend)
+    return TRAINING * seconds * chars_per_second(model, backend, dtype)
 
 
 def chars_to_read(
@@ -62,15 +67,17 @@ def chars_to_read(
     chars = math.inf if train.epochs is None else float(train.epochs * num_chars)
     if train.max_minutes is None:
         return chars
-    return min(chars, chars_in(train.max_minutes, model, backend))
+    return min(chars, chars_in(train.max_minutes, model, backend, train.compute_dtype))
 
 
-def minutes_to_read(num_chars: float, model: ModelConfig, backend: str) -> float:
+def minutes_to_read(
+    num_chars: float, model: ModelConfig, backend: str, dtype: str = AUTO
+) -> float:
     """How long a run takes on a CPU, from the compilation of its first step on.
 
     >>> one, two = (minutes_to_read(n, ModelConfig(65), "torch") for n in (1e6, 2e6))
     >>> one < two < 2 * one
     True
     """
-    seconds = num_chars / TRAINING / chars_per_second(model, backend)
+    seconds = num_chars / TRAINING / chars_per_second(model, backend, dtype)
     return (FIRST_STEP[backend] + seconds) / 60

@@ -6,13 +6,13 @@ The loops over time are in `textgen.training.model.kernels.tensorflow_loops`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from textgen.cores import num_cores
-from textgen.training.backend.process import num_shares, processor_flags
+from textgen.training.backend.process import has_tiles, num_shares
 from textgen.training.model.kernels.equations import Equations, States
 from textgen.training.model.kernels.layout import Layout
 from textgen.training.model.kernels.tensorflow_loops import (
@@ -161,12 +161,6 @@ def storage_of(dtype: str, lanes: int | None) -> Storage:
     if dtype == "bfloat16" and has_tiles():
         return Storage(Layout(lanes_last=False), compact=True)
     return Storage(Layout.of(lanes), compact=False)
-
-
-@cache
-def has_tiles() -> bool:
-    """Whether the processor multiplies tiles of bfloat16."""
-    return "amx_bf16" in processor_flags()
 
 
 def _forward(

@@ -7,8 +7,9 @@ add up in float32. Most of the time of a step then goes to memory and to the gat
   nothing is transposed.
 - A state is stored once, as the sequence of outputs or of cell states. `backward_loop`
   computes again what it needs of it.
-- The gates are stored one by one. Of slices of one array, XLA would read the number of the
-  step from memory for every element, and could not use vectors.
+- The gates are stored one by one. Of slices of one row, XLA would read the number of the
+  step from memory for every element, and could not use vectors. Their sequences lie
+  together in one array, so that a single kernel stores them.
 - With bfloat16 products on tiles (`Storage.compact`), the gates are stored as float16, and
   their gradients as bfloat16, to which the products round them anyway.
 """
@@ -65,7 +66,9 @@ class Storage:
             return sequence[number, time]
         return sequence[number, :, time]
 
-    def put(self, sequence: tf.Tensor, time: tf.Tensor, steps: list[tf.Tensor]) -> tf.Tensor:
+    def put(
+        self, sequence: tf.Tensor, time: tf.Tensor, steps: list[tf.Tensor]
+    ) -> tf.Tensor:
         """Sequences with one step replaced: in place, as nothing else reads them."""
         start = [0, 0, time, 0] if self.time_axis == 1 else [0, time, 0, 0]
         step = tf.expand_dims(tf.stack(steps), 1 + self.time_axis)
