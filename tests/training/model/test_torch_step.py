@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.model.twins import BACKEND, keras
+from tests.training.model.twins import BACKEND, keras, skip_without
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.training.model.build import build_model
@@ -104,3 +104,39 @@ def test_weights_that_are_all_zero_change_nothing_but_by_decay() -> None:
     assert logs["loss"] == 0
     for variable, old in zip(model.trainable_variables, before, strict=True):
         np.testing.assert_array_equal(to_numpy(variable), old)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("options", [{}, {"sum_layers": True, "dropout": 0.2}], ids=str)
+def test_rounded_products_train_nearly_as_exact_ones(
+    optimizer: str, options: dict[str, Any]
+) -> None:
+    skip_without("bfloat16")
+    from torch.backends.mkldnn import matmul
+
+    config = ModelConfig(**SMALL | {"units": 24, "num_layers": 2} | options)
+    train = TrainConfig(optimizer=optimizer, learning_rate=0.01)
+    before = matmul.fp32_precision
+    losses = []
+    for dtype in ("float32", "bfloat16"):
+        model = build_model(config, batch_size=4, seed=3, compute_dtype=dtype)
+        compile_model(model, config, train)
+        losses.append([model.train_on_batch(x, y)[0] for x, y, _ in batches() * 12])
+    exact, rounded = losses
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, rel=0.05)
+    assert exact[-1] < 0.98 * exact[0]
+    assert matmul.fp32_precision == before
+
+
+def test_an_activation_after_the_last_product_is_kept() -> None:
+    config = ModelConfig(**SMALL)
+    inner = build_model(config, batch_size=4)
+    logits = keras.layers.Dense(7, activation="relu", use_bias=False)(inner.output)
+    model = keras.Model(inner.input, logits)
+    compile_model(model, config, TrainConfig())
+    x, y, _ = batches()[0]
+    expected = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, model(x))
+    for state in carried_states(model):
+        state.assign(keras.ops.zeros_like(state))
+    assert model.train_on_batch(x, y)[0] == pytest.approx(expected.item(), rel=1e-5)

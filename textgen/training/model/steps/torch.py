@@ -152,11 +152,13 @@ class TrainStep:
 def rounded_products(dtype: str) -> Iterator[None]:
     """Within this context, oneDNN may round the factors of float32 products to `dtype`.
 
-    The sums stay float32. What this sets holds for the whole process.
+    The sums stay float32. It holds for the whole process, and from PyTorch 2.9 on.
     """
-    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16" if dtype == "bfloat16" else before
+    matmul: Any = getattr(torch.backends.mkldnn, "matmul", None)
+    if dtype == DTYPE or matmul is None:
+        yield
+        return
+    before, matmul.fp32_precision = matmul.fp32_precision, "bf16"
     try:
         yield
     finally:
@@ -171,7 +173,7 @@ def _tensor(x: Any) -> Any:
 def _call_of(layer: Any) -> Any:
     if isinstance(layer, WholeSequence) and layer.stateful and layer.fits_kernel(True):
         return lambda x, **_: _carry_on(layer, x)
-    if isinstance(layer, keras.layers.Dense):
+    if type(layer) is keras.layers.Dense and layer.activation is keras.activations.linear:
         return lambda x: _dense(layer, x)
     options = {"training": True} if layer._call_has_training_arg else {}
     return lambda *args, **kwargs: layer.call(*_unrounded(args), **{**kwargs, **options})
