@@ -13,8 +13,9 @@ outputs, `(batch, time, units)`, and the states after the last step:
     cell              the equations of a step
     product_dtype     the type that factors of matrix products are rounded to, `float32` or
                       `bfloat16`; sums and everything else are float32, except on
-                      PyTorch, which also rounds gates and outputs, and on TensorFlow
-                      with AMX, where the backward pass takes gates rounded to float16
+                      PyTorch, which also rounds gates and outputs, and with AMX on
+                      TensorFlow and JAX, where gates rounded to float16 serve for the
+                      backward pass
     x                 `(batch, time, features)`
     states            the initial ones, each `(batch, units)`, `h` first
     kernel            `(features, gates * units)`
