@@ -11,6 +11,7 @@ the units, -1 or -2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from textgen.training.backend.loaded import keras
@@ -38,6 +39,24 @@ class Gradients(NamedTuple):
 def shift_right(first: Any, sequence: Any) -> Any:
     """Replace each entry of a sequence by the one before it, the first one by `first`."""
     return ops.concatenate([first[None], sequence[:-1]], 0)
+
+
+class Kept(NamedTuple):
+    """How an array that `Equations.forward` saves is stored.
+
+    Args:
+        state: index of the state that it is; None if it is none.
+        pieces: how many arrays as wide as a state it is stored as, if it is none.
+    """
+
+    state: int | None
+    pieces: int
+
+
+def kept_of(states: States, saved: Sequence[Any], units: int) -> tuple[Kept, ...]:
+    """How the arrays that a step has saved are stored, given the states after it."""
+    number = {id(state): index for index, state in enumerate(states)}
+    return tuple(Kept(number.get(id(s)), s.shape[-1] // units) for s in saved)
 
 
 class Equations(Protocol):

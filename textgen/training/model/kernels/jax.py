@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from jax import lax
 
 from textgen.training.backend.devices import seen_share
 from textgen.training.backend.loaded import keras
-from textgen.training.backend.process import processor_flags
+from textgen.training.backend.process import has_tiles
 from textgen.training.model.kernels import jax_tiles
 from textgen.training.model.kernels.equations import Equations, States, shift_right
 from textgen.training.model.kernels.layout import Layout
@@ -62,12 +62,6 @@ def is_for_tiles(dtype: str) -> bool:
     #     loops between large products              154             243             6.8
     #     loops for tiles                           123             145             5.4
     return dtype == "bfloat16" and has_tiles()
-
-
-@cache
-def has_tiles() -> bool:
-    """Whether the processor multiplies tiles of bfloat16."""
-    return "amx_bf16" in processor_flags()
 
 
 def product_loop(dtype: str, rows: int, units: int, width: int) -> Callable[[], Any]:

@@ -22,24 +22,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from textgen.training.model.kernels.equations import Equations, States
+from textgen.training.model.kernels.equations import Equations, Kept, States, kept_of
 from textgen.training.model.kernels.layout import Layout
 
 # Steps times lanes in a block. With 512 units, XLA's products over 640 of them run at 750
 # to 900 GFLOP/s on one core, those over 1600 at 640, those over 6400 at 400 to 570.
 BLOCK = 640
-
-
-class Kept(NamedTuple):
-    """Where an array that `Equations.forward` saves is stored.
-
-    Args:
-        state: index of the state that it is; None if it is none.
-        pieces: how many arrays as wide as a state it is stored as, if it is none.
-    """
-
-    state: int | None
-    pieces: int
 
 
 class Residuals(NamedTuple):
@@ -233,8 +221,7 @@ def _kept(cell: Equations, states: States, recurrent_kernel: Any) -> tuple[Kept,
 
     def trace(gates: Any, first: States) -> None:
         after, saved = cell.forward(gates, gates, first, -1)
-        number = {id(state): index for index, state in enumerate(after)}
-        kept.extend(Kept(number.get(id(s)), s.shape[-1] // units) for s in saved)
+        kept.extend(kept_of(after, saved, units))
 
     gates, state = (jax.ShapeDtypeStruct((1, n), jnp.float32) for n in (width, units))
     jax.eval_shape(trace, gates, (state,) * len(states))

@@ -23,7 +23,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
 
-from textgen.training.model.kernels.equations import Equations, States
+from textgen.training.model.kernels.equations import Equations, Kept, States, kept_of
 from textgen.training.model.kernels.layout import Layout
 
 # XLA runs a program, or a loop body, of at most eight kernels in the calling thread. The
@@ -82,27 +82,13 @@ class Storage:
         return tf.zeros(shape, steps[0].dtype)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Where an array that `Equations.forward` saves is stored.
-
-    Args:
-        state: index of the state that it is; None if it is none.
-        pieces: how many arrays as wide as a state it is stored as, if it is none.
-    """
-
-    state: int | None
-    pieces: int
-
-
 def kept_by(cell: Equations, num_states: int, units: int, width: int) -> tuple[Kept, ...]:
     """Where the arrays that a cell saves are stored, for gates of this width."""
     with tf.Graph().as_default():
         gates = tf.zeros((1, width))
         first = (tf.zeros((1, units)),) * num_states
         states, saved = cell.forward(gates, gates, first, -1)
-        number = {id(state): index for index, state in enumerate(states)}
-        return tuple(Kept(number.get(id(s)), s.shape[-1] // units) for s in saved)
+        return kept_of(states, saved, units)
 
 
 def matmul(dtype: str, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
