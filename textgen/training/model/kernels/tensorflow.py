@@ -13,10 +13,9 @@ import tensorflow as tf
 
 from textgen.cores import num_cores
 from textgen.training.backend.process import has_tiles, num_shares
-from textgen.training.model.kernels.equations import Equations, States
+from textgen.training.model.kernels.equations import Equations, Kept, States
 from textgen.training.model.kernels.layout import Layout
 from textgen.training.model.kernels.tensorflow_loops import (
-    Kept,
     Storage,
     backward_loop,
     compiled,
