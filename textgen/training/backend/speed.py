@@ -41,14 +41,14 @@ GRU_SHARE: Mapping[str, float] = MappingProxyType(
 
 TILES_GAIN: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
-        "tensorflow": (1.3, 1.4, 1.7),
-        "jax": (1.2, 1.3, 1.6),
-        "torch": (1.6, 2.0, 3.0),
+        "tensorflow": (1.5, 1.6, 2.0),
+        "jax": (1.3, 1.5, 2.5),
+        "torch": (1.7, 1.8, 2.9),
     }
 )
 """How many times as fast an LSTM trains with bfloat16 products on AMX tiles.
 
-For layers of `UNITS`, from the second table of benchmarks/train_speed.py.
+For layers of `UNITS`, from the table for AMX in benchmarks/README.md.
 """
 
 OWN_LOOP_SHARE = 0.2
