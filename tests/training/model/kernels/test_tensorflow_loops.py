@@ -9,17 +9,13 @@ import pytest
 
 from tests.training.model.twins import (
     BACKEND,
-    assert_equal,
     every_cell,
-    gradients,
     keras,
     kernel_alone,
     one_cell,
     random_batch,
-    results,
     twins,
     where_kernels_run,
-    worst_difference,
 )
 
 pytestmark = [
@@ -29,59 +25,16 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=[True, False], ids=["with tiles", "without tiles"])
-def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """A processor that has tiles of bfloat16, or has none."""
+@pytest.fixture
+def tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that has tiles of bfloat16."""
     from textgen.training.model.kernels import tensorflow
 
-    monkeypatch.setattr(tensorflow, "has_tiles", lambda: request.param)
-    return bool(request.param)
-
-
-@every_cell
-@pytest.mark.parametrize(("batch", "time"), [(32, 20), (5, 1)])
-def test_bfloat16_is_near_float32_with_and_without_tiles(
-    cell: str, batch: int, time: int, tiles: bool
-) -> None:
-    shape = {"units": 24, "features": 16}
-    exact, _ = twins(cell, **shape)
-    rounded, _ = twins(cell, **shape, product_dtype="bfloat16")
-    x, states = random_batch(cell, batch, time, **shape)
-    with kernel_alone(cores=1):
-        expected, actual = gradients(exact, x, states), gradients(rounded, x, states)
-    worst = worst_difference(actual, expected)
-    assert {name: w for name, w in worst.items() if not w < 0.02} == {}
-
-
-@every_cell
-def test_the_forward_pass_is_the_same_with_and_without_tiles(
-    cell: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from textgen.training.model.kernels import tensorflow
-
-    shape = {"units": 24, "features": 16}
-    layer, _ = twins(cell, **shape, product_dtype="bfloat16")
-    x, states = random_batch(cell, 5, 7, **shape)
-    numbers = []
-    for has_tiles in (True, False):
-        monkeypatch.setattr(tensorflow, "has_tiles", lambda has=has_tiles: has)
-        with kernel_alone():
-            numbers.append(results(layer, x, states))
-    assert_equal(*numbers, tolerance=1e-6)
+    monkeypatch.setattr(tensorflow, "has_tiles", lambda: True)
 
 
 @one_cell
-def test_bfloat16_numbers_are_the_same_every_time(cell: str, tiles: bool) -> None:
-    layer, _ = twins(cell, units=24, features=16, product_dtype="bfloat16")
-    x, states = random_batch(cell, 32, 9, 16, 24)
-    with kernel_alone():
-        first, second = (gradients(layer, x, states) for _ in range(2))
-    for name, array in first.items():
-        np.testing.assert_array_equal(array, second[name])
-
-
-@one_cell
-def test_bfloat16_takes_batches_and_windows_of_unknown_size(cell: str, tiles: bool) -> None:
+def test_bfloat16_takes_batches_and_windows_of_unknown_size(cell: str, tiles: None) -> None:
     layer, theirs = twins(cell, 4, 3, return_state=False, product_dtype="bfloat16")
     inputs = keras.Input((None, 3))
     model, expected = (keras.Model(inputs, each(inputs)) for each in (layer, theirs))
@@ -94,19 +47,15 @@ def test_bfloat16_takes_batches_and_windows_of_unknown_size(cell: str, tiles: bo
 
 
 @every_cell
-@pytest.mark.parametrize("product_dtype", ["float32", "bfloat16"])
-def test_gradients_of_gradients_are_those_of_keras(
-    cell: str, product_dtype: str, tiles: bool
-) -> None:
-    ours, theirs = twins(cell, 4, 3, product_dtype=product_dtype)
+def test_gradients_of_gradients_are_those_of_keras(cell: str, tiles: None) -> None:
+    ours, theirs = twins(cell, 4, 3, product_dtype="bfloat16")
     x, states = random_batch(cell, 2, 5, 3, 4)
     expected = of_gradients(theirs, x, states)
     with kernel_alone():
         actual = of_gradients(ours, x, states)
-    tolerance = 1e-4 if product_dtype == "float32" else 0.05
     for ours_, theirs_ in zip(actual, expected, strict=True):
         scale = np.abs(theirs_).max()
-        np.testing.assert_allclose(ours_, theirs_, atol=tolerance * scale)
+        np.testing.assert_allclose(ours_, theirs_, atol=0.05 * scale)
 
 
 def of_gradients(layer: Any, x: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
