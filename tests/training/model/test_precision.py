@@ -14,7 +14,7 @@ from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.training.model import precision
-from textgen.training.model.precision import check_dtype, choose_dtype
+from textgen.training.model.precision import MIN_UNITS, check_dtype, choose_dtype
 
 MODEL = ModelConfig(vocab_size=10, units=16)
 AUTO = TrainConfig()
@@ -49,6 +49,26 @@ def test_auto_takes_bfloat16_only_where_it_is_much_faster(
 ) -> None:
     products_take({"float32": 1.0, "bfloat16": bfloat16})
     assert choose_dtype(MODEL, AUTO) == chosen
+
+
+@pytest.mark.parametrize("units", range(1, MIN_UNITS))
+def test_the_smallest_layers_are_not_timed(
+    monkeypatch: pytest.MonkeyPatch, units: int
+) -> None:
+    monkeypatch.setattr(precision, "processor_flags", lambda: {"amx_bf16"})
+    monkeypatch.setattr(precision, "product_loop", None)
+    assert choose_dtype(ModelConfig(vocab_size=10, units=units), AUTO) == "float32"
+
+
+@pytest.mark.parametrize("units", [MIN_UNITS, 40])
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_all_others_can_be_timed(
+    monkeypatch: pytest.MonkeyPatch, units: int, batch_size: int
+) -> None:
+    monkeypatch.setattr(precision, "processor_flags", lambda: {"amx_bf16"})
+    skip_without("bfloat16")
+    train = TrainConfig(batch_size=batch_size)
+    assert choose_dtype(ModelConfig(10, units=units), train) in ("float32", "bfloat16")
 
 
 def test_a_named_type_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ LANES_PER_CORE = 8
 
 
 def num_shares(batch_size: int, cores: int, least: int = LANES_PER_CORE) -> int:
-    """The number of cores that share the lanes, equally and with `least` lanes or more.
+    """The number of cores that share the lanes, in equal shares of at least `least`.
 
     >>> num_shares(64, cores=4), num_shares(50, cores=4), num_shares(97, cores=4)
     (4, 2, 1)

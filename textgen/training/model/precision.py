@@ -15,9 +15,13 @@ from textgen.training.model.kernels import has_device, has_type, product_loop
 # Instruction sets with bfloat16 products: vectors and tiles of x86, and Arm.
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16"}
 
-# Of the products alone. They are about half of a step, which is then faster by 1.2 or more:
-# worth the lost precision, and above the noise of a busy machine.
+# Of the products alone, on PyTorch of a layer. They are about half of a step, which is then
+# faster by 1.2 or more: worth the lost precision, and above the noise of a busy machine.
 MIN_SPEEDUP = 1.5
+
+# Smaller layers gain nothing, and TensorFlow's XLA cannot time the smallest: it has no
+# bfloat16 products of up to 8 units in a loop.
+MIN_UNITS = 16
 
 
 def check_dtype(model: ModelConfig, train: TrainConfig) -> None:
@@ -54,6 +58,8 @@ def choose_dtype(model: ModelConfig, train: TrainConfig) -> str:
     if not (is_on_cpu() and INSTRUCTIONS & processor_flags()):
         return "float32"
     layer = recurrent_layers(model)[0]
+    if layer.units < MIN_UNITS:
+        return "float32"
     sizes = (train.batch_size, layer.units, layer.kernel_width)
     float32, bfloat16 = (
         min(repeat(product_loop(dtype, *sizes), number=1, repeat=10))

@@ -1,11 +1,12 @@
-"""Fast forward and backward passes over a whole sequence, one file per backend.
+"""Fast forward and backward passes over a whole sequence, a file or two per backend.
 
 Keras' recurrent layers compute everything once per time step: the product with the
 inputs, the product with the state, the gradients of the weights. Here the loop contains
 only what is sequential. The product with the inputs, and each weight gradient, is one
-large matrix product before or after the loop. PyTorch has such a function of its own.
+large matrix product before or after the loop (in `jax_tiles`, one of a block of steps).
+PyTorch has such a function of its own.
 
-The files have the same functions.
+The file named like a backend has these functions.
 
 `whole_sequence(cell, product_dtype, x, states, kernel, recurrent_kernel, bias)` returns
 outputs, `(batch, time, units)`, and the states after the last step:

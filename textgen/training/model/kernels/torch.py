@@ -126,9 +126,9 @@ class _Fused(torch.autograd.Function):
     PyTorch shares each operation among the cores, which then wait for each other at every
     time step. Lanes are independent, so here each core runs its own through all steps.
 
-    Weights, states and their gradients are float32. Each core rounds what it reads to the
-    type of the products, and puts it into the order in memory that PyTorch wants, in a
-    single copy.
+    Weights, states and their gradients are float32. The weights are rounded once to the
+    type of the products, the lanes by the core that reads them, which also puts them into
+    the order in memory that PyTorch wants.
 
     The gradients of oneDNN and cuDNN cannot be differentiated. PyTorch's own loop has no
     such limit, but is slower.
@@ -200,7 +200,7 @@ class _Fused(torch.autograd.Function):
 
 def _copied(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Of this type, and in memory in the order of its axes."""
-    return x.to(dtype, memory_format=torch.contiguous_format)
+    return x.to(dtype, memory_format=torch.contiguous_format).contiguous()
 
 
 def _gradients(
@@ -222,7 +222,7 @@ def _gradients(
 # the cores had better read a part of it each, as PyTorch lets them.
 SHARED_BYTES = 3 << 19
 
-# Units for products of bfloat16 compute 16 rows at once, and want more than that.
+# A processor multiplies 16 rows of bfloat16 at once, and needs more lanes to be busy.
 ROUNDED_LANES_PER_CORE = 24
 
 
@@ -260,21 +260,13 @@ def _on_cores(function: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]
     """Call the function with each part, each on a core of its own."""
     if len(parts) == 1:
         return [function(parts[0])]
-    num_threads = torch.get_num_threads()
-    others = _workers(len(parts), num_threads).map(function, parts[1:])
-    # This thread would only wait, and it is awake already.
-    torch.set_num_threads(num_threads // len(parts))
-    try:
-        first = function(parts[0])
-    finally:
-        torch.set_num_threads(num_threads)
-    return [first, *others]
+    return list(_workers(len(parts), torch.get_num_threads()).map(function, parts))
 
 
 @cache
 def _workers(count: int, num_threads: int) -> ThreadPoolExecutor:
-    """All but one of `count` threads that run operations with `num_threads` in all."""
-    ready = Barrier(count)
+    """Threads that run operations with few threads, of `num_threads` in all."""
+    ready = Barrier(count + 1)
 
     def begin() -> None:
         torch.set_num_threads(num_threads // count)
@@ -282,8 +274,8 @@ def _workers(count: int, num_threads: int) -> ThreadPoolExecutor:
         torch.get_num_threads()
         ready.wait()
 
-    workers = ThreadPoolExecutor(count - 1, "textgen-lanes", begin)
-    for _ in range(count - 1):
+    workers = ThreadPoolExecutor(count, "textgen-lanes", begin)
+    for _ in range(count):
         workers.submit(int)
     ready.wait()
     # The last number that was set is what every other new thread begins with.

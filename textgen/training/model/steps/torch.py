@@ -173,8 +173,8 @@ def _tensor(x: Any) -> Any:
 def _call_of(layer: Any) -> Any:
     if isinstance(layer, WholeSequence) and layer.stateful and layer.fits_kernel(True):
         return lambda x, **_: _carry_on(layer, x)
-    if type(layer) is keras.layers.Dense and layer.activation is keras.activations.linear:
-        return lambda x: _dense(layer, x)
+    if type(layer) is keras.layers.Dense and _is_plain(layer):
+        return lambda x, **_: _dense(layer, x)
     options = {"training": True} if layer._call_has_training_arg else {}
     return lambda *args, **kwargs: layer.call(*_unrounded(args), **{**kwargs, **options})
 
@@ -193,20 +193,27 @@ def _carry_on(layer: Any, x: torch.Tensor) -> torch.Tensor:
     return outputs
 
 
+def _is_plain(layer: Any) -> bool:
+    """Whether a dense layer only multiplies by its kernel and adds a bias."""
+    return layer.activation is keras.activations.linear and not layer.lora_enabled
+
+
 def _dense(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """A product of rounded inputs is rounded, too, before the bias is added.
 
-    Time comes first in memory, so that the inputs need not be copied.
+    Of a sequence, time comes first in memory, so that the inputs need not be copied.
     """
-    kernel = layer.kernel.value.to(x.dtype)
-    product = torch.matmul(x.transpose(0, 1), kernel).transpose(0, 1).float()
+    is_sequence = x.ndim == 3
+    inputs = x.transpose(0, 1) if is_sequence else x
+    product = torch.matmul(inputs, layer.kernel.value.to(x.dtype)).float()
+    product = product.transpose(0, 1) if is_sequence else product
     return product if layer.bias is None else product + layer.bias.value
 
 
 def _unrounded(tensors: Any) -> Any:
     """What recurrent layers have put out, as float32."""
     return keras.tree.map_structure(
-        lambda x: x.float() if x.dtype == torch.bfloat16 else x, tensors
+        lambda x: x.float() if getattr(x, "dtype", None) == torch.bfloat16 else x, tensors
     )
 
 
