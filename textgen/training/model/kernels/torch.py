@@ -45,19 +45,9 @@ def is_worthwhile() -> bool:
     return has_device()
 
 
-def whole_sequence(
-    cell: Equations,
-    product_dtype: str,
-    x: torch.Tensor,
-    states: States,
-    kernel: torch.Tensor,
-    recurrent_kernel: torch.Tensor,
-    bias: torch.Tensor,
-) -> tuple[torch.Tensor, States]:
+def whole_sequence(*arguments: Any) -> tuple[torch.Tensor, States]:
     """Run a recurrent cell over a sequence; see `textgen.training.model.kernels`."""
-    outputs, last = rounded_sequence(
-        cell, product_dtype, x, states, kernel, recurrent_kernel, bias
-    )
+    outputs, last = rounded_sequence(*arguments)
     return outputs.float(), last
 
 
@@ -70,7 +60,7 @@ def rounded_sequence(
     recurrent_kernel: torch.Tensor,
     bias: torch.Tensor,
 ) -> tuple[torch.Tensor, States]:
-    """The same, but inputs and outputs may be of the type of the products."""
+    """`whole_sequence`, but inputs and outputs may be of the type of the products."""
     if torch.is_grad_enabled():
         # A carried state is overwritten before the gradients are computed.
         states = tuple(state.clone() for state in states)
