@@ -45,6 +45,7 @@ SMALL = {
     "--embedding-dim": 4,
     "--dropout": 0.2,
     "--embedding-dropout": 0.1,
+    "--weight-drop": 0.2,
     "--batch-size": 16,
     "--seq-length": 8,
     "--eval-every": 60,

@@ -68,6 +68,7 @@ def test_dropout_and_penalties_of_training_are_off() -> None:
         "dropout": 0.5,
         "embedding_dropout": 0.5,
         "recurrent_dropout": 0.5,
+        "weight_drop": 0.5,
         "l1": 0.1,
         "weight_decay": 0.1,
     }

@@ -91,7 +91,7 @@ def test_every_trial_is_an_ordinary_run_and_a_row_of_the_table(
     rows = (tuned.run / "trials.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == (
         "trial,state,val_bits_per_char,test_bits_per_char,minutes,optimizer,dropout,"
-        "learning_rate"
+        "weight_drop,learning_rate"
     )
     assert len(rows) == len(tuned.table.splitlines())
     assert (tuned.run / "history.png").read_bytes().startswith(b"\x89PNG")
@@ -169,7 +169,7 @@ def test_nothing_to_vary_is_refused() -> None:
         varied_names([*CHOICES, *RANGES])
     assert as_flags(str(refused.value)).endswith(
         "Leave out at least one of --num-layers, --units, --sum-layers, --seq-length, "
-        "--batch-size, --optimizer, --dropout, --learning-rate."
+        "--batch-size, --optimizer, --dropout, --weight-drop, --learning-rate."
     )
 
 

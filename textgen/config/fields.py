@@ -43,6 +43,7 @@ ELSEWHERE = {
     **dict.fromkeys(("dtype", "precision"), "compute_dtype"),
     **dict.fromkeys(("rnn_type", "model_type", "model"), "cell"),
     **dict.fromkeys(("drop", "dropout_rate"), "dropout"),
+    **dict.fromkeys(("wdrop", "dropconnect"), "weight_drop"),
     **dict.fromkeys(("warmup", "warmup_iters"), "warmup_steps"),
     "wd": "weight_decay",
     "optim": "optimizer",

@@ -13,7 +13,7 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
-from textgen.config.sizes import MOST_DECAY
+from textgen.config.sizes import MOST_DECAY, MOST_DROP
 from textgen.errors import ConfigError
 from textgen.model.cells import CELLS
 
@@ -75,6 +75,12 @@ class ModelConfig:
     recurrent_dropout: float = option(
         0.0, "Dropout rate of the recurrent state; one mask for all time steps (slower)."
     )
+    weight_drop: float = option(
+        0.0,
+        "Share of each recurrent matrix that is dropped in training; another one in every "
+        "step, the same for all its time steps (Merity 2018).",
+        flag_default=f"0; up to {MOST_DROP} where the text would be memorised",
+    )
     tie_embeddings: bool = option(False, "Share the embeddings with the output layer.")
     layer_norm: bool = option(False, "Apply layer normalisation to each layer's outputs.")
     residual: bool = option(False, "Add each layer's input to its output.")
@@ -105,7 +111,9 @@ class ModelConfig:
         check_types_and_choices(self)
         check_at_least(self, 1, *(name for name in MAX_SIZES if name not in WINDOWS))
         check_at_most(self, MAX_SIZES)
-        check_fraction(self, "dropout", "embedding_dropout", "recurrent_dropout")
+        check_fraction(
+            self, "dropout", "embedding_dropout", "recurrent_dropout", "weight_drop"
+        )
         check_at_least(self, 0, "weight_decay", "l1")
         for name, sees in WINDOWS.items():
             self._check_window(name, sees)

@@ -67,6 +67,7 @@ def _block(config: ModelConfig, number: int, source: str) -> Iterator[Layer]:
         inputs,
         config.units,
         config.recurrent_dropout,
+        config.weight_drop,
     )
     if config.layer_norm:
         yield Normalization(f"norm_{number}", block, config.units)

@@ -135,12 +135,14 @@ class Recurrent(Layer):
         inputs: width of the input.
         units: width of its state and output.
         dropout: share of the state dropped between time steps, in training only.
+        weight_drop: share of the matrix for the state dropped in each step of training.
     """
 
     cell: str
     inputs: int
     units: int
     dropout: float = 0.0
+    weight_drop: float = 0.0
 
     stacked: ClassVar[tuple[str, ...]] = ("kernel", "recurrent_kernel")
 

@@ -173,6 +173,7 @@ def _learning_model(
         dropout=0.0,
         embedding_dropout=0.0,
         recurrent_dropout=0.0,
+        weight_drop=0.0,
         weight_decay=0.0,
         l1=0.0,
     )

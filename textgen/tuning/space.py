@@ -28,7 +28,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 RESOLVED = ("vocab_size", "epochs", "max_minutes", "eval_every")
 """Options that follow from the text and the other options in every run."""
 
-RANGES = {"dropout": (0.0, 0.6), "learning_rate": (0.002, 0.08)}
+RANGES = {"dropout": (0.0, 0.6), "weight_drop": (0.0, 0.6), "learning_rate": (0.002, 0.08)}
 
 
 def varied_names(given: Collection[str]) -> list[str]:

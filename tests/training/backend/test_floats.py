@@ -17,7 +17,7 @@ from textgen.training.model.compiling import compile_model
 keras = load_keras()
 
 CONFIGS = [
-    ModelConfig(9, "lstm", 2, 4, 3, 0.1, 0.1, 0.1, True, True, True),
+    ModelConfig(9, "lstm", 2, 4, 3, 0.1, 0.1, 0.1, 0.1, True, True, True),
     ModelConfig(9, "gru", 2, 4, 3, l1=0.1),
     ModelConfig(9, "rnn", 1, 4, 3),
 ]

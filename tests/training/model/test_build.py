@@ -124,6 +124,7 @@ def configs(draw: st.DrawFn) -> ModelConfig:
         dropout=draw(rates),
         embedding_dropout=draw(rates),
         recurrent_dropout=draw(rates),
+        weight_drop=draw(rates),
         tie_embeddings=draw(st.booleans()),
         layer_norm=draw(st.booleans()),
         residual=draw(st.booleans()),
@@ -139,10 +140,8 @@ PHASES = tuple(Phase) if keras.backend.backend() == "torch" else (Phase.explicit
 
 @pytest.mark.slow
 @settings(max_examples=8, phases=PHASES)
-@example(ModelConfig(3, "gru", 2, 4, 4, 0.3, 0.3, 0.0, True, True, True))
-@example(
-    ModelConfig(3, "lstm", 2, 4, 3, 0.3, 0.0, 0.3, True, False, True, conv=3, attention=9)
-)
+@example(ModelConfig(3, "gru", 2, 4, 4, 0.3, 0.3, 0.0, 0.3, True, True, True))
+@example(ModelConfig(3, "lstm", 2, 4, 3, 0.3, 0.0, 0.3, 0.3, True, conv=3, attention=9))
 @given(configs())
 def test_both_halves_compute_the_same_for_any_sequence_of_layers(
     config: ModelConfig,
@@ -208,7 +207,7 @@ def test_dropout_changes_training_and_nothing_else() -> None:
     sizes = {"vocab_size": 9, "num_layers": 1, "units": 8, "embedding_dim": 4}
     plain = ModelConfig(**sizes)
     dropping = ModelConfig(
-        **sizes, dropout=0.5, embedding_dropout=0.3, recurrent_dropout=0.2
+        **sizes, dropout=0.5, embedding_dropout=0.3, recurrent_dropout=0.2, weight_drop=0.1
     )
     model, weights = randomized(dropping)
     without = build_model(plain)

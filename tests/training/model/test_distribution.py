@@ -92,7 +92,7 @@ def test_nothing_passes_between_devices_inside_the_loops(options: dict[str, str]
 @pytest.mark.parametrize(
     ("options", "num_groups"),
     [
-        ({"dropout": 0.5, "l1": 0.01}, 2),
+        ({"dropout": 0.5, "weight_drop": 0.5, "l1": 0.01}, 2),
         # Keras' own loop, which knows dropout between the time steps.
         ({"embedding_dropout": 0.5, "recurrent_dropout": 0.5}, 1),
     ],

@@ -26,7 +26,7 @@ keras = load_keras()
 
 # Together they have every kind of layer and every class of this package's own.
 CONFIGS = [
-    ModelConfig(9, "lstm", 2, 4, 3, 0.1, 0.1, 0.1, True, True, True),
+    ModelConfig(9, "lstm", 2, 4, 3, 0.1, 0.1, 0.1, 0.1, True, True, True),
     ModelConfig(9, "gru", 2, 4, 3, l1=0.1),
     ModelConfig(9, "rnn", 1, 4, 3),
     ModelConfig(9, "coupled", 1, 4, 3, recurrent_dropout=0.1, l1=0.1, conv=3, attention=4),

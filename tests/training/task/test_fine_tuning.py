@@ -55,6 +55,16 @@ def checkpoint(tokenizer: CharTokenizer, **options: Any) -> Checkpoint:
 
 
 @pytest.mark.one_backend
+@pytest.mark.parametrize(("given", "share"), [({}, 0.0), ({"weight_drop": 0.2}, 0.2)])
+def test_what_kept_the_old_text_from_being_memorised_is_left_out(
+    given: dict[str, Any], share: float
+) -> None:
+    tokenizer = CharTokenizer("ab")
+    base = BaseModel(Path("x"), checkpoint(tokenizer, weight_drop=0.6))
+    assert base.model(tokenizer, given).weight_drop == share
+
+
+@pytest.mark.one_backend
 @pytest.mark.parametrize("options", [{}, {"tie_embeddings": True}, {"cell": "gru"}])
 def test_old_characters_are_predicted_as_before(options: dict[str, Any]) -> None:
     saved = checkpoint(CharTokenizer("ab"), **options)

@@ -10,11 +10,12 @@ from typing import Any
 
 from textgen.training.backend.loaded import keras
 from textgen.training.model.carrying import CarriesState
+from textgen.training.model.dropping import DropsWeights
 from textgen.training.model.kernels import is_worthwhile, whole_sequence
 from textgen.training.model.kernels.equations import Equations
 
 
-class CarriedState(CarriesState):
+class CarriedState(CarriesState, DropsWeights):
     """Mix-in for a `keras.layers.RNN`: its state is a tracked, untrained weight."""
 
     def _create_state_variables(self: Any, batch_size: int) -> None:
@@ -32,9 +33,10 @@ class CarriedState(CarriesState):
         self.check_lanes(sequences)
         if initial_state is None and self.states:
             initial_state = [state.value for state in self.states]
-        return super().call(  # type: ignore[misc]
-            sequences, initial_state=initial_state, mask=mask, training=training
-        )
+        with self.dropped_weights(training):
+            return super().call(  # type: ignore[misc]
+                sequences, initial_state=initial_state, mask=mask, training=training
+            )
 
 
 class WholeSequence:

@@ -22,7 +22,10 @@ from textgen.text.tokenizers.serialization import Tokenizer
 INIT_FROM = "init_from"
 """The key, among the facts about the text, that names the fine-tuned checkpoint."""
 
-MAY_CHANGE = {"dropout", "embedding_dropout", "recurrent_dropout", "weight_decay", "l1"}
+MAY_CHANGE = {
+    *("dropout", "embedding_dropout", "recurrent_dropout", "weight_drop"),
+    *("weight_decay", "l1"),
+}
 """Model options that do not affect the shapes of weights."""
 
 
@@ -44,13 +47,14 @@ class BaseModel:
         return {"tokenizer": tokenizer.kind, "normalize": tokenizer.normalize}
 
     def model(self, tokenizer: Tokenizer, given: Mapping[str, Any]) -> ModelConfig:
-        """The network of a new run.
+        """The network of a new run, which drops no weights unless it is told to.
 
         Args:
             tokenizer: of that run.
             given: options of it that may change.
         """
-        return replace(self.checkpoint.model, **given, vocab_size=tokenizer.vocab_size)
+        options = {"weight_drop": 0.0, **given, "vocab_size": tokenizer.vocab_size}
+        return replace(self.checkpoint.model, **options)
 
     def note(self, tokenizer: Tokenizer) -> str:
         """A sentence about the vocabulary; `tokenizer` is that of the new run."""

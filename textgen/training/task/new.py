@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -17,10 +18,12 @@ from textgen.config.sizes import (
     fine_tuning_options,
     muon_options,
     size_options,
+    weight_drop_for,
 )
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
+from textgen.model.architecture import recurrent_layers
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, expected_backend
 from textgen.training.backend.speed import has_gpu
@@ -99,8 +102,8 @@ def new_task(
         notes = notes or [base.note(corpus.tokenizer)]
     model = replace(model, **pick(ModelConfig, usual))
     train = replace(train, **pick(TrainConfig, usual))
+    chars_read = _chars_to_read(num_chars, model, train, backend)
     if train.optimizer == "muon":
-        chars_read = _chars_to_read(num_chars, model, train, backend)
         suited = muon_options(num_chars, chars_read, is_learned=base is not None)
         suited = {name: value for name, value in suited.items() if name not in set_by_user}
         model = replace(model, **pick(ModelConfig, suited))
@@ -108,6 +111,16 @@ def new_task(
         if base is None and suited:
             notes.append(f"For muon on this text: {command_line(suited)}.")
         usual |= suited
+    if base is None and "weight_drop" not in set_by_user:
+        shapes = [s for each in recurrent_layers(model) for s in each.shapes.values()]
+        num_weights = sum(map(math.prod, shapes))
+        share = weight_drop_for(num_chars, chars_read, num_weights, train.optimizer)
+        model = replace(model, weight_drop=share)
+        if share:
+            notes.append(
+                f"Read {chars_read / num_chars:.0f} times, this text would be memorised; "
+                f"against that: --weight-drop {share}."
+            )
     if base is not None and usual:
         notes.append(f"For fine-tuning on this text: {command_line(usual)}.")
     task = build_task(run, text, model, train, prepared)

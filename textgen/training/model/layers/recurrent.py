@@ -33,6 +33,7 @@ def recurrent(layer: layers.Recurrent, x: Any, building: Building) -> Any:
         kernel_initializer=building.glorot(),
         recurrent_initializer=keras.initializers.Orthogonal(seed=next(building.seeds)),
         recurrent_dropout=layer.dropout,
+        weight_drop=layer.weight_drop,
         seed=next(building.seeds),
         kernel_regularizer=building.penalty(),
         recurrent_regularizer=building.penalty(),

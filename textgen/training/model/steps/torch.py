@@ -186,7 +186,8 @@ def _carry_on(layer: Any, x: torch.Tensor) -> torch.Tensor:
     only round them to it again.
     """
     states = [state.value for state in layer.states]
-    outputs, last = layer.run_kernel(rounded_sequence, x, states)
+    with layer.dropped_weights(training=True):
+        outputs, last = layer.run_kernel(rounded_sequence, x, states)
     with torch.no_grad():
         for state, new in zip(states, last, strict=True):
             state.copy_(new)
