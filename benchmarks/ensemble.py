@@ -21,6 +21,7 @@ from textgen.config.text import TextConfig
 from textgen.generation.network.network import Network
 from textgen.generation.scoring.protocols import nats_of
 from textgen.text.encoded.prepare import prepare_text
+from textgen.text.encoded.vocabulary_rule import VocabularyRule
 
 TEMPERATURES = np.arange(0.80, 1.21, 0.01)
 NEUTRAL = int(np.abs(TEMPERATURES - 1).argmin())
@@ -30,16 +31,20 @@ NEUTRAL = int(np.abs(TEMPERATURES - 1).argmin())
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--run", "runs", multiple=True, required=True, help="Directory; repeatable.")
 def main(corpus: Path, runs: tuple[str, ...]) -> None:
-    """Print the table of benchmarks/quality.md."""
+    """Print the table of benchmarks/quality.md, "Without more training"."""
     print("| run | nats per character | temperature | with it |\n|---|---|---|---|")
+    saved = [load_checkpoint(run) for run in runs]
+    ids = held_out(saved[0], corpus)
     together = np.zeros(())
-    for run in map(Path, runs):
-        nats = held_out_nats(load_checkpoint(run), corpus)
+    for run, checkpoint in zip(runs, saved, strict=True):
+        if not np.array_equal(held_out(checkpoint, corpus), ids):
+            raise click.UsageError(f"{run} holds out another text than {runs[0]}.")
+        nats = surprise(Network(checkpoint.model, checkpoint.weights), ids)
         half = nats.shape[1] // 2
         best = int(nats[:, :half].mean(axis=1).argmin())
         scores = nats[:, half:].mean(axis=1)
         print(
-            f"| {run.name} | {scores[NEUTRAL]:.4f} | {TEMPERATURES[best]:.2f} "
+            f"| {Path(run).name} | {scores[NEUTRAL]:.4f} | {TEMPERATURES[best]:.2f} "
             f"| {scores[best]:.4f} |",
             flush=True,
         )
@@ -48,11 +53,15 @@ def main(corpus: Path, runs: tuple[str, ...]) -> None:
         print(f"| together | {-np.log(together).mean():.4f} | | |")
 
 
-def held_out_nats(saved: Checkpoint, corpus: Path) -> NDArray[np.float64]:
-    """`(temperatures, ids)`: how much each id but the first surprises the network."""
+def held_out(saved: Checkpoint, corpus: Path) -> NDArray[np.int64]:
+    """`(ids,)`: the held-out text of a run, as ids of its tokenizer."""
     text = from_dict(TextConfig, pick(TextConfig, saved.facts["text"]))
-    prepared = prepare_text(corpus, text, seed=int(saved.facts["train"]["seed"])).corpus
-    ids, network = prepared.val.ids.astype(np.int64), Network(saved.model, saved.weights)
+    seed, rule = int(saved.facts["train"]["seed"]), VocabularyRule(saved.tokenizer)
+    return prepare_text(corpus, text, seed, rule).corpus.val.ids.astype(np.int64)
+
+
+def surprise(network: Network, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`(temperatures, ids - 1)`: nats of each id but the first, read in one go."""
     found, done = [], 1
     for logits, _ in network.read_chunks(ids[:-1], network.initial_state()):
         targets = ids[done : done + len(logits)]

@@ -61,9 +61,9 @@ def tune(
       textgen tune big.txt --minutes 300 --trial-minutes 15
 
     Each trial is a run. The first has all defaults, the others vary layers, units,
-    dropout, learning rate, window, lanes and optimizer, except for those that are given.
-    A table of the trials and the best command are printed on stdout. A command that was
-    stopped goes on where it was; several at once share the work.
+    dropout, weight drop, learning rate, window, lanes and optimizer, except for those that
+    are given. A table of the trials and the best command are printed on stdout. A command
+    that was stopped goes on where it was; several at once share the work.
     """
     from textgen.training.backend.noise import as_command
     from textgen.tuning.tune import tune as tune_on

@@ -77,8 +77,8 @@ class ModelConfig:
     )
     weight_drop: float = option(
         0.0,
-        "Share of each recurrent matrix that is dropped in training; another one in every "
-        "step, the same for all its time steps (Merity 2018).",
+        "Share of the recurrent weights set to zero in training, drawn anew in each step, "
+        "one mask for all lanes and time steps (DropConnect; Merity et al. 2018).",
         flag_default=f"0; up to {MOST_DROP} where the text would be memorised",
     )
     tie_embeddings: bool = option(False, "Share the embeddings with the output layer.")

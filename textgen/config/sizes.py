@@ -87,7 +87,14 @@ LEAST_DROP, MOST_DROP = 0.3, 0.6
 """The lowest and the highest value of `weight_drop_for` but 0."""
 
 MEMORISING, MEMORISING_MUON = 100.0, 40.0
-"""Passes times recurrent parameters per character from which a text is memorised."""
+"""Passes, times parameters of the recurrent layers per character of text, from which a text
+is memorised; the second value for Muon."""
+
+LEAST_DROPPED_CHARS = 10_000
+"""So little text teaches too little for weight drop to help."""
+
+PATIENCE_WITH_WEIGHT_DROP = 20
+"""Scores go up and down with it, and get better until the learning rate is low."""
 
 GENTLE = 1 / 3
 """The share of rate and decay with which a network keeps what it has learned before."""
@@ -161,26 +168,30 @@ def muon_options(
 def weight_drop_for(
     num_chars: int, chars_read: float, num_weights: int, optimizer: str
 ) -> float:
-    """The share of the recurrent matrices to drop, so that more passes teach more.
+    """The share of the recurrent weights to drop, so that more passes teach more.
 
     The more often a text is read, and the larger the network for it, the more of it would
-    be memorised; with Muon sooner than with other optimizers. Measured with the texts in
-    benchmarks/quality.md, which have 27,000 to 1 million characters.
+    be memorised; with Muon sooner than with other optimizers. Measured with LSTMs on the
+    texts in benchmarks/quality.md, which have 4,500 to 1 million characters.
 
     Args:
         num_chars: characters of training text.
         chars_read: how many the run reads, every pass counted; infinity if unknown.
-        num_weights: in the recurrent layers.
+        num_weights: parameters of the recurrent layers.
+        optimizer: its name.
 
     >>> passes = 12, 30, 80
     >>> [weight_drop_for(180_000, n * 180_000, 350_000, "muon") for n in passes]
     [0.0, 0.35, 0.5]
     """
-    least = MEMORISING_MUON if optimizer == "muon" else MEMORISING
-    memorised = chars_read / max(1, num_chars) * num_weights / max(1, num_chars)
-    if memorised < least or math.isinf(chars_read):
+    passes, is_muon = chars_read / max(1, num_chars), optimizer == "muon"
+    if num_chars < LEAST_DROPPED_CHARS or math.isinf(passes):
         return 0.0
-    return round(min(MOST_DROP, LEAST_DROP + 0.1 * math.log2(memorised / least)), 2)
+    excess = passes * num_weights / num_chars
+    excess /= MEMORISING_MUON if is_muon else MEMORISING
+    if excess < 1 or (not is_muon and passes <= LITTLE_TEXT["epochs"]):
+        return 0.0
+    return round(min(MOST_DROP, LEAST_DROP + 0.1 * math.log2(excess)), 2)
 
 
 def check_size(size: str) -> None:

@@ -104,7 +104,11 @@ class TrainConfig:
         "a type for exact reproducibility.",
         ("auto", "float32", "bfloat16"),
     )
-    patience: int = option(5, "Stop after this many evaluations without improvement.")
+    patience: int = option(
+        5,
+        "Stop after this many evaluations without improvement.",
+        flag_default="5; 20 where weight drop is chosen",
+    )
     eval_every: int | None = option(
         None,
         "Steps between evaluations.",

@@ -135,7 +135,7 @@ class Recurrent(Layer):
         inputs: width of the input.
         units: width of its state and output.
         dropout: share of the state dropped between time steps, in training only.
-        weight_drop: share of the matrix for the state dropped in each step of training.
+        weight_drop: share of the matrix for the state set to zero in training.
     """
 
     cell: str

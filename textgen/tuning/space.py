@@ -12,6 +12,7 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
+from textgen.config.sizes import MOST_DROP
 from textgen.errors import ConfigError
 from textgen.training.task.task import Task
 
@@ -28,7 +29,11 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 RESOLVED = ("vocab_size", "epochs", "max_minutes", "eval_every")
 """Options that follow from the text and the other options in every run."""
 
-RANGES = {"dropout": (0.0, 0.6), "weight_drop": (0.0, 0.6), "learning_rate": (0.002, 0.08)}
+RANGES = {
+    "dropout": (0.0, 0.6),
+    "weight_drop": (0.0, MOST_DROP),
+    "learning_rate": (0.002, 0.08),
+}
 
 
 def varied_names(given: Collection[str]) -> list[str]:

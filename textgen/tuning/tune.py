@@ -65,7 +65,7 @@ def tune(
     """Search for options of training that lower the bits per character of a text.
 
     Each trial is a run of `textgen.train`. The first one has all defaults, so that the best
-    one is never worse. The others vary layers, units, dropouts, learning rate, window,
+    one is never worse. The others vary layers, units, dropout, weight drop, rate, window,
     lanes and optimizer (Optuna's TPE sampler); one that is worse than the median of the
     others at the same time is ended early. The same call goes on with the same study,
     also from several processes at once.

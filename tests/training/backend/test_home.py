@@ -93,6 +93,6 @@ def test_training_needs_no_home_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert lines[1].startswith("Text: ")
     assert any(line.startswith("Training ") for line in lines)
     assert sorted(os.listdir(tmp_path)) == ["book.txt", "run", "tmp"]
-    # PyTorch makes a folder for its compiler when Keras is imported.
-    left = [name for name in os.listdir(tmp_path / "tmp") if "torchinductor" not in name]
-    assert not left
+    # PyTorch may make a folder for its compiler when Keras is imported.
+    own = f"torchinductor_uid_{2**31 - 9}"
+    assert [name for name in os.listdir(tmp_path / "tmp") if name != own] == []

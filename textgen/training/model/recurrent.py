@@ -16,7 +16,10 @@ from textgen.training.model.kernels.equations import Equations
 
 
 class CarriedState(CarriesState, DropsWeights):
-    """Mix-in for a `keras.layers.RNN`: its state is a tracked, untrained weight."""
+    """Mix-in for a `keras.layers.RNN`: its state is a tracked, untrained weight.
+
+    In training, its recurrent kernel may be dropped in part; see `DropsWeights`.
+    """
 
     def _create_state_variables(self: Any, batch_size: int) -> None:
         # Keras calls this from `build` when `stateful` is set.

@@ -14,6 +14,7 @@ from textgen.checkpoint.runs import RunDirectory
 from textgen.config.fields import check_names, command_line, pick
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import (
+    PATIENCE_WITH_WEIGHT_DROP,
     check_size,
     fine_tuning_options,
     muon_options,
@@ -112,15 +113,11 @@ def new_task(
             notes.append(f"For muon on this text: {command_line(suited)}.")
         usual |= suited
     if base is None and "weight_drop" not in set_by_user:
-        shapes = [s for each in recurrent_layers(model) for s in each.shapes.values()]
-        num_weights = sum(map(math.prod, shapes))
-        share = weight_drop_for(num_chars, chars_read, num_weights, train.optimizer)
-        model = replace(model, weight_drop=share)
-        if share:
-            notes.append(
-                f"Read {chars_read / num_chars:.0f} times, this text would be memorised; "
-                f"against that: --weight-drop {share}."
-            )
+        kept, note = _against_memorising(model, train, num_chars, chars_read)
+        kept = {name: value for name, value in kept.items() if name not in set_by_user}
+        model = replace(model, **pick(ModelConfig, kept))
+        train = replace(train, **pick(TrainConfig, kept))
+        notes += [note] * bool(note)
     if base is not None and usual:
         notes.append(f"For fine-tuning on this text: {command_line(usual)}.")
     task = build_task(run, text, model, train, prepared)
@@ -130,6 +127,23 @@ def new_task(
         facts={**task.facts, **facts},
         overwrite=overwrite,
         base=base,
+    )
+
+
+def _against_memorising(
+    model: ModelConfig, train: TrainConfig, num_chars: int, chars_read: float
+) -> tuple[dict[str, Any], str]:
+    """Options that keep a text from being memorised, and a sentence that explains them."""
+    shapes = [shape for x in recurrent_layers(model) for shape in x.shapes.values()]
+    num_weights = sum(map(math.prod, shapes))
+    share = weight_drop_for(num_chars, chars_read, num_weights, train.optimizer)
+    if not share:
+        return {}, ""
+    passes = chars_read / max(1, num_chars)
+    options = {"weight_drop": share, "patience": PATIENCE_WITH_WEIGHT_DROP}
+    return options, (
+        f"Up to {passes:,.0f} passes would memorise this text without "
+        f"{command_line({'weight_drop': share})}."
     )
 
 

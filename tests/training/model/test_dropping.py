@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from tests.training.model.twins import keras, one_cell, random_batch
 from textgen.config.model import ModelConfig
 from textgen.config.train import TrainConfig
+from textgen.errors import ConfigError
 from textgen.training.model.build import build_model
-from textgen.training.model.carrying import to_numpy
+from textgen.training.model.carrying import carried_states, to_numpy
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.dropping import dropped
 from textgen.training.model.layers.recurrent import CELLS
@@ -92,6 +94,40 @@ def test_training_learns_in_spite_of_it(cell: str, batch_size: int | None) -> No
     assert losses[-1] < 0.8 * losses[0]
     for variable, old in zip(model.trainable_variables, before, strict=True):
         assert (to_numpy(variable) != old).mean() > 0.9
+
+
+@pytest.mark.parametrize("weight_drop", [0.0, 0.5])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_every_compiled_step_drops_other_weights(cell: str, weight_drop: float) -> None:
+    """With the same weights and no carried state, only the mask can change the loss."""
+    config = ModelConfig(5, cell, 2, UNITS, 4, weight_drop=weight_drop)
+    model = build_model(config, batch_size=4, seed=1)
+    compile_model(model, config, TrainConfig(learning_rate=1e-30))
+    ids = np.arange(4 * 13, dtype="int32").reshape(4, 13) % 5
+    losses = []
+    for _ in range(3):
+        for state in carried_states(model):
+            state.assign(np.zeros(state.shape, "float32"))
+        losses.append(float(model.train_on_batch(ids[:, :-1], ids[:, 1:])[0]))
+        model.reset_metrics()
+    assert len(set(losses)) == (3 if weight_drop else 1)
+
+
+@pytest.mark.parametrize("rate", [1e-6, 0.999])
+def test_a_share_near_the_limits_drops_some_and_keeps_some(rate: float) -> None:
+    weight = np.ones((64, 256), "float32")
+    left = to_numpy(dropped(weight, rate, keras.random.SeedGenerator(0)))
+    assert 0 < (left == 0).mean() < 1
+    assert np.isfinite(left).all()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1])
+def test_an_impossible_share_is_refused(share: float) -> None:
+    message = f"weight_drop={share} must be at least 0 and below 1."
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        CELLS["lstm"](4, weight_drop=share)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        ModelConfig(5, weight_drop=share)
 
 
 def test_a_copy_of_the_layer_drops_as_much() -> None:
