@@ -52,7 +52,8 @@ def test_a_text_that_would_be_memorised_gets_weight_drop(
     notes = [note for note in task.notes if "weight-drop" in note]
     passes = options.get("epochs")
     assert notes == is_dropped * [
-        f"Up to {passes} passes would memorise this text without --weight-drop {share}."
+        f"{passes} passes would memorise this text; against that: "
+        f"--weight-drop {share} --patience {PATIENCE_WITH_WEIGHT_DROP}."
     ]
 
 
@@ -73,6 +74,7 @@ def test_a_patience_that_is_given_stays(tmp_path: Path) -> None:
     task = task_of(tmp_path, 200_000, optimizer="muon", epochs=40, patience=3)
     assert task.model.weight_drop > 0
     assert task.train.patience == 3
+    assert not any("--patience" in note for note in task.notes)
 
 
 @pytest.mark.parametrize("given", [0.0, 0.1])

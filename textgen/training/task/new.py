@@ -113,11 +113,16 @@ def new_task(
             notes.append(f"For muon on this text: {command_line(suited)}.")
         usual |= suited
     if base is None and "weight_drop" not in set_by_user:
-        kept, note = _against_memorising(model, train, num_chars, chars_read)
+        kept = _against_memorising(model, train, num_chars, chars_read)
         kept = {name: value for name, value in kept.items() if name not in set_by_user}
         model = replace(model, **pick(ModelConfig, kept))
         train = replace(train, **pick(TrainConfig, kept))
-        notes += [note] * bool(note)
+        if kept:
+            passes = f"{chars_read / num_chars:,.0f}"
+            notes.append(
+                f"{passes} passes would memorise this text; against that: "
+                f"{command_line(kept)}."
+            )
     if base is not None and usual:
         notes.append(f"For fine-tuning on this text: {command_line(usual)}.")
     task = build_task(run, text, model, train, prepared)
@@ -132,19 +137,14 @@ def new_task(
 
 def _against_memorising(
     model: ModelConfig, train: TrainConfig, num_chars: int, chars_read: float
-) -> tuple[dict[str, Any], str]:
-    """Options that keep a text from being memorised, and a sentence that explains them."""
+) -> dict[str, Any]:
+    """Options that keep a text from being memorised, where it would be."""
     shapes = [shape for x in recurrent_layers(model) for shape in x.shapes.values()]
     num_weights = sum(map(math.prod, shapes))
     share = weight_drop_for(num_chars, chars_read, num_weights, train.optimizer)
     if not share:
-        return {}, ""
-    passes = chars_read / max(1, num_chars)
-    options = {"weight_drop": share, "patience": PATIENCE_WITH_WEIGHT_DROP}
-    return options, (
-        f"Up to {passes:,.0f} passes would memorise this text without "
-        f"{command_line({'weight_drop': share})}."
-    )
+        return {}
+    return {"weight_drop": share, "patience": PATIENCE_WITH_WEIGHT_DROP}
 
 
 def _chars_to_read(
