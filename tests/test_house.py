@@ -41,6 +41,7 @@ FLOORS = (
     ("training.distributed",),
     ("training.model",),
     ("training.task",),
+    ("training.ending",),
     ("training.loop",),
     ("training",),
     ("tuning",),

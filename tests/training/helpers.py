@@ -1,4 +1,4 @@
-"""A small book to train on, and the options of a small model without n-gram memory."""
+"""The options of a small model, with nothing fitted when training has ended."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SMALL: dict[str, Any] = {
     "seq_length": 16,
     "warmup_steps": 5,
     "memory": 0,
+    "calibrate": False,
     "quiet": True,
 }
 

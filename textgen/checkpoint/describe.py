@@ -173,6 +173,9 @@ def _score_facts(score: Mapping[str, Any]) -> Facts:
     step, epoch = score.get("step"), score.get("epoch")
     if facts and _is_number(step) and _is_number(epoch):
         facts[0] += f", step {step:,}, epoch {epoch:.1f}"
+    temperature = score.get("temperature", 1)
+    if _is_number(temperature) and temperature != 1:
+        facts.append(f"logits divided by {temperature:.2f}, fitted on held-out text")
     return [("score", fact) for fact in facts]
 
 

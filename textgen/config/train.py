@@ -125,6 +125,11 @@ class TrainConfig:
         "Longest n-grams of a memory that is kept beside the weights; 0 for none. It "
         "lowers the bits per character, but holds most of the text.",
     )
+    calibrate: bool = option(
+        True,
+        "When training has ended, divide the logits of the best model by the temperature "
+        "that suits the held-out text (Guo et al. 2017).",
+    )
     seed: int = option(0, "Random seed.")
     preview: bool = option(
         True,

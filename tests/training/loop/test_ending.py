@@ -18,6 +18,7 @@ from textgen.training.backend.keras import load_keras
 from textgen.training.distributed.meeting import Meeting
 from textgen.training.distributed.peers import ALONE
 from textgen.training.loop.callbacks import Clock, StopOnNan
+from textgen.training.loop.finishing import foreseen_seconds
 from textgen.training.loop.messages import (
     conclusion,
     introduction,
@@ -25,7 +26,6 @@ from textgen.training.loop.messages import (
     stopped,
 )
 from textgen.training.loop.progress import COLUMNS, Budget, Progress
-from textgen.training.loop.remembering import foreseen_seconds
 from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
 from textgen.training.task.task import Task
@@ -60,11 +60,19 @@ def test_what_is_foreseen_after_training_is_part_of_the_time() -> None:
     assert budget.share_used(Progress(seconds=80.0)) == 1
 
 
-def test_a_memory_takes_time_that_is_foreseen(task: Task) -> None:
-    without, by_default = (
-        replace(task, train=replace(task.train, memory=order)) for order in (0, 8)
+def test_what_is_fitted_at_the_end_takes_time_that_is_foreseen(task: Task) -> None:
+    assert not task.train.calibrate
+    nothing, temperature, both = (
+        foreseen_seconds(replace(task, train=replace(task.train, **options)))
+        for options in ({}, {"calibrate": True}, {"calibrate": True, "memory": 8})
     )
-    assert foreseen_seconds(without) == 0 < foreseen_seconds(by_default) < 1
+    assert nothing == 0 < temperature < both < 1
+
+
+def test_the_evaluation_with_calibrated_logits_is_part_of_the_time() -> None:
+    budget = Budget(total_steps=None, max_seconds=100.0, evaluations=2)
+    assert budget.share_used(Progress(seconds=37.0, eval_seconds=20.0)) < 0.75
+    assert budget.share_used(Progress(seconds=52.0, eval_seconds=20.0)) == 1
 
 
 def test_an_evaluation_longer_than_the_time_leaves_half_of_it_for_training() -> None:

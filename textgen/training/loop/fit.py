@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,14 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from textgen.checkpoint.describe import label_accuracy_shown
-from textgen.checkpoint.format import load_checkpoint
 from textgen.errors import TrainingError
-from textgen.generation.network.network import Network
-from textgen.generation.scoring.labels import label_accuracy
-from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.backend.devices import data_parallel, is_on_cpu
 from textgen.training.backend.floats import float32_by_default
 from textgen.training.backend.keras import limits
@@ -35,6 +27,12 @@ from textgen.training.loop.callbacks import (
     StopRequested,
 )
 from textgen.training.loop.datasets import endless, held_out
+from textgen.training.loop.finishing import (
+    Finishing,
+    foreseen_seconds,
+    held_out_windows,
+    is_calibrated,
+)
 from textgen.training.loop.loggers import loggers
 from textgen.training.loop.messages import (
     conclusion,
@@ -45,17 +43,12 @@ from textgen.training.loop.messages import (
 )
 from textgen.training.loop.previews import KeepPreview
 from textgen.training.loop.progress import Budget
-from textgen.training.loop.remembering import (
-    NOTHING_TO_FIT,
-    foreseen_seconds,
-    remember,
-)
 from textgen.training.loop.report import Report
 from textgen.training.loop.saving import Saver, stored_progress
 from textgen.training.loop.schedule import WarmupCosine
 from textgen.training.loop.signals import STOPPING, stop_requests
 from textgen.training.loop.status import KeepStatus
-from textgen.training.model.build import build_model, get_weights, set_weights
+from textgen.training.model.build import build_model, set_weights
 from textgen.training.model.compiling import compile_model
 from textgen.training.model.kernels import debugging_mode
 from textgen.training.model.precision import check_dtype, choose_dtype
@@ -130,10 +123,12 @@ class _Session:
         self.progress = stored_progress(task, peers)
         self.saver = Saver(task, self.model, self.progress, writes=peers.is_first)
         self.metrics = self.saver.restore(task.resumed) if task.resumed else None
+        self.val_windows = held_out_windows(task, self.lanes)
         self.budget = Budget(
             train.epochs * len(self.windows) if train.epochs else None,
             train.max_minutes * 60 if train.max_minutes else None,
             foreseen_seconds(task),
+            evaluations=2 if is_calibrated(task) else 1,
         )
         self.status = KeepStatus(
             task.run.status if peers.is_first else None,
@@ -143,11 +138,8 @@ class _Session:
             ids_per_char=task.ids_per_char[0],
             steps_per_pass=len(self.windows),
         )
-        self.val_windows = self._held_out(
-            task.val_ids,
-            self.windows.ids,
-            # Rounded up, so that no text is evaluated in no characters.
-            math.ceil(train.eval_chars * task.ids_per_char[1]),
+        self.finishing = Finishing(
+            task, self.model, self.saver, self.val_windows, peers, self.say
         )
 
     def run(self) -> Path:
@@ -157,7 +149,7 @@ class _Session:
         if reason := nothing_left(self.task, self.progress, self.budget):
             self.say(reason)
             self.saver.save_options()
-            self._finish()
+            self.finishing.run()
             return self.task.run.path
         with self._loggers() as logging:
             self._begin()
@@ -168,7 +160,7 @@ class _Session:
                     self._fit(logging, Meeting(self.peers, wants_stop))
         self.status.end(why_ended(self.task, self.progress, self.budget, limits()))
         self.say(conclusion(self.task, self.progress, self.budget, limits()))
-        self._finish()
+        self.finishing.run()
         return self.task.run.path
 
     def _loggers(self) -> AbstractContextManager[list[Any]]:
@@ -264,20 +256,6 @@ class _Session:
             verbose=0,
         )
 
-    def _held_out(
-        self, ids: np.ndarray, context: np.ndarray, max_ids: int | None = None
-    ) -> EvaluationWindows:
-        size = self.task.train
-        found = evaluation_windows(
-            ids,
-            size.batch_size,
-            size.seq_length,
-            context,
-            max_ids,
-            self.windows.completions,
-        )
-        return replace(found, lanes=self.lanes)
-
     # --- callbacks ---
 
     def _callbacks(
@@ -331,70 +309,3 @@ class _Session:
             *self.callbacks,
             StopOnRequest(meeting.is_to_stop),
         ]
-
-    # --- after training ---
-
-    def _finish(self) -> None:
-        """Plot the history; measure and add, once, what needs the best weights."""
-        self.saver.plot_history()
-        self._score_test()
-        if self.peers.is_first:
-            self._score_labels()
-            self._remember()
-        self.peers.part()
-
-    def _score_test(self) -> None:
-        """Score the test text with the best weights, unless it has been scored already."""
-        if not len(self.task.test_ids) or self.progress.best_score is None:
-            return
-        best = load_checkpoint(self.task.run.best) if self.peers.is_first else None
-        is_scored = best is not None and "test_bits_per_char" in best.facts["score"]
-        if self.peers.from_first(is_scored):
-            return
-        # Process 0 alone need see the folder of the run.
-        weights = get_weights(self.model, self.task.model) if best is None else best.weights
-        weights = self.peers.arrays_from_first(weights)
-        set_weights(self.model, self.task.model, weights)
-        logs = self.model.evaluate(
-            held_out(self._held_out(self.task.test_ids, self.task.val_ids)),
-            callbacks=[ResetCarriedState(self.progress, len(self.windows))],
-            verbose=0,
-            return_dict=True,
-        )
-        bits = float(logs["bits_per_id"]) * self.task.ids_per_char[2]
-        if best is not None:
-            self.saver.add_scores(best, {"test_bits_per_char": bits})
-        self.say(f"Test text: {bits:.3f} bits per character.")
-
-    def _score_labels(self) -> None:
-        """Measure how well labels hold, unless it has been done already."""
-        tokenizer = self.task.tokenizer
-        if not tokenizer.label_ids or self.progress.best_score is None:
-            return
-        best = load_checkpoint(self.task.run.best)
-        if "label_accuracy" in best.facts["score"]:
-            return
-        network = Network(best.model, best.weights)
-        found = label_accuracy(network, tokenizer, self.task.val_ids)
-        if found is not None:
-            share, count = found.share, found.num_documents
-            self.saver.add_scores(best, {"label_accuracy": share, "label_records": count})
-            shown = label_accuracy_shown(share, count, len(tokenizer.label_ids))
-            self.say(f"Labels: {shown}.")
-
-    def _remember(self) -> None:
-        """Add the n-gram memory, unless it has been added already."""
-        if self.progress.best_score is None:
-            return
-        best, wanted = load_checkpoint(self.task.run.best), self.task.train.memory
-        if wanted == (best.ngrams.tables.order if best.ngrams else 0):
-            return
-        if not wanted:
-            self.saver.add_scores(replace(best, ngrams=None), {})
-            return
-        found = remember(self.task, Network(best.model, best.weights))
-        if found is None:
-            self.say(NOTHING_TO_FIT)
-            return
-        self.saver.add_scores(replace(best, ngrams=found.ngrams), found.scores)
-        self.say(found.shown())

@@ -111,6 +111,7 @@ class Budget:
         max_seconds: of training and evaluation, over all sessions; the last evaluation is
             part of it. None if only the steps are limited.
         seconds_after: of that time, what is needed when training has ended.
+        evaluations: how many of them are still to come then, with the last one.
 
     >>> budget = Budget(total_steps=100, max_seconds=60.0)
     >>> budget.share_used(Progress(step=20, seconds=30.0))
@@ -120,6 +121,7 @@ class Budget:
     total_steps: int | None
     max_seconds: float | None = None
     seconds_after: float = 0.0
+    evaluations: int = 1
 
     def share_used(self, progress: Progress) -> float:
         """The share of the time for training that is used up, from 0 to 1."""
@@ -135,7 +137,8 @@ class Budget:
     def _by_time(self, progress: Progress) -> float:
         if self.max_seconds is None:
             return 0.0
-        reserved = _EVAL_MARGIN * progress.eval_seconds + self.seconds_after
+        reserved = _EVAL_MARGIN * self.evaluations * progress.eval_seconds
+        reserved += self.seconds_after
         # Where all else takes longer than training may, training still gets half.
         return progress.seconds / max(self.max_seconds - reserved, self.max_seconds / 2)
 

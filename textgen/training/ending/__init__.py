@@ -1,0 +1,1 @@
+"""What is fitted on the held-out text when training has ended."""

@@ -1,0 +1,98 @@
+"""The n-gram memory of a run: counted and fitted when training has ended."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from textgen.generation.scoring.protocols import nats_of
+from textgen.ngrams.counting import MOST_IDS, count_ngrams
+from textgen.ngrams.model import NgramModel, Probs, best_weight
+from textgen.ngrams.tables import NOTHING, contexts_of
+from textgen.training.ending.stretches import Stretches
+from textgen.training.task.task import Task
+
+SECONDS_PER_ID = 1.5e-6
+"""How long an id takes to be counted, on a common processor; rather too long."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """An n-gram memory, and what it is worth.
+
+    Args:
+        scores: held-out bits per character of the n-grams alone, of the network alone and
+            of both.
+    """
+
+    ngrams: NgramModel
+    scores: dict[str, float]
+
+    def shown(self) -> str:
+        """A sentence for a person."""
+        tables = self.ngrams.tables
+        alone, network, both = self.scores.values()
+        return (
+            f"N-gram memory of order {tables.order}: {tables.num_ngrams:,} n-grams, "
+            f"{tables.num_bytes / 1e6:.1f} MB. Stretches of held-out text: {alone:.3f} "
+            f"bits per character with it alone, {network:.3f} with the network alone, "
+            f"{both:.3f} with both."
+        )
+
+
+NOTHING_TO_FIT = (
+    "No n-gram memory: too little of the held-out text is predicted to fit its weight."
+)
+
+
+def remember(task: Task, stretches: Stretches) -> Remembered | None:
+    """Count the training text, and fit the weight of the n-grams on the held-out text.
+
+    Its scores are of the halves of the stretches on which the weight was not fitted.
+
+    Returns:
+        None if too little is predicted to have two halves.
+    """
+    if not stretches.scored.any():
+        return None
+    boundary, order = task.tokenizer.eod_id, task.train.memory
+    tables = count_ngrams(task.windows.ids, task.model.vocab_size, order, boundary=boundary)
+    own = _own(stretches)
+    alone = _alone(stretches, NgramModel(tables))
+    fitted, scored = stretches.fitted, stretches.scored
+    weight = best_weight(own[fitted], alone[fitted])
+    both = (1 - weight) * own + weight * alone
+    names = ("val_ngrams", "val_network", "val_both")
+    nats = [float(-np.log(probs[scored]).mean()) for probs in (alone, own, both)]
+    per_nat = task.ids_per_char[1] / math.log(2)
+    scores = {
+        f"{name}_bits_per_char": value * per_nat
+        for name, value in zip(names, nats, strict=True)
+    }
+    return Remembered(NgramModel(tables, weight), scores)
+
+
+def foreseen_seconds(task: Task) -> float:
+    """About how long `remember` takes."""
+    if not task.train.memory:
+        return 0.0
+    return SECONDS_PER_ID * min(len(task.windows.ids), MOST_IDS)
+
+
+def _own(stretches: Stretches) -> Probs:
+    """`(num_stretches, time)`: the probability of each target under the network."""
+    rows = zip(stretches.logits, stretches.targets, strict=True)
+    nats = [nats_of(logits, ids) for logits, ids in rows]
+    # A network may give 0 to an id; its logarithm must be finite.
+    return np.maximum(np.exp(-np.stack(nats)), 1e-30)
+
+
+def _alone(stretches: Stretches, ngrams: NgramModel) -> Probs:
+    """`(num_stretches, time)`: the probability of each target under the n-grams."""
+    nothing, boundary = np.full(ngrams.context_size, NOTHING), ngrams.tables.boundary
+    time = stretches.targets.shape[1]
+    contexts = [contexts_of(ids, nothing, boundary)[-time:] for ids in stretches.ids]
+    targets = stretches.targets
+    return ngrams.probs_of(np.concatenate(contexts), targets.ravel()).reshape(targets.shape)
