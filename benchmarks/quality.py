@@ -38,12 +38,21 @@ EVAL_WARMUP = 256
 
 
 class Training:
-    """One run over `text`, which ends after `chars` characters or `seconds`."""
+    """One run over `text`, which ends after `chars` characters or `seconds`.
+
+    Its teachers, if the recipe has any, are trained first, each on as much.
+    """
 
     def __init__(
         self, recipe: Recipe, vocab_size: int, text: Tensor, chars: float, seconds: float
     ) -> None:
         self.recipe, self.chars, self.seconds = recipe, chars, seconds
+        self.teachers = []
+        for _ in range(recipe.teachers):
+            other = Training(replace(recipe, teachers=0), vocab_size, text, chars, seconds)
+            other.run()
+            self.teachers.append(other.network.eval())
+        self.taught: list[Any] = [None] * recipe.teachers
         self.network = Network(recipe, vocab_size)
         self.optimizer = Optimizer(self.network)
         self.weights = self.optimizer.all
@@ -92,14 +101,26 @@ class Training:
             lanes[:, at + 1 : end + 1].flatten(),
             label_smoothing=recipe.smoothing,
         )
+        if self.teachers:
+            soft = cross_entropy(logits.flatten(0, 1), self.predicted(ids, before))
+            loss = (loss + soft) / 2
         self.optimizer.step(loss + recipe.activation * self.network.penalty, rate)
         self.steps, self.read, self.place = self.steps + 1, self.read + ids.numel(), end
+
+    @torch.no_grad()
+    def predicted(self, ids: Tensor, before: Tensor) -> Tensor:
+        """The mean of the teachers' probabilities (Hinton et al. 2015)."""
+        total = torch.zeros(())
+        for number, teacher in enumerate(self.teachers):
+            logits, self.taught[number] = teacher(ids, before, self.taught[number])
+            total = total + logits.softmax(-1)
+        return total.flatten(0, 1) / len(self.teachers)
 
     def find_place(self, window: int) -> None:
         """Begin the next pass where this one is over; reset lanes if the recipe says so."""
         recipe = self.recipe
         if self.place + window + 1 > self.lanes.shape[1]:
-            self.states = None
+            self.states, self.taught = None, [None] * recipe.teachers
             self.place = int(torch.randint(window, ())) if recipe.random_offsets else 0
         if self.states and recipe.reset:
             kept = (torch.rand(1, recipe.lanes, 1) > recipe.reset).float()

@@ -47,6 +47,7 @@ class Recipe:
     activation: float = 0.0  # penalty on large and on fast changing outputs
     norm: bool = False  # layer normalisation of each layer's outputs
     mogrifier: int = 0  # rounds in which input and state gate each other
+    teachers: int = 0  # networks, trained alike before, whose predictions are learned, too
 
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -88,6 +89,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "activation penalty": {"activation": 1.0},
     "layer norm": {"norm": True},
     "Mogrifier, 4 rounds": {"mogrifier": 4},
+    "distilled from two": {"teachers": 2},
 }
 
 

@@ -19,7 +19,7 @@ from textgen.text.tokenizers.byte import ByteTokenizer
 from textgen.text.tokenizers.char import CharTokenizer
 from textgen.text.tokenizers.serialization import Tokenizer
 
-CHARS = CharTokenizer("abcdefg hij\nklmno😀é")
+CHARS = CharTokenizer("abcdefg hij\nklmno😀é.")
 SAMPLING = [
     SamplingConfig(length=60, temperature=0),
     SamplingConfig(length=60, temperature=1.0),

@@ -176,6 +176,12 @@ def _score_facts(score: Mapping[str, Any]) -> Facts:
     temperature = score.get("temperature", 1)
     if _is_number(temperature) and temperature != 1:
         facts.append(f"logits divided by {temperature:.2f}, fitted on held-out text")
+    both, alone = (score.get(f"val_{x}_bits_per_char") for x in ("both", "network"))
+    if _is_number(both) and _is_number(alone):
+        facts.append(
+            f"{both:.4f} with the n-gram memory, {alone:.4f} without, on stretches of "
+            "held-out text"
+        )
     return [("score", fact) for fact in facts]
 
 

@@ -93,6 +93,10 @@ is memorised; the second value for Muon."""
 LEAST_DROPPED_CHARS = 10_000
 """So little text teaches too little for weight drop to help."""
 
+TABLE_DECAY = 0.5
+"""The weight decay with AdamW where most weights are rows of embedding and output layer, as
+in little Chinese text: they see so few characters each that they learn them by heart."""
+
 PATIENCE_WITH_WEIGHT_DROP = 20
 """Scores go up and down with it, and get better until the learning rate is low."""
 
@@ -271,8 +275,8 @@ def size_options(
     options = {key: value for key, value in usual.items() if key not in given}
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     details = ["which is little"] * is_little
-    if readable is not None:
-        times = f"{readable[name] / num_chars:.1f}"
+    if readable is not None and passes != epochs:
+        times = f"{passes:.1f}" if passes < 10 else f"about {round(passes, -1):,.0f}"
         details.append(f"with time to read it {times} times")
     told = f" ({', '.join(details)})" if details else ""
     line = f"Size {name}, {why} of training text{told}: {command_line(options)}."

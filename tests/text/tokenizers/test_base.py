@@ -150,6 +150,24 @@ def test_reading_starts_where_a_text_would(tokenizer: Tokenizer, symbol: str) ->
     assert tokenizer.symbol(tokenizer.start_id) == symbol
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "opening"),
+    [
+        (CharTokenizer("\n.abc"), ".\n\n"),
+        (CharTokenizer("\n。学而"), "。\n\n"),
+        (CharTokenizer("\nabc"), "\n"),
+        (CharTokenizer(".abc"), "."),
+        (ByteTokenizer(), ".\n\n"),
+        (CharTokenizer("\n.abc", end_of_document=True), ""),
+    ],
+    ids=str,
+)
+def test_a_text_without_a_prompt_begins_as_a_paragraph_does(
+    tokenizer: Tokenizer, opening: str
+) -> None:
+    assert tokenizer.decode(list(tokenizer.opening_ids)) == opening
+
+
 # Labels
 
 

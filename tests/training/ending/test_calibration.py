@@ -137,8 +137,8 @@ def test_it_says_what_the_temperature_brings(
     }
     run = textgen.train(novel, tmp_path / "run", **options)
     found = re.fullmatch(
-        r"Logits divided by (\S+), a temperature fitted on the held-out text: (\S+) bits "
-        r"per character instead of (\S+)\.",
+        r"The network was too sure: with its logits divided by (\S+), held-out text takes "
+        r"(\S+) bits per character instead of (\S+)\.",
         capfd.readouterr().err.splitlines()[-1],
     )
     assert found is not None

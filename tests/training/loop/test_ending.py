@@ -212,6 +212,12 @@ def test_the_last_line_says_that_nothing_improved(task: Task) -> None:
     )
 
 
+def test_a_run_that_stopped_improving_is_not_told_to_go_on(task: Task) -> None:
+    steps = 2 * len(task.windows)
+    line = conclusion(task, progress_of(task, steps, waits=3), Budget(steps))
+    assert "It has not improved since; to go on all the same: --resume --epochs 4." in line
+
+
 def test_where_two_limits_are_reached_going_on_needs_both(task: Task) -> None:
     steps = 2 * len(task.windows)
     line = conclusion(task, progress_of(task, steps, waits=5), Budget(steps))

@@ -53,6 +53,21 @@ def test_english_prose_begins_with_the_base(english: Path) -> None:
     assert "--init-from none" in found.notes[0]
 
 
+def test_english_that_teaches_more_than_the_base_knows_begins_from_nothing_and_says_so(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "list.txt"
+    line = "On day {} the boat went out and came home in the evening.\n"
+    path.write_text("".join(map(line.format, range(300))), encoding="utf-8")
+    found = begun(path)
+    assert found.base is None
+    (note,) = found.notes
+    assert note.startswith(
+        "Begins from nothing, as this text teaches more than the base model"
+    )
+    assert note.endswith("To begin with that model all the same: --init-from english.")
+
+
 def test_a_letter_is_long_enough_for_the_base(tmp_path: Path) -> None:
     path = tmp_path / "letter.txt"
     path.write_text(ENGLISH[:1800], encoding="utf-8")
@@ -86,7 +101,7 @@ def test_a_long_text_begins_with_the_base_where_that_knows_it_well(
     english: Path, shared_corpus: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shakespeare = shared_corpus("tinyshakespeare.txt")
-    assert begun(shakespeare) == Beginning()
+    assert begun(shakespeare).base is None
     monkeypatch.setattr(beginnings, "LONG_CHARS", 1_100_000)
     assert begun(shakespeare).base is not None
     monkeypatch.setattr(beginnings, "LONG_CHARS", 1_000)

@@ -102,7 +102,9 @@ def test_a_fine_tuned_run_keeps_the_architecture_and_grows_the_vocabulary(
     assert (new.model.units, new.model.dropout) == (16, 0.2)
     assert new.facts["text"]["init_from"] == run.name
     noted = capsys.readouterr().err
-    assert f"Fine-tuning {run / 'best'}: 11 symbols, {len(added)} new in" in noted
+    assert (
+        f"Fine-tuning {run / 'best'}, which knows 11 characters, {len(added)} new" in noted
+    )
     # A fresh schedule and optimizer: steps are counted from zero.
     state = load_training_state(out / "last").values["state"]
     steps_per_epoch = round(state["step"] / state["rows"][-1]["epoch"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -127,7 +128,7 @@ def score(
     if text.was_trained_on():
         say(
             "Note: the model was trained on this text. For its score on held-out text: "
-            "textgen info"
+            f"textgen info {shlex.quote(str(path))}"
         )
 
 

@@ -175,7 +175,7 @@ class PromptReader:
         """
         tokenizer = self._tokenizer
         if tokenizer.eod_id is None:
-            return () if prompt.ids else (tokenizer.start_id,)
+            return () if prompt.ids else tokenizer.opening_ids
         if prompt.label or not tokenizer.label_ids:
             return (tokenizer.eod_id, *prompt.label)
         assert rng is not None

@@ -33,7 +33,8 @@ export class Tokenizer {
     const unwritten = [this.unknownId, this.separatorId, ...this.labelIds];
     /** Ids that are never written. */
     this.unwritten = unwritten.filter((id) => id !== null);
-    this.startId = this.endId ?? this.#firstKnown(["\n", " "]);
+    /** What is read before a text without a prompt. */
+    this.openingIds = this.endId === null ? this.#opening() : [this.endId];
   }
 
   normalized(text) {
@@ -72,6 +73,15 @@ export class Tokenizer {
   /** A decoder that takes ids one at a time and returns the characters they complete. */
   decoder() {
     return this.isByte ? new ByteDecoder() : new CharDecoder(this.#symbols, this.endId);
+  }
+
+  /** As a paragraph begins, after the end of a sentence, if the model knows one. */
+  #opening() {
+    for (const opening of [".\n\n", "。\n\n"]) {
+      const { ids, unknown } = this.encode(opening);
+      if (!unknown.length) return ids;
+    }
+    return [this.#firstKnown(["\n", " "])];
   }
 
   #firstKnown(characters) {

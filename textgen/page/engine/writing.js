@@ -43,7 +43,7 @@ export function* written(network, tokenizer, settings) {
 
 /** The ids before the prompt; the model draws a label if none is given. */
 function contextOf(network, tokenizer, label, promptIds, random) {
-  if (tokenizer.endId === null) return promptIds.length ? [] : [tokenizer.startId];
+  if (tokenizer.endId === null) return promptIds.length ? [] : tokenizer.openingIds;
   if (!tokenizer.labels.length) return [tokenizer.endId];
   if (label !== null) {
     return [tokenizer.endId, tokenizer.labelIds[tokenizer.labels.indexOf(label)]];

@@ -23,6 +23,9 @@ from textgen.text.unicode.code_points import BATCH_CHARS
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import shown
 
+OPENINGS = ".\n\n", "。\n\n"
+"""Ends of a sentence with an empty line, after which a paragraph begins."""
+
 FORMAT_VERSION, OLDEST_VERSION = 3, 2
 """The version of what `to_dict` returns with a separator, and without one."""
 
@@ -56,7 +59,24 @@ class BaseTokenizer(ABC):
     @property
     @abstractmethod
     def start_id(self) -> int:
-        """The id that generation and scoring read before the first character."""
+        """The id that scoring reads before the first character."""
+
+    @abstractmethod
+    def unknown_characters(self, text: str) -> list[str]:
+        """The characters that the vocabulary lacks, each once."""
+
+    @property
+    def opening_ids(self) -> tuple[int, ...]:
+        """The ids that are read before a text without a prompt.
+
+        A document begins after the mark of its end. Any other text begins as a paragraph
+        does, after the end of a sentence: what comes first in a book are its titles.
+        """
+        if self.eod_id is None:
+            for opening in OPENINGS:
+                if not self.unknown_characters(opening):
+                    return tuple(self.encode(opening).tolist())
+        return (self.start_id,)
 
     @property
     @abstractmethod

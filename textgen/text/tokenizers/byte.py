@@ -73,7 +73,7 @@ class ByteTokenizer(BaseTokenizer):
 
     @property
     def start_id(self) -> int:
-        """The id that generation and scoring read before the first character."""
+        """The id that scoring reads before the first character."""
         return ord("\n") if self.eod_id is None else self.eod_id
 
     def unknown_characters(self, text: str) -> list[str]:

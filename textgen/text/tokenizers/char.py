@@ -174,7 +174,7 @@ class CharTokenizer(BaseTokenizer):
 
     @property
     def start_id(self) -> int:
-        """The id that generation and scoring read before the first character."""
+        """The id that scoring reads before the first character."""
         if self.eod_id is not None:
             return self.eod_id
         for character in "\n ":

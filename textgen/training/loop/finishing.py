@@ -104,9 +104,9 @@ class Finishing:
         scores = {"temperature": temperature, "val_bits_per_char": bits}
         self.saver.add_scores(best, scores)
         self.say(
-            f"Logits divided by {temperature:g}, a temperature fitted on the held-out "
-            f"text: {bits:.3f} bits per character instead of "
-            f"{self.saver.progress.best_score:.3f}."
+            f"The network was too {'sure' if temperature > 1 else 'unsure'}: with its "
+            f"logits divided by {temperature:g}, held-out text takes {bits:.3f} bits per "
+            f"character instead of {self.saver.progress.best_score:.3f}."
         )
 
     def _remember(self, found: Stretches | None, temperature: float | None) -> None:

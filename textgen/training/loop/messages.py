@@ -148,11 +148,18 @@ def conclusion(
         more.append(f"{flag} {2 * value:g}")
     if progress.evals_since_best >= patience:
         more.append(f"--patience {2 * patience}")
+    how = f"{_how_to_go_on(task, progress)} --resume {' '.join(more)}."
+    return f"{ended}; {progress.best_shown()}. {how}{_partial(limits)}"
+
+
+def _how_to_go_on(task: Task, progress: Progress) -> str:
+    since = progress.evals_since_best
     # A base is fine-tuned in as many passes as pay.
-    is_improving = progress.evals_since_best == 0 and task.base is None
-    still = "It was still improving; go on" if is_improving else "Go on"
-    best, options = progress.best_shown(), " ".join(more)
-    return f"{ended}; {best}. {still} with --resume {options}.{_partial(limits)}"
+    if since == 0 and task.base is None:
+        return "It was still improving; go on with"
+    if 1 < since < task.train.patience:
+        return "It has not improved since; to go on all the same:"
+    return "Go on with"
 
 
 def _cut_short(when: str, progress: Progress, limits: Mapping[str, int]) -> str:

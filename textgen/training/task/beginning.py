@@ -40,6 +40,10 @@ base has to know the text better."""
 MOST_CHARS = 2_000_000
 """Longer texts have not been measured; they begin from nothing."""
 
+ENGLISH_BITS = 3.0
+"""Of a text with fewer under the base model, a person may think that it is like those that
+the base has read."""
+
 LEAST_HELD_OUT = 64
 """In fewer ids the n-grams of a text cannot be judged."""
 
@@ -82,6 +86,12 @@ class Beginning:
         most = _most_bits(corpus)
         bits = _bits_before(offered, corpus, text) if most > 0 else math.inf
         if bits > most:
+            if bits < ENGLISH_BITS:
+                self.notes += (
+                    "Begins from nothing, as this text teaches more than the base model "
+                    f"{offered.name} knows of it ({bits:.2f} bits per character). To begin "
+                    f"with that model all the same: --init-from {offered.name}.",
+                )
             return None
         self.base, self.is_alike = offered, True
         self.notes += (

@@ -62,7 +62,8 @@ class BaseModel:
         num_new = tokenizer.vocab_size - num_old
         grown = f", {num_new:,} new in this text" if num_new else ""
         return (
-            f"Fine-tuning {base_name(self.path) or self.path}: {num_old:,} symbols{grown}."
+            f"Fine-tuning {base_name(self.path) or self.path}, which knows "
+            f"{num_old:,} characters{grown}."
         )
 
     def weights(self, tokenizer: Tokenizer, model: ModelConfig) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from textgen.config.fields import check_names, command_line, pick
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import (
     PATIENCE_WITH_WEIGHT_DROP,
+    TABLE_DECAY,
     check_size,
     fine_tuning_options,
     muon_options,
@@ -112,16 +113,15 @@ def new_task(
         if base is None and suited:
             notes.append(f"For muon on this text: {command_line(suited)}.")
         usual |= suited
-    if base is None and "weight_drop" not in set_by_user:
-        kept = _against_memorising(model, train, num_chars, chars_read)
-        kept = {name: value for name, value in kept.items() if name not in set_by_user}
+    if base is None:
+        kept = _against_memorising(model, train, num_chars, chars_read, set_by_user)
         model = replace(model, **pick(ModelConfig, kept))
         train = replace(train, **pick(TrainConfig, kept))
         if kept:
-            passes = f"{chars_read / num_chars:,.0f}"
+            passes = chars_read / num_chars
+            often = "" if math.isinf(passes) else f" in {passes:,.0f} passes"
             notes.append(
-                f"{passes} passes would memorise this text; against that: "
-                f"{command_line(kept)}."
+                f"To keep this text from being memorised{often}: {command_line(kept)}."
             )
     if base is not None and usual:
         notes.append(f"For fine-tuning on this text: {command_line(usual)}.")
@@ -136,15 +136,26 @@ def new_task(
 
 
 def _against_memorising(
-    model: ModelConfig, train: TrainConfig, num_chars: int, chars_read: float
+    model: ModelConfig,
+    train: TrainConfig,
+    num_chars: int,
+    chars_read: float,
+    given: Collection[str],
 ) -> dict[str, Any]:
-    """Options that keep a text from being memorised, where it would be."""
+    """Options that keep a text from being memorised, where it would be.
+
+    Args:
+        given: names of options that the user set, which are not overridden.
+    """
     shapes = [shape for x in recurrent_layers(model) for shape in x.shapes.values()]
     num_weights = sum(map(math.prod, shapes))
     share = weight_drop_for(num_chars, chars_read, num_weights, train.optimizer)
-    if not share:
-        return {}
-    return {"weight_drop": share, "patience": PATIENCE_WITH_WEIGHT_DROP}
+    found: dict[str, Any] = {}
+    if share and "weight_drop" not in given:
+        found = {"weight_drop": share, "patience": PATIENCE_WITH_WEIGHT_DROP}
+    if train.optimizer == "adamw" and model.num_parameters > 2 * num_weights:
+        found["weight_decay"] = TABLE_DECAY
+    return {name: value for name, value in found.items() if name not in given}
 
 
 def _chars_to_read(
