@@ -12,6 +12,8 @@ from textgen.config.sizes import (
     LITTLE_CHARS,
     LITTLE_TEXT,
     MUON_CHARS,
+    OFTEN_CHARS,
+    OFTEN_READ,
     SIZES,
     choose_size,
     size_options,
@@ -31,6 +33,14 @@ def test_a_size_is_taken_from_the_least_text_that_it_has_to_read() -> None:
     for name, below in (("large", "medium"), ("medium", "small"), ("small", "tiny")):
         enough[name] -= 1
         assert choose_size(10_000_000, enough) == below
+
+
+def test_a_text_that_is_read_often_suits_the_largest_network_sooner() -> None:
+    often = dict.fromkeys(SIZES, float(OFTEN_READ))
+    assert choose_size(OFTEN_CHARS, often) == "large"
+    assert choose_size(OFTEN_CHARS - 1, often) == "medium"
+    assert choose_size(OFTEN_CHARS, {**often, "large": OFTEN_READ - 1.0}) == "medium"
+    assert choose_size(OFTEN_CHARS) == "medium"
 
 
 @pytest.mark.parametrize(

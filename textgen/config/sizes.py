@@ -38,6 +38,10 @@ LEAST_READ = {
 }
 """Measured by benchmarks/quality.py."""
 
+OFTEN_CHARS, OFTEN_READ = 900_000, 12_000_000
+"""A text of so many characters suits the largest network, too, where there is time to read
+so many in it: then it is read often, with weight drop. See benchmarks/quality.md."""
+
 FEW = 5
 """In fewer passes over a text little is memorised, so that there is no dropout."""
 
@@ -216,15 +220,16 @@ def choose_size(num_chars: int, readable: Mapping[str, float] | None = None) -> 
     >>> choose_size(1_000_000, minute)
     'small'
     """
-    return max(
-        (
-            name
-            for name, least in LEAST_CHARS.items()
-            if num_chars >= least
-            and (readable is None or readable[name] >= LEAST_READ[name])
-        ),
-        key=lambda name: LEAST_CHARS[name],
-    )
+    least = dict(LEAST_CHARS)
+    if readable is not None and readable["large"] >= OFTEN_READ:
+        least["large"] = OFTEN_CHARS
+    suited = [
+        name
+        for name in SIZES
+        if num_chars >= least[name]
+        and (readable is None or readable[name] >= LEAST_READ[name])
+    ]
+    return suited[-1]
 
 
 def size_options(
