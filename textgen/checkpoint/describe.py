@@ -150,7 +150,7 @@ def known_facts(description: Mapping[str, Any]) -> Facts:
         f"normalize {tokenizer['normalize']})"
     )
     return [
-        *_score_facts(score),
+        *_score_facts(score, has_memory=description["memory"] is not None),
         *_ending_facts(description["status"]),
         *_text_facts(text),
         ("vocab", vocabulary),
@@ -164,7 +164,7 @@ def known_facts(description: Mapping[str, Any]) -> Facts:
 # terminal control sequences.
 
 
-def _score_facts(score: Mapping[str, Any]) -> Facts:
+def _score_facts(score: Mapping[str, Any], *, has_memory: bool) -> Facts:
     facts = []
     for name, where in (("val", "held-out"), ("test", "test")):
         bits = score.get(f"{name}_bits_per_char")
@@ -177,7 +177,7 @@ def _score_facts(score: Mapping[str, Any]) -> Facts:
     if _is_number(temperature) and temperature != 1:
         facts.append(f"logits divided by {temperature:.2f}, fitted on held-out text")
     both, alone = (score.get(f"val_{x}_bits_per_char") for x in ("both", "network"))
-    if _is_number(both) and _is_number(alone):
+    if has_memory and _is_number(both) and _is_number(alone):
         facts.append(
             f"{both:.4f} with the n-gram memory, {alone:.4f} without, on stretches of "
             "held-out text"

@@ -13,7 +13,7 @@ from textgen.config.fields import (
     check_types_and_choices,
     option,
 )
-from textgen.config.sizes import MOST_DECAY, MOST_DROP
+from textgen.config.sizes import DECAY_FOR_MANY, MOST_DECAY, MOST_DROP
 from textgen.errors import ConfigError
 from textgen.model.cells import CELLS
 
@@ -101,7 +101,8 @@ class ModelConfig:
     weight_decay: float = option(
         0.0,
         "Decoupled weight decay of the matrices; with muon, of the hidden ones.",
-        flag_default=f"0; up to {MOST_DECAY} for muon, the more the shorter the text",
+        flag_default=f"0; up to {MOST_DECAY} for muon, the more the shorter the text; "
+        f"{DECAY_FOR_MANY} for little text of many different characters",
     )
     l1: float = option(
         0.0, "L1 penalty on the matrices, in nats per unit of absolute weight."

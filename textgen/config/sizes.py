@@ -39,8 +39,8 @@ LEAST_READ = {
 """Measured by benchmarks/quality.py."""
 
 OFTEN_CHARS, OFTEN_READ = 900_000, 12_000_000
-"""A text of so many characters suits the largest network, too, where there is time to read
-so many in it: then it is read often, with weight drop. See benchmarks/quality.md."""
+"""A text of so many characters is enough for the largest network if there is time to read
+so many, every pass counted. See "Weight drop" in benchmarks/quality.md."""
 
 FEW = 5
 """In fewer passes over a text little is memorised, so that there is no dropout."""
@@ -97,9 +97,9 @@ is memorised; the second value for Muon."""
 LEAST_DROPPED_CHARS = 10_000
 """So little text teaches too little for weight drop to help."""
 
-TABLE_DECAY = 0.5
-"""The weight decay with AdamW where most weights are rows of embedding and output layer, as
-in little Chinese text: they see so few characters each that they learn them by heart."""
+MANY_CHARACTERS, DECAY_FOR_MANY = 1_000, 0.5
+"""Weight decay with AdamW for text of so many different characters, as in little Chinese
+text: the rows of most are updated so rarely that they are learned by heart."""
 
 PATIENCE_WITH_WEIGHT_DROP = 20
 """Scores go up and down with it, and get better until the learning rate is low."""
@@ -200,6 +200,26 @@ def weight_drop_for(
     if excess < 1 or (not is_muon and passes <= LITTLE_TEXT["epochs"]):
         return 0.0
     return round(min(MOST_DROP, LEAST_DROP + 0.1 * math.log2(excess)), 2)
+
+
+def decay_for_many(
+    num_chars: int, chars_read: float, vocab_size: int, optimizer: str
+) -> float:
+    """The weight decay with AdamW for little text of many different characters.
+
+    Measured with Chinese texts of 20,000 to 90,000 characters, 1,400 to 3,000 different.
+
+    Args:
+        num_chars, chars_read, optimizer: as for `weight_drop_for`.
+
+    >>> decay_for_many(20_000, 400_000, 1_359, "adamw")
+    0.5
+    >>> decay_for_many(20_000, 400_000, 65, "adamw")
+    0.0
+    """
+    is_often_read = chars_read >= FEW * num_chars
+    is_little = num_chars < MUON_CHARS and vocab_size >= MANY_CHARACTERS
+    return DECAY_FOR_MANY if optimizer == "adamw" and is_often_read and is_little else 0.0
 
 
 def check_size(size: str) -> None:

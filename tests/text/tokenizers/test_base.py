@@ -154,7 +154,7 @@ def test_reading_starts_where_a_text_would(tokenizer: Tokenizer, symbol: str) ->
     ("tokenizer", "opening"),
     [
         (CharTokenizer("\n.abc"), ".\n\n"),
-        (CharTokenizer("\n。学而"), "。\n\n"),
+        (CharTokenizer("\n.。学而"), "。\n"),
         (CharTokenizer("\nabc"), "\n"),
         (CharTokenizer(".abc"), "."),
         (ByteTokenizer(), ".\n\n"),
@@ -162,7 +162,7 @@ def test_reading_starts_where_a_text_would(tokenizer: Tokenizer, symbol: str) ->
     ],
     ids=str,
 )
-def test_a_text_without_a_prompt_begins_as_a_paragraph_does(
+def test_a_text_without_a_prompt_begins_like_a_new_paragraph(
     tokenizer: Tokenizer, opening: str
 ) -> None:
     assert tokenizer.decode(list(tokenizer.opening_ids)) == opening

@@ -75,9 +75,9 @@ export class Tokenizer {
     return this.isByte ? new ByteDecoder() : new CharDecoder(this.#symbols, this.endId);
   }
 
-  /** As a paragraph begins, after the end of a sentence, if the model knows one. */
+  /** The end of a paragraph, if the model knows what ends one. */
   #opening() {
-    for (const opening of [".\n\n", "。\n\n"]) {
+    for (const opening of [...(this.isByte ? [] : ["。\n"]), ".\n\n"]) {
       const { ids, unknown } = this.encode(opening);
       if (!unknown.length) return ids;
     }

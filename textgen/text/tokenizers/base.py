@@ -23,8 +23,8 @@ from textgen.text.unicode.code_points import BATCH_CHARS
 from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import shown
 
-OPENINGS = ".\n\n", "。\n\n"
-"""Ends of a sentence with an empty line, after which a paragraph begins."""
+OPENING, CHINESE_OPENING = ".\n\n", "。\n"
+"""The end of a sentence and of a paragraph; in Chinese, few texts have empty lines."""
 
 FORMAT_VERSION, OLDEST_VERSION = 3, 2
 """The version of what `to_dict` returns with a separator, and without one."""
@@ -46,6 +46,7 @@ class BaseTokenizer(ABC):
     labels: tuple[str, ...]
     _first_special_id: ClassVar[int]
     _eod_mark: ClassVar[bytes]
+    _openings: ClassVar[tuple[str, ...]]
 
     def __getstate__(self) -> dict[str, Any]:
         """The fields alone: tables are made again, faster than a pickle carries them."""
@@ -69,11 +70,12 @@ class BaseTokenizer(ABC):
     def opening_ids(self) -> tuple[int, ...]:
         """The ids that are read before a text without a prompt.
 
-        A document begins after the mark of its end. Any other text begins as a paragraph
-        does, after the end of a sentence: what comes first in a book are its titles.
+        A document begins after the mark that ends the one before. Any other text begins
+        like a new paragraph if the vocabulary has what ends one: what comes first in a book
+        are its titles.
         """
         if self.eod_id is None:
-            for opening in OPENINGS:
+            for opening in self._openings:
                 if not self.unknown_characters(opening):
                     return tuple(self.encode(opening).tolist())
         return (self.start_id,)

@@ -11,7 +11,7 @@ import numpy as np
 
 from textgen.config.arguments import one_text
 from textgen.errors import TokenizerError
-from textgen.text.tokenizers.base import BaseTokenizer
+from textgen.text.tokenizers.base import OPENING, BaseTokenizer
 from textgen.text.tokenizers.checks import (
     check_bool,
     check_labels,
@@ -57,6 +57,8 @@ class ByteTokenizer(BaseTokenizer):
     _first_special_id = 256
     # UTF-8 never contains these bytes.
     _eod_mark = b"\xff"
+    # Of any language: it knows all bytes.
+    _openings = (OPENING,)
     _separator_mark: ClassVar[bytes] = b"\xfe"
 
     def __post_init__(self) -> None:

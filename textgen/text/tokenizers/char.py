@@ -11,7 +11,7 @@ import numpy as np
 
 from textgen.config.arguments import described, each_of, whole_number
 from textgen.errors import TokenizerError
-from textgen.text.tokenizers.base import BaseTokenizer
+from textgen.text.tokenizers.base import CHINESE_OPENING, OPENING, BaseTokenizer
 from textgen.text.tokenizers.checks import (
     check_bool,
     check_characters,
@@ -79,6 +79,7 @@ class CharTokenizer(BaseTokenizer):
     kind: ClassVar[str] = "char"
     _first_special_id = 0
     _eod_mark = _NO_CHARACTER.to_bytes(4, "little")
+    _openings = (CHINESE_OPENING, OPENING)
 
     def __post_init__(self) -> None:
         tidy_fields(self)

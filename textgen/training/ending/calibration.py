@@ -36,23 +36,25 @@ def best_temperature(stretches: Stretches) -> float:
     if stretches.fitted.sum() < LEAST_IDS or not stretches.scored.any():
         return 1.0
     found = _fitted(stretches)
-    is_better = mean_nats(stretches.calibrated(found)) < mean_nats(stretches)
+    is_better = mean_nats(stretches.divided_by(found)) < mean_nats(stretches)
     return found if is_better else 1.0
 
 
 def mean_nats(stretches: Stretches) -> float:
-    """Nats per id of what nothing was fitted on."""
+    """Mean nats per id of the targets on which nothing was fitted."""
     found = [
         nats_of(logits, targets) for logits, targets in stretches.rows(stretches.scored)
     ]
     return float(np.concatenate(found).mean())
 
 
-def calibrated(weights: Mapping[str, Floats], temperature: float) -> dict[str, Floats]:
+def with_temperature(
+    weights: Mapping[str, Floats], temperature: float
+) -> dict[str, Floats]:
     """The weights with which all logits are divided by the temperature.
 
     >>> weights = {name: np.float32([[3, 6]]) for name in (*OUTPUT, "embedding.table")}
-    >>> {name: found.tolist() for name, found in calibrated(weights, 1.5).items()}
+    >>> {name: found.tolist() for name, found in with_temperature(weights, 1.5).items()}
     {'output.kernel': [[2.0, 4.0]], 'output.bias': [[2.0, 4.0]], 'embedding.table': [[3.0,
     6.0]]}
     """

@@ -18,7 +18,7 @@ NUM_STRETCHES, STRETCH_IDS, WARM_UP = 64, 512, 64
 are read, but not predicted."""
 
 MOST_LOGITS = 1 << 25
-"""In all stretches, which are fewer for a large vocabulary; 128 MiB."""
+"""In all stretches, 128 MiB; for a large vocabulary they are shorter, then fewer."""
 
 PRODUCTS_PER_SECOND = 1e10
 """Multiplications with weights when they are read, on a common processor; rather too
@@ -43,8 +43,10 @@ class Stretches:
     fitted: NDArray[np.bool_]
     scored: NDArray[np.bool_]
 
-    def calibrated(self, temperature: float) -> Stretches:
+    def divided_by(self, temperature: float) -> Stretches:
         """The same with all logits divided by a temperature."""
+        if temperature == 1:
+            return self
         return replace(self, logits=self.logits / np.float32(temperature))
 
     def rows(self, which: NDArray[np.bool_]) -> Iterator[tuple[Floats, Integers]]:
@@ -79,8 +81,16 @@ def read_stretches(task: Task, network: Network) -> Stretches:
 
 def foreseen_seconds(task: Task) -> float:
     """About how long `read_stretches` takes."""
-    num_read = min(len(task.val_ids), NUM_STRETCHES * (STRETCH_IDS + WARM_UP))
+    count, length = stretch_sizes(task.model.vocab_size)
+    num_read = min(len(task.val_ids), count * (WARM_UP + length))
     return num_read * task.model.num_parameters / PRODUCTS_PER_SECOND
+
+
+def stretch_sizes(vocab_size: int) -> tuple[int, int]:
+    """The most stretches, and how many ids are predicted in each."""
+    length = MOST_LOGITS // (NUM_STRETCHES * vocab_size)
+    length = min(STRETCH_IDS, max(WARM_UP, length))
+    return min(NUM_STRETCHES, max(1, MOST_LOGITS // (length * vocab_size))), length
 
 
 def _stretches(ids: Integers, vocab_size: int) -> tuple[Integers, Integers]:
@@ -89,8 +99,8 @@ def _stretches(ids: Integers, vocab_size: int) -> tuple[Integers, Integers]:
     Returns:
         `(num_stretches,)` where they begin, and their ids, a row for each.
     """
-    size = min(len(ids), STRETCH_IDS + WARM_UP + 1)
-    most = min(NUM_STRETCHES, MOST_LOGITS // (STRETCH_IDS * vocab_size))
-    count = min(max(1, most), len(ids) // size)
+    most, length = stretch_sizes(vocab_size)
+    size = min(len(ids), WARM_UP + length + 1)
+    count = min(most, len(ids) // size)
     starts = np.linspace(0, len(ids) - size, count).astype(int)
     return starts, np.stack([ids[start : start + size] for start in starts])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +16,12 @@ from textgen.generation.scoring.labels import label_accuracy
 from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.distributed.peers import Peers
 from textgen.training.ending import remembering, stretches
-from textgen.training.ending.calibration import best_temperature, calibrated
+from textgen.training.ending.calibration import best_temperature, with_temperature
 from textgen.training.ending.remembering import NOTHING_TO_FIT, remember
 from textgen.training.ending.stretches import Stretches, read_stretches
 from textgen.training.loop.callbacks import ResetCarriedState
 from textgen.training.loop.datasets import held_out
+from textgen.training.loop.progress import COLUMNS
 from textgen.training.loop.saving import Saver
 from textgen.training.model.build import get_weights, set_weights
 from textgen.training.task.task import Task
@@ -47,106 +48,122 @@ class Finishing:
     ) -> None:
         self.task, self.model, self.saver = task, model, saver
         self.windows, self.peers, self.say = windows, peers, say
+        self._best: Checkpoint | None = None
+        self._read: Stretches | None = None
 
     def run(self) -> None:
         """Plot the history; measure what has not been measured of the best weights."""
         self.saver.plot_history()
         if self.saver.progress.best_score is not None:
-            found = self._read() if self.peers.is_first else None
-            temperature = self.peers.from_first(self._temperature(found))
-            if temperature is not None:
-                self._calibrate(temperature)
+            if self.peers.is_first:
+                self._best = load_checkpoint(self.task.run.best)
+                self._read = self._stretches()
+            self._calibrate()
             self._score_test()
             if self.peers.is_first:
                 self._score_labels()
-                self._remember(found, temperature)
+                self._remember()
         self.peers.part()
 
-    def _best(self) -> Checkpoint:
-        return load_checkpoint(self.task.run.best)
+    def _add(self, scores: Mapping[str, float], **changes: Any) -> None:
+        """Change the best checkpoint, and add scores to it."""
+        assert self._best is not None
+        self._best = self.saver.add_scores(replace(self._best, **changes), scores)
 
     # --- what is fitted on the held-out text ---
 
-    def _read(self) -> Stretches | None:
+    def _stretches(self) -> Stretches | None:
         """The network's predictions, if something is to be fitted on them."""
-        best = self._best()
-        if not (self._wants_temperature(best) or self._wants_memory(best)):
+        best = self._best
+        if best is None or not (self._lacks_temperature() or self._lacks_memory()):
             return None
         return read_stretches(self.task, Network(best.model, best.weights))
 
-    def _wants_temperature(self, best: Checkpoint) -> bool:
-        return is_calibrated(self.task) and "temperature" not in best.facts["score"]
+    def _lacks_temperature(self) -> bool:
+        return (
+            self._best is not None
+            and wants_temperature(self.task)
+            and "temperature" not in self._best.facts["score"]
+        )
 
-    def _wants_memory(self, best: Checkpoint) -> bool:
-        order = best.ngrams.tables.order if best.ngrams else 0
-        return self.task.train.memory not in (0, order)
+    def _lacks_memory(self) -> bool:
+        if self._best is None:
+            return False
+        ngrams = self._best.ngrams
+        return self.task.train.memory not in (0, ngrams.tables.order if ngrams else 0)
 
-    def _temperature(self, found: Stretches | None) -> float | None:
-        """The temperature of the logits; None if it is not to be fitted, or has been."""
-        if found is None or not self._wants_temperature(self._best()):
-            return None
-        return best_temperature(found)
-
-    def _calibrate(self, temperature: float) -> None:
-        """Divide the logits by the temperature, and score the held-out text with it."""
-        best = self._best() if self.peers.is_first else None
-        if temperature == 1:
-            if best is not None:
-                self.saver.add_scores(best, {"temperature": temperature})
+    def _calibrate(self) -> None:
+        """Divide the logits by the temperature that suits them, if the score gains."""
+        temperature = None
+        if self._read is not None and self._lacks_temperature():
+            temperature = best_temperature(self._read)
+        temperature = self.peers.from_first(temperature)
+        if temperature is None:
             return
-        if best is not None:
-            # A memory that was weighed beside other logits is weighed anew.
-            weights = calibrated(best.weights, temperature)
-            best = replace(best, weights=weights, ngrams=None)
-        bits = self._bits(self.windows, best, self.task.ids_per_char[1])
-        if best is None:
+        before, bits = self.saver.progress.best_score, math.inf
+        weights = None
+        if self._best is not None:
+            weights = with_temperature(self._best.weights, temperature)
+        if temperature != 1:
+            bits = self._bits(self.windows, weights, self.task.ids_per_char[1])
+        if self._best is None or self._read is None or before is None:
             return
+        if bits >= before:
+            self._add({"temperature": 1.0})
+            return
+        # What was measured and weighed with other logits has to be once more.
+        row = {name: self._best.facts["score"].get(name) for name in COLUMNS}
+        facts = {**self._best.facts, "score": row}
         scores = {"temperature": temperature, "val_bits_per_char": bits}
-        self.saver.add_scores(best, scores)
+        self._add(scores, weights=weights, ngrams=None, facts=facts)
+        self._read = self._read.divided_by(temperature)
         self.say(
             f"The network was too {'sure' if temperature > 1 else 'unsure'}: with its "
             f"logits divided by {temperature:g}, held-out text takes {bits:.3f} bits per "
-            f"character instead of {self.saver.progress.best_score:.3f}."
+            f"character instead of {before:.3f}."
         )
 
-    def _remember(self, found: Stretches | None, temperature: float | None) -> None:
+    def _remember(self) -> None:
         """Add the n-gram memory, or remove it."""
-        best = self._best()
-        if best.ngrams and not self.task.train.memory:
-            self.saver.add_scores(replace(best, ngrams=None), {})
-        if found is None or not self._wants_memory(best):
+        assert self._best is not None
+        if self._best.ngrams and not self.task.train.memory:
+            self._add({}, ngrams=None)
+        if self._read is None or not self._lacks_memory():
             return
-        memory = remember(self.task, found.calibrated(temperature or 1.0))
+        memory = remember(self.task, self._read)
         if memory is None:
             self.say(NOTHING_TO_FIT)
             return
-        self.saver.add_scores(replace(best, ngrams=memory.ngrams), memory.scores)
+        self._add(memory.scores, ngrams=memory.ngrams)
         self.say(memory.shown())
 
     # --- scores ---
 
     def _score_test(self) -> None:
         """Score the test text with the best weights."""
-        task = self.task
+        task, best = self.task, self._best
         if not len(task.test_ids):
             return
-        best = self._best() if self.peers.is_first else None
         is_scored = best is not None and "test_bits_per_char" in best.facts["score"]
         if self.peers.from_first(is_scored):
             return
         windows = _evaluated(task, task.test_ids, task.val_ids, self.windows.lanes)
-        bits = self._bits(windows, best, task.ids_per_char[2])
+        weights = None if best is None else best.weights
+        bits = self._bits(windows, weights, task.ids_per_char[2])
         if best is not None:
-            self.saver.add_scores(best, {"test_bits_per_char": bits})
+            self._add({"test_bits_per_char": bits})
         self.say(f"Test text: {bits:.3f} bits per character.")
 
     def _bits(
-        self, windows: EvaluationWindows, best: Checkpoint | None, ids_per_char: float
+        self,
+        windows: EvaluationWindows,
+        weights: Mapping[str, np.ndarray] | None,
+        ids_per_char: float,
     ) -> float:
-        """Bits per character of a text; `best` is None in all processes but the first."""
-        weights = get_weights(self.model, self.task.model) if best is None else best.weights
-        weights = self.peers.arrays_from_first(weights)
-        set_weights(self.model, self.task.model, weights)
+        """Bits per character of a text; `weights` are those of process 0."""
+        model = self.task.model
+        weights = weights or get_weights(self.model, model)
+        set_weights(self.model, model, self.peers.arrays_from_first(weights))
         logs = self.model.evaluate(
             held_out(windows),
             callbacks=[ResetCarriedState(self.saver.progress, len(self.task.windows))],
@@ -157,14 +174,15 @@ class Finishing:
 
     def _score_labels(self) -> None:
         """Measure how well labels hold."""
-        tokenizer, best = self.task.tokenizer, self._best()
+        tokenizer, best = self.task.tokenizer, self._best
+        assert best is not None
         if not tokenizer.label_ids or "label_accuracy" in best.facts["score"]:
             return
         network = Network(best.model, best.weights)
         found = label_accuracy(network, tokenizer, self.task.val_ids)
         if found is not None:
             share, count = found.share, found.num_documents
-            self.saver.add_scores(best, {"label_accuracy": share, "label_records": count})
+            self._add({"label_accuracy": share, "label_records": count})
             shown = label_accuracy_shown(share, count, len(tokenizer.label_ids))
             self.say(f"Labels: {shown}.")
 
@@ -194,13 +212,13 @@ def _evaluated(
     return replace(found, lanes=lanes)
 
 
-def is_calibrated(task: Task) -> bool:
-    """Whether the output layer has weights of its own to calibrate, and is to be."""
+def wants_temperature(task: Task) -> bool:
+    """Whether logits are to be calibrated, by weights of the output layer alone."""
     return task.train.calibrate and not task.model.tie_embeddings
 
 
 def foreseen_seconds(task: Task) -> float:
     """About how long all this takes, apart from evaluations."""
-    if not (is_calibrated(task) or task.train.memory):
+    if not (wants_temperature(task) or task.train.memory):
         return 0.0
     return stretches.foreseen_seconds(task) + remembering.foreseen_seconds(task)

@@ -31,7 +31,7 @@ from textgen.training.loop.finishing import (
     Finishing,
     foreseen_seconds,
     held_out_windows,
-    is_calibrated,
+    wants_temperature,
 )
 from textgen.training.loop.loggers import loggers
 from textgen.training.loop.messages import (
@@ -128,7 +128,7 @@ class _Session:
             train.epochs * len(self.windows) if train.epochs else None,
             train.max_minutes * 60 if train.max_minutes else None,
             foreseen_seconds(task),
-            evaluations=2 if is_calibrated(task) else 1,
+            evaluations=2 if wants_temperature(task) else 1,
         )
         self.status = KeepStatus(
             task.run.status if peers.is_first else None,

@@ -108,10 +108,10 @@ class Budget:
 
     Args:
         total_steps: None if only the time is limited.
-        max_seconds: of training and evaluation, over all sessions; the last evaluation is
-            part of it. None if only the steps are limited.
+        max_seconds: of training and evaluation, over all sessions; what is measured when
+            training has ended is part of it. None if only the steps are limited.
         seconds_after: of that time, what is needed when training has ended.
-        evaluations: how many of them are still to come then, with the last one.
+        evaluations: those still to come when training ends, the last one included.
 
     >>> budget = Budget(total_steps=100, max_seconds=60.0)
     >>> budget.share_used(Progress(step=20, seconds=30.0))

@@ -135,11 +135,12 @@ class Saver:
         preview = Preview(self.progress.step, text)
         add_preview(self.task.run.previews, preview, self._advice())
 
-    def add_scores(self, best: Checkpoint, scores: Mapping[str, float]) -> None:
-        """Add what was measured after training to the best checkpoint."""
+    def add_scores(self, best: Checkpoint, scores: Mapping[str, float]) -> Checkpoint:
+        """Write the best checkpoint with what was measured after training; return it."""
         score = {**best.facts["score"], **scores}
         scored = replace(best, facts={**best.facts, "score": score})
         save_checkpoint(self.task.run.best, scored, advice=self._advice())
+        return scored
 
     def _advice(self) -> str:
         if self.saved_step is None:

@@ -41,8 +41,8 @@ MOST_CHARS = 2_000_000
 """Longer texts have not been measured; they begin from nothing."""
 
 ENGLISH_BITS = 3.0
-"""Of a text with fewer under the base model, a person may think that it is like those that
-the base has read."""
+"""With fewer under the base model, a text is so much like English that a person may wonder
+why the base was not taken."""
 
 LEAST_HELD_OUT = 64
 """In fewer ids the n-grams of a text cannot be judged."""
@@ -88,9 +88,10 @@ class Beginning:
         if bits > most:
             if bits < ENGLISH_BITS:
                 self.notes += (
-                    "Begins from nothing, as this text teaches more than the base model "
-                    f"{offered.name} knows of it ({bits:.2f} bits per character). To begin "
-                    f"with that model all the same: --init-from {offered.name}.",
+                    f"Begins from nothing, as the base model {offered.name} predicts this "
+                    f"text hardly better than counts of it do ({bits:.2f} bits per "
+                    "character). To begin with that model all the same: --init-from "
+                    f"{offered.name}.",
                 )
             return None
         self.base, self.is_alike = offered, True

@@ -15,8 +15,8 @@ from textgen.config.fields import check_names, command_line, pick
 from textgen.config.model import ModelConfig
 from textgen.config.sizes import (
     PATIENCE_WITH_WEIGHT_DROP,
-    TABLE_DECAY,
     check_size,
+    decay_for_many,
     fine_tuning_options,
     muon_options,
     size_options,
@@ -153,8 +153,9 @@ def _against_memorising(
     found: dict[str, Any] = {}
     if share and "weight_drop" not in given:
         found = {"weight_drop": share, "patience": PATIENCE_WITH_WEIGHT_DROP}
-    if train.optimizer == "adamw" and model.num_parameters > 2 * num_weights:
-        found["weight_decay"] = TABLE_DECAY
+    decay = decay_for_many(num_chars, chars_read, model.vocab_size, train.optimizer)
+    if decay:
+        found["weight_decay"] = decay
     return {name: value for name, value in found.items() if name not in given}
 
 

@@ -27,10 +27,10 @@ LIMITS = {"epochs", "max_minutes"}
 MAY_CHANGE = {
     *LIMITS,
     *("patience", "save_every", "save_minutes", "preview", "tensorboard", "log_to"),
-    *("memory", "accumulate"),
+    *("calibrate", "memory", "accumulate"),
 }
 """Options that may change on resumption: when to end, how often to save, what to show,
-what is added to the best weights in the end, and how many lanes are read at once."""
+what is done to the best weights in the end, and how many lanes are read at once."""
 
 
 def resumed_task(
