@@ -24,7 +24,7 @@ LITTLE_CHARS = 40_000
 LEAST_CHARS = {
     "tiny": 0,
     "small": LITTLE_CHARS,
-    "medium": 400_000,
+    "medium": 130_000,
     "large": 10_000_000,
 }
 
@@ -301,7 +301,7 @@ def size_options(
     why = f"{'for' if size == 'auto' else 'as requested for'} {num_chars:,} characters"
     details = ["which is little"] * is_little
     if readable is not None and passes != epochs:
-        times = f"{passes:.1f}" if passes < 10 else f"about {round(passes, -1):,.0f}"
+        times = f"{passes:.1f}" if passes < 10 else f"about {passes:,.0f}"
         details.append(f"with time to read it {times} times")
     told = f" ({', '.join(details)})" if details else ""
     line = f"Size {name}, {why} of training text{told}: {command_line(options)}."
