@@ -246,7 +246,8 @@ def test_a_stop_while_the_framework_loads_leaves_no_trace(
         _, said = process.communicate()
     assert process.returncode == 130
     note = "Stopping as soon as possible: Keras is being loaded. Nothing was saved."
-    assert re.fullmatch(rf"Text: .*\nSize tiny, for .*\n\n{note}\n\n", said)
+    notes = r"Text: .*\nBegins from nothing, .*\nSize tiny, for .*\n"
+    assert re.fullmatch(rf"{notes}\n{note}\n\n", said)
     assert not any(tmp_path.iterdir())
 
 

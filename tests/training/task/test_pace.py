@@ -40,9 +40,9 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("minutes", "units", "num_layers"),
-    [(0.001, 128, 1), (10_000.0, 256, 2), (None, 256, 2)],
+    [(0.001, 128, 1), (10_000.0, 512, 2), (None, 256, 2)],
 )
-def test_a_size_that_reads_too_little_in_the_minutes_is_not_taken(
+def test_the_minutes_decide_what_size_a_text_gets(
     tmp_path: Path, minutes: float | None, units: int, num_layers: int
 ) -> None:
     model = task_of(tmp_path, 1_000_000, max_minutes=minutes).model

@@ -32,7 +32,7 @@ def task_of(folder: Path, num_chars: int, size: str = "auto", **options: Any) ->
     ("num_chars", "options", "is_dropped"),
     [
         (200_000, {"epochs": 40, "optimizer": "muon"}, True),
-        (200_000, {"epochs": 40, "optimizer": "adamw"}, False),
+        (200_000, {"epochs": 40, "optimizer": "adamw", "size": "small"}, False),
         (200_000, {"epochs": 400, "optimizer": "adamw"}, True),
         (200_000, {"epochs": 2, "optimizer": "muon"}, False),
         (200_000, {"epochs": 40, "optimizer": "muon", "size": "tiny"}, False),
