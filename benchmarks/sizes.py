@@ -2,75 +2,146 @@
 
     python benchmarks/sizes.py --corpus corpora/tinyshakespeare.txt
 
-Trains every size, and the one that `--size auto` takes, on prefixes of a text, for the same
-time each. Prints the best validation score in bits per character, and the size that was
-taken. Run it before changing the thresholds in `textgen/config/sizes.py`. Close other
-programs first: a slower machine reads less text in the same time.
+Trains every size on prefixes of a text, for the same time each, with several seeds. Prints
+the best validation score in bits per character, network alone and with the n-gram memory,
+and how much of a text written with the usual settings stands in the corpus. The size that
+`--size auto` takes is marked. Run it before changing the thresholds in
+`textgen/config/sizes.py`. Close other programs first: a slower machine reads less text in
+the same time.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from statistics import mean
 
 import click
 
 import textgen
+from textgen.checking.novelty import novelty
+from textgen.checkpoint.runs import RunDirectory
 from textgen.config.sizes import SIZES
+from textgen.training.task.new import new_task
 
-AUTO = "auto"
+SHARED_PIECE = 20
+LINE = 8
+"""Characters of a document that is a line, as in a list of names; about."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run reached.
+
+    Args:
+        alone, both: bits per character of held-out text, without and with the memory;
+            `both` is of stretches of it.
+        passes: over the training text.
+        shared: the share of pieces of 20 characters that stand in the corpus.
+        longest: characters of the longest piece that stands there.
+    """
+
+    alone: float
+    both: float | None
+    passes: float
+    shared: float
+    longest: int
 
 
 @click.command()
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--documents", default="whole", show_default=True, help="As in `train`.")
 @click.option("--minutes", multiple=True, default=[0.5, 2.0], show_default=True)
-@click.option("--size", "sizes", multiple=True, default=["tiny", "small", "medium", AUTO])
+@click.option("--size", "sizes", multiple=True, type=click.Choice(list(SIZES)))
 @click.option(
     "--chars", "lengths", multiple=True, default=[20_000, 60_000, 200_000, 1_000_000]
 )
+@click.option("--seeds", default=1, show_default=True)
+@click.option("--written", default=20_000, show_default=True, help="Characters, by a run.")
 def main(
     corpus: Path,
     documents: str,
     minutes: tuple[float, ...],
     sizes: tuple[str, ...],
     lengths: tuple[int, ...],
+    seeds: int,
+    written: int,
 ) -> None:
     text = corpus.read_text(encoding="utf-8")
-    shown = ["auto took" if size == AUTO else title(size) for size in sizes]
-    print(f"| characters | minutes | {' | '.join(shown)} |")
-    print("|---" * (len(sizes) + 2) + "|")
-    for length, limit in product(lengths, minutes):
-        part = text[:length]
-        cells = [trained(part, size, limit, documents) for size in sizes]
-        print(f"| {len(part):,} | {limit:g} | {' | '.join(cells)} |", flush=True)
+    print("| characters | minutes | size | passes | bits per character", end=" ")
+    print("| lowest to highest | with memory | copied | longest |")
+    print("|---" * 9 + "|")
+    for length, limit in product(
+        dict.fromkeys(min(n, len(text)) for n in lengths), minutes
+    ):
+        for size in sizes or list(SIZES):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "text.txt")
+                path.write_text(text[:length], encoding="utf-8")
+                network = size_of(size)
+                taken = taken_size(path, limit, documents)
+                runs = [
+                    trained(path, size, limit, documents, seed, written)
+                    for seed in range(seeds)
+                ]
+            mark = "**" if network == taken else ""
+            name = f"{mark}{size}{mark}"
+            print(f"| {length:,} | {limit:g} | {name} | {cells(runs)} |", flush=True)
 
 
-def title(size: str) -> str:
-    return f"{size} ({SIZES[size]['num_layers']}x{SIZES[size]['units']})"
+def size_of(size: str) -> tuple[int, int]:
+    return SIZES[size]["num_layers"], SIZES[size]["units"]
 
 
-def trained(text: str, size: str, minutes: float, documents: str) -> str:
-    """The best score; for `auto` also the network that was taken."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "text.txt")
-        path.write_text(text, encoding="utf-8")
-        run = textgen.train(
-            path,
-            Path(folder, "run"),
-            size=size,
-            max_minutes=minutes,
-            init_from="none",
-            documents=documents,
-            quiet=True,
-            tune=True,
-        )
-        best = textgen.load_checkpoint(run)
-        score = f"{best.facts['score']['val_bits_per_char']:.3f}"
-        if size != AUTO:
-            return score
-        return f"{score} ({best.model.num_layers}x{best.model.units})"
+def taken_size(path: Path, minutes: float, documents: str) -> tuple[int, int]:
+    """Layers and units that `--size auto` takes."""
+    options = {"max_minutes": minutes, "documents": documents}
+    model = new_task(path, RunDirectory(path.with_name("unused")), "auto", options).model
+    return model.num_layers, model.units
+
+
+def trained(
+    path: Path, size: str, minutes: float, documents: str, seed: int, written: int
+) -> Result:
+    run = textgen.train(
+        path,
+        path.with_name(f"run-{seed}"),
+        size=size,
+        max_minutes=minutes,
+        init_from="none",
+        documents=documents,
+        preview=False,
+        quiet=True,
+        tune=True,
+        seed=seed,
+    )
+    score = textgen.load_checkpoint(run).facts["score"]
+    of_lines = documents == "lines"
+    count = written // LINE if of_lines else 8
+    texts = textgen.Generator.load(run).samples("", count, length=written // 8, seed=seed)
+    both = "\n".join(sample.text for sample in texts)
+    copied = novelty(both, [("corpus", path.read_text(encoding="utf-8"))], [SHARED_PIECE])
+    return Result(
+        alone=score["val_bits_per_char"],
+        both=score.get("val_both_bits_per_char"),
+        passes=textgen.load_checkpoint(run / "last").facts["score"]["epoch"],
+        shared=copied.shares[SHARED_PIECE] or 0.0,
+        longest=len(copied.longest.piece) if copied.longest else 0,
+    )
+
+
+def cells(runs: Sequence[Result]) -> str:
+    """One row of the table, without its first cells."""
+    alone = [run.alone for run in runs]
+    both = [run.both for run in runs if run.both is not None]
+    return (
+        f"{mean(run.passes for run in runs):.1f} | {mean(alone):.3f} "
+        f"| {min(alone):.3f} to {max(alone):.3f} | {f'{mean(both):.3f}' if both else '-'} "
+        f"| {mean(run.shared for run in runs):.1%} | {max(run.longest for run in runs)}"
+    )
 
 
 if __name__ == "__main__":

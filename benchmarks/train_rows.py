@@ -26,6 +26,7 @@ import click
 import numpy as np
 
 from textgen.config.model import ModelConfig
+from textgen.config.sizes import SIZES
 from textgen.config.train import TrainConfig
 from textgen.text.encoded.windows import Windows, windows
 from textgen.text.tokenizers.char import CharTokenizer
@@ -55,6 +56,8 @@ class Shape:
     units: int
     batch_size: int
     seq_length: int
+    optimizer: str = "adamw"
+    sum_layers: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,13 @@ SHAPES = {
     "2x512": Shape("lstm", 2, 512, batch_size=64, seq_length=100),
     "gru-2x256": Shape("gru", 2, 256, batch_size=32, seq_length=64),
 }
+SIZE_SHAPES = {
+    name: Shape("lstm", size["num_layers"], size["units"], 32, 64, "muon", True)
+    for name, size in SIZES.items()
+}
+"""What `textgen train` trains with Muon. The rows of other libraries take AdamW."""
+
+SHAPES |= SIZE_SHAPES
 
 KERAS_TENSORFLOW = "keras tensorflow"
 PYTORCH = "pytorch float32"
@@ -200,10 +210,12 @@ def make_job(shape: Shape, corpus: Path, dtype: str = "float32") -> Job:
         cell=shape.cell,
         num_layers=shape.num_layers,
         units=shape.units,
+        sum_layers=shape.sum_layers,
     )
     train = TrainConfig(
         batch_size=shape.batch_size,
         seq_length=shape.seq_length,
+        optimizer=shape.optimizer,
         learning_rate=LEARNING_RATE,
         compute_dtype=dtype,
     )

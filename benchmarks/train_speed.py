@@ -40,6 +40,7 @@ from train_rows import (
     make_job,
 )
 
+from textgen.config.sizes import SIZES
 from textgen.cores import num_cores
 from textgen.training.backend.choice import by_speed
 from textgen.training.backend.process import processor_flags
@@ -47,6 +48,7 @@ from textgen.training.backend.speed import flops_per_char
 from textgen.wording import say
 
 PRODUCT_LIBRARIES = ("numpy", "tensorflow", "jax", "torch")
+USUAL = [name for name in SHAPES if name not in SIZES]
 EXTRAS = {"jax": "jax", "torch": "bench"}
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
 INSTRUCTION_SETS = (
@@ -64,7 +66,7 @@ INSTRUCTION_SETS = (
 @click.command()
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option(
-    "--shape", "shapes", type=click.Choice(list(SHAPES)), multiple=True, default=SHAPES
+    "--shape", "shapes", type=click.Choice(list(SHAPES)), multiple=True, default=USUAL
 )
 @click.option(
     "--rows", type=click.Choice(list(ROWS)), multiple=True, default=ROWS, help="Repeatable."

@@ -208,10 +208,10 @@ def check_at_least(config: Any, least: int, *names: str) -> None:
 
 
 def check_at_most(config: Any, most: Mapping[str, int]) -> None:
-    """Refuse fields above their maximum."""
+    """Refuse fields above their maximum; None passes."""
     for name, limit in most.items():
         value = getattr(config, name)
-        if value > limit:
+        if value is not None and value > limit:
             raise ConfigError(f"{name}={shown(value)} must be at most {limit:,}.")
 
 

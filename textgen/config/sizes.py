@@ -38,7 +38,7 @@ LEAST_READ = {
 }
 """Measured by benchmarks/quality.py."""
 
-OFTEN_CHARS, OFTEN_READ = 900_000, 12_000_000
+OFTEN_CHARS, OFTEN_READ = 900_000, 10_000_000
 """A text of so many characters is enough for the largest network if there is time to read
 so many, every pass counted. See "Weight drop" in benchmarks/quality.md."""
 
@@ -90,7 +90,7 @@ MOST_DECAY = 0.6
 LEAST_DROP, MOST_DROP = 0.3, 0.6
 """The lowest and the highest value of `weight_drop_for` but 0."""
 
-MEMORISING, MEMORISING_MUON = 100.0, 40.0
+MEMORISING, MEMORISING_MUON = 100.0, 35.0
 """Passes, times parameters of the recurrent layers per character of text, from which a text
 is memorised; the second value for Muon."""
 

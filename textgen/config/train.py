@@ -30,7 +30,7 @@ DEFAULT_STEPS = 2000
 DEFAULT_RATE = 0.01
 """For the kinds of Adam; LARS needs one about a thousand times as high."""
 
-MOST_MEMORY = 16
+USUAL_MEMORY, MOST_MEMORY = 8, 16
 """The longest n-grams that a memory has; longer ones predict nothing more."""
 
 
@@ -120,10 +120,11 @@ class TrainConfig:
     )
     save_every: int | None = option(None, "Also save every N steps.")
     save_minutes: float = option(5.0, "Also save every N minutes; 0 disables this.")
-    memory: int = option(
-        8,
+    memory: int | None = option(
+        None,
         "Longest n-grams of a memory that is kept beside the weights; 0 for none. It "
         "lowers the bits per character, but holds most of the text.",
+        flag_default=f"{USUAL_MEMORY} if it lowers them enough",
     )
     calibrate: bool = option(
         True,
@@ -157,7 +158,7 @@ class TrainConfig:
                 f"accumulate={self.accumulate} equal groups. Choose an `accumulate` that "
                 "divides `batch_size`."
             )
-        if self.memory != 0 and self.memory < 2:
+        if self.memory is not None and self.memory != 0 and self.memory < 2:
             raise ConfigError(f"memory={self.memory} must be 0 (off) or at least 2.")
         check_above_zero(self, "learning_rate", "max_minutes")
         check_fraction(self, "beta_2")
@@ -191,6 +192,11 @@ class TrainConfig:
             epochs=epochs,
             eval_every=self.eval_every or _default_eval_every(steps_per_pass),
         )
+
+    @property
+    def memory_order(self) -> int:
+        """The longest n-grams of a memory, if it is kept; 0 for none."""
+        return USUAL_MEMORY if self.memory is None else self.memory
 
     @property
     def window_chars(self) -> int:

@@ -29,7 +29,7 @@ def remembering(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_has_a_memory_unless_it_is_told_otherwise(whole: Path) -> None:
-    assert TrainConfig().memory == 8
+    assert TrainConfig().memory_order == 8
     assert load_checkpoint(whole).ngrams is None
 
 
@@ -51,6 +51,40 @@ def test_the_memory_improves_the_score_and_says_so(
     assert load_checkpoint(run).facts["score"]["val_both_bits_per_char"] == pytest.approx(
         both, abs=1e-3
     )
+
+
+def test_a_memory_that_gains_too_little_is_kept_only_if_asked_for(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dice.txt"
+    # Nothing in it can be predicted.
+    rolls = np.random.default_rng(0).integers(6, size=4000)
+    path.write_text("".join(map(str, rolls)), encoding="utf-8")
+    options = {**SMALL, "epochs": 2, "learning_rate": 0.03, "memory": None, "quiet": False}
+    run = textgen.train(path, tmp_path / "run", **options)
+    assert capfd.readouterr().err.endswith(
+        "That is too little gain to keep it; `--resume --memory 8` does.\n"
+    )
+    saved = load_checkpoint(run)
+    assert saved.ngrams is None
+    measured = saved.facts["score"]
+    assert measured["val_both_bits_per_char"] > measured["val_network_bits_per_char"] - 0.02
+
+    textgen.train(path, run, resume=True)
+    assert "N-gram memory" not in capfd.readouterr().err
+    assert load_checkpoint(run).facts["score"] == measured
+
+    textgen.train(path, run, resume=True, memory=3)
+    assert "too little gain" not in capfd.readouterr().err
+    assert load_checkpoint(run).ngrams is not None
+
+
+def test_a_memory_that_gains_is_kept(whole: Path, tmp_path: Path) -> None:
+    book = whole.parent / "book.txt"
+    run = textgen.train(book, tmp_path / "run", **{**SMALL, "epochs": 1, "memory": None})
+    ngrams = load_checkpoint(run).ngrams
+    assert ngrams is not None
+    assert ngrams.tables.order == 8
 
 
 @pytest.mark.parametrize("num_val_chars", [1, 2])

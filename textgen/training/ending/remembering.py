@@ -14,6 +14,9 @@ from textgen.ngrams.tables import NOTHING, contexts_of
 from textgen.training.ending.stretches import Stretches
 from textgen.training.task.task import Task
 
+LEAST_GAIN = 0.02
+"""Nats per character that a memory has to gain: it also copies, and slows sampling down."""
+
 SECONDS_PER_ID = 1.5e-6
 """How long an id takes to be counted, on a common processor; rather too long."""
 
@@ -30,15 +33,27 @@ class Remembered:
     ngrams: NgramModel
     scores: dict[str, float]
 
-    def shown(self) -> str:
-        """A sentence for a person."""
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether it gains enough to be kept when nobody has asked for it."""
+        _, network, both = self.scores.values()
+        return (network - both) * math.log(2) >= LEAST_GAIN
+
+    def shown(self, *, is_kept: bool) -> str:
+        """What it is and gains, for a person."""
         tables = self.ngrams.tables
         alone, network, both = self.scores.values()
-        return (
+        shown = (
             f"N-gram memory of order {tables.order}: {tables.num_ngrams:,} n-grams, "
             f"{tables.num_bytes / 1e6:.1f} MB. Stretches of held-out text: {alone:.3f} "
             f"bits per character with it alone, {network:.3f} with the network alone, "
             f"{both:.3f} with both."
+        )
+        if is_kept:
+            return shown
+        return (
+            f"{shown} That is too little gain to keep it; `--resume --memory "
+            f"{tables.order}` does."
         )
 
 
@@ -57,7 +72,7 @@ def remember(task: Task, stretches: Stretches) -> Remembered | None:
     """
     if not stretches.scored.any():
         return None
-    boundary, order = task.tokenizer.eod_id, task.train.memory
+    boundary, order = task.tokenizer.eod_id, task.train.memory_order
     tables = count_ngrams(task.windows.ids, task.model.vocab_size, order, boundary=boundary)
     own = _own(stretches)
     alone = _alone(stretches, NgramModel(tables))
@@ -76,7 +91,7 @@ def remember(task: Task, stretches: Stretches) -> Remembered | None:
 
 def foreseen_seconds(task: Task) -> float:
     """About how long `remember` takes."""
-    if not task.train.memory:
+    if not task.train.memory_order:
         return 0.0
     return SECONDS_PER_ID * min(len(task.windows.ids), MOST_IDS)
 

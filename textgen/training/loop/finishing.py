@@ -27,6 +27,10 @@ from textgen.training.model.build import get_weights, set_weights
 from textgen.training.task.task import Task
 
 
+MEASURED = "val_both_bits_per_char"
+"""A score that tells that a memory has been weighed for these weights."""
+
+
 class Finishing:
     """The end of a session.
 
@@ -89,8 +93,10 @@ class Finishing:
     def _lacks_memory(self) -> bool:
         if self._best is None:
             return False
-        ngrams = self._best.ngrams
-        return self.task.train.memory not in (0, ngrams.tables.order if ngrams else 0)
+        ngrams, train = self._best.ngrams, self.task.train
+        if train.memory is None and MEASURED in self._best.facts["score"]:
+            return False
+        return train.memory_order not in (0, ngrams.tables.order if ngrams else 0)
 
     def _calibrate(self) -> None:
         """Divide the logits by the temperature that suits them, if the score gains."""
@@ -112,7 +118,8 @@ class Finishing:
             self._add({"temperature": 1.0})
             return
         # What was measured and weighed with other logits has to be once more.
-        row = {name: self._best.facts["score"].get(name) for name in COLUMNS}
+        score = self._best.facts["score"]
+        row = {name: score[name] for name in COLUMNS if name in score}
         facts = {**self._best.facts, "score": row}
         scores = {"temperature": temperature, "val_bits_per_char": bits}
         self._add(scores, weights=weights, ngrams=None, facts=facts)
@@ -124,9 +131,9 @@ class Finishing:
         )
 
     def _remember(self) -> None:
-        """Add the n-gram memory, or remove it."""
+        """Add the n-gram memory if it was asked for or is worth it, or remove it."""
         assert self._best is not None
-        if self._best.ngrams and not self.task.train.memory:
+        if self._best.ngrams and self.task.train.memory == 0:
             self._add({}, ngrams=None)
         if self._read is None or not self._lacks_memory():
             return
@@ -134,8 +141,9 @@ class Finishing:
         if memory is None:
             self.say(NOTHING_TO_FIT)
             return
-        self._add(memory.scores, ngrams=memory.ngrams)
-        self.say(memory.shown())
+        is_kept = self.task.train.memory is not None or memory.is_worth_it
+        self._add(memory.scores, ngrams=memory.ngrams if is_kept else None)
+        self.say(memory.shown(is_kept=is_kept))
 
     # --- scores ---
 
@@ -219,6 +227,6 @@ def wants_temperature(task: Task) -> bool:
 
 def foreseen_seconds(task: Task) -> float:
     """About how long all this takes, apart from evaluations."""
-    if not (wants_temperature(task) or task.train.memory):
+    if not (wants_temperature(task) or task.train.memory_order):
         return 0.0
     return stretches.foreseen_seconds(task) + remembering.foreseen_seconds(task)

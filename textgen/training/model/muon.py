@@ -73,9 +73,33 @@ class Muon(keras.optimizers.Muon):
         """Make each block of `x`, `(rows, columns)`, orthogonal."""
         rows, columns = x.shape
         blocks = ops.reshape(x, (rows, self.num_blocks(columns), -1))
-        blocks = ops.transpose(blocks, (1, 0, 2))
-        nearest = super().zeropower_via_newtonschulz5(blocks, steps)
-        return ops.reshape(ops.transpose(nearest, (1, 0, 2)), (rows, columns))
+        is_wide = blocks.shape[2] > rows
+        order = (1, 0, 2) if is_wide else (1, 2, 0)
+        blocks = ops.transpose(blocks, order)
+        nearest = self.factor(blocks @ ops.transpose(blocks, (0, 2, 1)), steps) @ blocks
+        back = (1, 0, 2) if is_wide else (2, 0, 1)
+        return ops.reshape(ops.transpose(nearest, back), (rows, columns))
+
+    def factor(self, gram: Any, steps: int) -> Any:
+        """By what to multiply matrices, so that they become orthogonal.
+
+        A step of Newton-Schulz multiplies a matrix by a polynomial of its product with
+        itself, transposed. So the small products tell the whole way, and the large matrix
+        is multiplied once. What is lost by rounding grows twelvefold with each step: three
+        are far from where it shows, ten are not.
+
+        Args:
+            gram: `(blocks, n, n)`, the products of matrices `(n, more)` with themselves.
+        """
+        a, b, c = self.muon_a, self.muon_b, self.muon_c
+        norm = ops.sqrt(ops.trace(gram, axis1=1, axis2=2))[:, None, None] + 1e-7
+        gram, found = gram / norm**2, None
+        for step in range(steps):
+            now = a * ops.eye(gram.shape[1]) + b * gram + c * (gram @ gram)
+            found = now if found is None else now @ found
+            if step + 1 < steps:
+                gram = now @ gram @ now
+        return found / norm
 
     def lr_adjust(self, x: Any) -> Any:
         """Scale an update `(rows, columns)`; see `scale`."""

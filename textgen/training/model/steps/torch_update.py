@@ -101,40 +101,54 @@ class Update:
         )
 
     def _muon(self, group: list[int], gradients: Tensors, excess: Any) -> None:
-        optimizer, directions = self.optimizer, []
-        for number in group:
-            gradient, momentum = gradients[number], self.first[number]
-            if excess is not None:
-                gradient = gradient / excess
-            momentum.mul_(optimizer.momentum).add_(gradient)
-            ahead = gradient.add(momentum, alpha=optimizer.momentum)
-            directions.append(self._blocks(number, ahead))
-        updates = self._orthogonal(torch.cat(directions))
-        sizes = [len(blocks) for blocks in directions]
-        rate = float(optimizer.learning_rate)
-        for number, update in zip(group, updates.split(sizes), strict=True):
-            value = self.values[number]
-            if decay := self.decays[number]:
-                value.mul_(1 - rate * decay)
-            scale = optimizer.rms_rate * max(update.shape[1:]) ** 0.5
-            self._blocks(number, value).sub_(update, alpha=rate * scale)
-
-    def _orthogonal(self, blocks: torch.Tensor) -> torch.Tensor:
-        """What Keras' `zeropower_via_newtonschulz5` computes, in fewer operations."""
-        if blocks.shape[1] > blocks.shape[2]:
-            return self._orthogonal(blocks.mT).mT
+        """Update matrices in as few passes over them as possible; memory is the limit."""
         optimizer = self.optimizer
-        x = blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)
-        for _ in range(optimizer.ns_steps):
-            a = x @ x.mT
-            b = torch.baddbmm(a, a, a, beta=optimizer.muon_b, alpha=optimizer.muon_c)
-            x = torch.baddbmm(x, b, x, beta=optimizer.muon_a)
-        return x
+        rate = float(optimizer.learning_rate)
+        blocks = self._ahead(group, gradients, excess)
+        factors = self._factors(blocks @ blocks.mT)
+        # The same for all of them, as their blocks are.
+        scale = optimizer.rms_rate * max(blocks.shape[1:]) ** 0.5
+        sizes = [len(self._blocks(number, self.values[number])) for number in group]
+        parts = zip(factors.split(sizes), blocks.split(sizes), strict=True)
+        for number, (factor, block) in zip(group, parts, strict=True):
+            keep = 1 - rate * self.decays[number]
+            value = self._blocks(number, self.values[number])
+            value.baddbmm_(factor, block, beta=keep, alpha=-rate * scale)
+
+    def _ahead(self, group: list[int], gradients: Tensors, excess: Any) -> torch.Tensor:
+        """Update momentums; return where they lead, `(blocks, less, more)`."""
+        momentum, ahead = self.optimizer.momentum, []
+        for number in group:
+            gradient, first = gradients[number], self.first[number]
+            if excess is not None:
+                gradient.div_(excess)
+            torch.add(gradient, first, alpha=momentum, out=first)
+            gradient.add_(first, alpha=momentum)
+            ahead.append(self._blocks(number, gradient))
+        return ahead[0] if len(ahead) == 1 else torch.cat(ahead)
+
+    def _factors(self, gram: torch.Tensor) -> torch.Tensor:
+        """What `Muon.factor` computes, in fewer operations."""
+        optimizer = self.optimizer
+        norm = gram.diagonal(dim1=1, dim2=2).sum(1).sqrt()[:, None, None] + 1e-7
+        gram = gram / norm**2
+        found: torch.Tensor | None = None
+        for step in range(optimizer.ns_steps):
+            now = torch.baddbmm(
+                gram, gram, gram, beta=optimizer.muon_b, alpha=optimizer.muon_c
+            )
+            now.diagonal(dim1=1, dim2=2).add_(optimizer.muon_a)
+            found = now if found is None else now @ found
+            if step + 1 < optimizer.ns_steps:
+                gram = now @ gram @ now
+        assert found is not None
+        return found / norm
 
     def _blocks(self, number: int, x: torch.Tensor) -> torch.Tensor:
-        """A view of a tensor of variable `number`: `(blocks, units, inputs)`."""
+        """A view of a tensor of variable `number`: `(blocks, less, more)`."""
         columns = x if self.transposed[number] else x.T
-        return columns.unflatten(0, (self.optimizer.num_blocks(len(columns)), -1))
+        blocks = columns.unflatten(0, (self.optimizer.num_blocks(len(columns)), -1))
+        return blocks.mT if blocks.shape[1] > blocks.shape[2] else blocks
 
     def _moments(self, variables: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         optimizer = self.optimizer
