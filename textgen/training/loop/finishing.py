@@ -26,7 +26,6 @@ from textgen.training.loop.saving import Saver
 from textgen.training.model.build import get_weights, set_weights
 from textgen.training.task.task import Task
 
-
 MEASURED = "val_both_bits_per_char"
 """A score that tells that a memory has been weighed for these weights."""
 
