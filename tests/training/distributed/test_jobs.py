@@ -60,9 +60,9 @@ def test_two_processes_learn_what_one_does(
     assert job.wait() == [0, 0], job.said()
     assert_same_scores(run, of_one)
     ours, theirs = (load_checkpoint(each / "best").facts["score"] for each in (run, of_one))
-    assert ours["test_bits_per_char"] == pytest.approx(
-        theirs["test_bits_per_char"], rel=1e-5
-    )
+    for name in ("val_bits_per_char", "test_bits_per_char", "temperature"):
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-5)
+    assert theirs["temperature"] != 1
     ours, theirs = (load_training_state(each / "last").arrays for each in (run, of_one))
     assert {name: a.shape for name, a in ours.items()} == {
         name: a.shape for name, a in theirs.items()
