@@ -64,7 +64,8 @@ def outcome(text: str, minutes: float) -> tuple[float, float, float, float, list
         best = textgen.load_checkpoint(run).facts["score"]["val_bits_per_char"]
         read = last["epoch"] * task.num_chars[0]
         expected, ngrams = expected_bits(task, read) or math.nan, ngram_bits(task)
-    row = features(ngrams, task.num_chars[0], read)
+    units = task.model.num_layers * task.model.units
+    row = features(ngrams, task.num_chars[0], read, units)
     return read, ngrams, expected, float(best), row
 
 

@@ -2,12 +2,12 @@
 
     python benchmarks/sizes.py --corpus corpora/tinyshakespeare.txt
 
-Trains every size on prefixes of a text, for the same time each, with several seeds. Prints
-the best validation score in bits per character, network alone and with the n-gram memory,
-and how much of a text written with the usual settings stands in the corpus. The size that
-`--size auto` takes is marked. Run it before changing the thresholds in
-`textgen/config/sizes.py`. Close other programs first: a slower machine reads less text in
-the same time.
+Trains every size on prefixes of a text, for the same time each. Prints the best validation
+score in bits per character, network alone and with the n-gram memory, and how much of a
+text written with the usual settings stands in the corpus. With several `--seeds`, means are
+printed. The size that `--size auto` takes is marked. Run it before changing the thresholds
+in `textgen/config/sizes.py`. Close other programs first: a slower machine reads less text
+in the same time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from textgen.checkpoint.runs import RunDirectory
 from textgen.config.sizes import SIZES
 from textgen.training.task.new import new_task
 
-SHARED_PIECE = 20
+COPIED_PIECE = 20
+NUM_TEXTS = 8
 LINE = 8
 """Characters of a document that is a line, as in a list of names; about."""
 
@@ -38,16 +39,17 @@ class Result:
 
     Args:
         alone, both: bits per character of held-out text, without and with the memory;
-            `both` is of stretches of it.
+            `both` is of stretches of it, also where the memory was not kept.
         passes: over the training text.
-        shared: the share of pieces of 20 characters that stand in the corpus.
+        copied: the share of pieces of 20 characters that stand in the corpus, of a text
+            that was written with the memory if it was kept.
         longest: characters of the longest piece that stands there.
     """
 
     alone: float
     both: float | None
     passes: float
-    shared: float
+    copied: float
     longest: int
 
 
@@ -120,16 +122,17 @@ def trained(
     )
     score = textgen.load_checkpoint(run).facts["score"]
     of_lines = documents == "lines"
-    count = written // LINE if of_lines else 8
-    texts = textgen.Generator.load(run).samples("", count, length=written // 8, seed=seed)
-    both = "\n".join(sample.text for sample in texts)
-    copied = novelty(both, [("corpus", path.read_text(encoding="utf-8"))], [SHARED_PIECE])
+    count = written // LINE if of_lines else NUM_TEXTS
+    length = written // NUM_TEXTS
+    samples = textgen.Generator.load(run).samples("", count, length=length, seed=seed)
+    text, corpus = "\n".join(s.text for s in samples), path.read_text(encoding="utf-8")
+    found = novelty(text, [("corpus", corpus)], [COPIED_PIECE])
     return Result(
         alone=score["val_bits_per_char"],
         both=score.get("val_both_bits_per_char"),
         passes=textgen.load_checkpoint(run / "last").facts["score"]["epoch"],
-        shared=copied.shares[SHARED_PIECE] or 0.0,
-        longest=len(copied.longest.piece) if copied.longest else 0,
+        copied=found.shares[COPIED_PIECE] or 0.0,
+        longest=len(found.longest.piece) if found.longest else 0,
     )
 
 
@@ -140,7 +143,7 @@ def cells(runs: Sequence[Result]) -> str:
     return (
         f"{mean(run.passes for run in runs):.1f} | {mean(alone):.3f} "
         f"| {min(alone):.3f} to {max(alone):.3f} | {f'{mean(both):.3f}' if both else '-'} "
-        f"| {mean(run.shared for run in runs):.1%} | {max(run.longest for run in runs)}"
+        f"| {mean(run.copied for run in runs):.1%} | {max(run.longest for run in runs)}"
     )
 
 

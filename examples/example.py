@@ -115,7 +115,7 @@ def memory_alone(path: Path) -> Generator:
     """The n-grams of a model's training text as a generator, without its network.
 
     Args:
-        path: a checkpoint that was trained with `memory`.
+        path: a checkpoint that was trained with `memory=8`, or another order.
     """
     saved = load_checkpoint(path)
     assert saved.ngrams is not None

@@ -131,6 +131,7 @@ def trained(example: Example, texts: list[str]) -> Path:
         documents="lines",
         num_layers=1,
         units=8 if example.quick else 256,
+        memory=8,
         dropout=0.2,
         epochs=1 if example.quick else 20,
         preview=False,

@@ -75,6 +75,7 @@ def trained(example: Example, tunes: list[str]) -> Path:
         documents="paragraphs",
         num_layers=1,
         units=8 if example.quick else 256,
+        memory=8,
         dropout=0.3,
         epochs=1 if example.quick else 12,
         preview=False,

@@ -105,6 +105,7 @@ def trained(example: Example, names: list[str], labels: list[str]) -> Path:
         documents="records",
         num_layers=1,
         units=8 if example.quick else 128,
+        memory=8,
         dropout=0.3,
         batch_size=16,
         epochs=1 if example.quick else 40,

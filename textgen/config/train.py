@@ -122,9 +122,9 @@ class TrainConfig:
     save_minutes: float = option(5.0, "Also save every N minutes; 0 disables this.")
     memory: int | None = option(
         None,
-        "Longest n-grams of a memory that is kept beside the weights; 0 for none. It "
-        "lowers the bits per character, but holds most of the text.",
-        flag_default=f"{USUAL_MEMORY} if it lowers them enough",
+        "Longest n-grams of a memory beside the weights; 0 for none. It lowers the bits "
+        "per character, but holds most of the text. If given, it is kept in any case.",
+        flag_default=f"{USUAL_MEMORY}, kept if it gains 0.02 nats per character",
     )
     calibrate: bool = option(
         True,
@@ -197,6 +197,11 @@ class TrainConfig:
     def memory_order(self) -> int:
         """The longest n-grams of a memory, if it is kept; 0 for none."""
         return USUAL_MEMORY if self.memory is None else self.memory
+
+    @property
+    def keeps_what_gains(self) -> bool:
+        """Whether a memory is kept only if it gains enough."""
+        return self.memory is None
 
     @property
     def window_chars(self) -> int:

@@ -100,7 +100,8 @@ class Generator:
             self._network = RememberingNetwork(network, ngrams, learns=memory_learns)
         elif flag("memory_learns", memory_learns):
             raise ConfigError(
-                "no memory can learn: none is in use. Use a model with an n-gram memory."
+                "no memory can learn: none is in use. Use a model that was trained with "
+                "memory=8."
             )
         self._tokenizer = tokenizer
         self._documents = documents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from pathlib import Path
@@ -12,10 +13,10 @@ import pytest
 import textgen
 from tests.training.helpers import INTERRUPTED, SMALL
 from textgen.checkpoint.format import load_checkpoint
-from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.ngrams.storing import to_arrays
 from textgen.training.dynamic import dynamic_score
+from textgen.training.ending.remembering import SCORES, Remembered
 
 # It is counted and weighed in NumPy, when the backend's part is done.
 pytestmark = pytest.mark.one_backend
@@ -28,9 +29,15 @@ def remembering(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return textgen.train(whole.parent / "book.txt", run, resume=True, memory=5, quiet=True)
 
 
-def test_a_run_has_a_memory_unless_it_is_told_otherwise(whole: Path) -> None:
-    assert TrainConfig().memory_order == 8
-    assert load_checkpoint(whole).ngrams is None
+@pytest.mark.parametrize(("gain", "is_worth_it"), [(0.0195, False), (0.0205, True)])
+def test_a_memory_is_worth_it_from_a_fiftieth_of_a_nat(
+    remembering: Path, gain: float, is_worth_it: bool
+) -> None:
+    ngrams = load_checkpoint(remembering).ngrams
+    assert ngrams is not None
+    bits = (2.0, 1.9, 1.9 - gain / math.log(2))
+    found = Remembered(ngrams, dict(zip(SCORES, bits, strict=True)))
+    assert found.is_worth_it == is_worth_it
 
 
 def test_the_memory_improves_the_score_and_says_so(
@@ -63,19 +70,19 @@ def test_a_memory_that_gains_too_little_is_kept_only_if_asked_for(
     options = {**SMALL, "epochs": 2, "learning_rate": 0.03, "memory": None, "quiet": False}
     run = textgen.train(path, tmp_path / "run", **options)
     assert capfd.readouterr().err.endswith(
-        "That is too little gain to keep it; `--resume --memory 8` does.\n"
+        "It gains too little to be kept; --resume --memory 8 keeps it all the same.\n"
     )
     saved = load_checkpoint(run)
     assert saved.ngrams is None
     measured = saved.facts["score"]
-    assert measured["val_both_bits_per_char"] > measured["val_network_bits_per_char"] - 0.02
+    assert set(SCORES) <= set(measured)
 
     textgen.train(path, run, resume=True)
     assert "N-gram memory" not in capfd.readouterr().err
     assert load_checkpoint(run).facts["score"] == measured
 
     textgen.train(path, run, resume=True, memory=3)
-    assert "too little gain" not in capfd.readouterr().err
+    assert "too little" not in capfd.readouterr().err
     assert load_checkpoint(run).ngrams is not None
 
 

@@ -65,6 +65,22 @@ def test_every_kind_of_network_is_trained_as_by_keras(options: dict[str, Any]) -
     assert_same(ModelConfig(**SMALL | options), TrainConfig())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        # Tall, wide and square blocks, and those of a whole gate; one alone, several alike.
+        {"units": 24, "embedding_dim": 6, "num_layers": 2},
+        {"units": 6, "embedding_dim": 24, "num_layers": 1},
+        {"units": 100, "embedding_dim": 7},
+        {"units": 131, "embedding_dim": 5, "num_layers": 1},
+        {"conv": 3, "attention": 4},
+    ],
+    ids=str,
+)
+def test_muon_moves_blocks_of_all_shapes_as_on_keras(options: dict[str, Any]) -> None:
+    assert_same(ModelConfig(**SMALL | options), TrainConfig(optimizer="muon"))
+
+
 def assert_same(config: ModelConfig, train: TrainConfig) -> None:
     before = build_model(config, batch_size=4, seed=3).get_weights()
     (ours, our_logs), (theirs, their_logs) = (

@@ -17,6 +17,9 @@ from textgen.training.task.task import Task
 LEAST_GAIN = 0.02
 """Nats per character that a memory has to gain: it also copies, and slows sampling down."""
 
+SCORES = ("val_ngrams_bits_per_char", "val_network_bits_per_char", "val_both_bits_per_char")
+"""Of the n-grams alone, the network alone and both."""
+
 SECONDS_PER_ID = 1.5e-6
 """How long an id takes to be counted, on a common processor; rather too long."""
 
@@ -26,8 +29,7 @@ class Remembered:
     """An n-gram memory, and what it is worth.
 
     Args:
-        scores: held-out bits per character of the n-grams alone, of the network alone and
-            of both.
+        scores: held-out bits per character, by the names in `SCORES`.
     """
 
     ngrams: NgramModel
@@ -36,13 +38,13 @@ class Remembered:
     @property
     def is_worth_it(self) -> bool:
         """Whether it gains enough to be kept when nobody has asked for it."""
-        _, network, both = self.scores.values()
+        _, network, both = (self.scores[name] for name in SCORES)
         return (network - both) * math.log(2) >= LEAST_GAIN
 
     def shown(self, *, is_kept: bool) -> str:
         """What it is and gains, for a person."""
         tables = self.ngrams.tables
-        alone, network, both = self.scores.values()
+        alone, network, both = (self.scores[name] for name in SCORES)
         shown = (
             f"N-gram memory of order {tables.order}: {tables.num_ngrams:,} n-grams, "
             f"{tables.num_bytes / 1e6:.1f} MB. Stretches of held-out text: {alone:.3f} "
@@ -52,8 +54,8 @@ class Remembered:
         if is_kept:
             return shown
         return (
-            f"{shown} That is too little gain to keep it; `--resume --memory "
-            f"{tables.order}` does."
+            f"{shown} It gains too little to be kept; --resume --memory {tables.order} "
+            "keeps it all the same."
         )
 
 
@@ -79,14 +81,10 @@ def remember(task: Task, stretches: Stretches) -> Remembered | None:
     fitted, scored = stretches.fitted, stretches.scored
     weight = best_weight(own[fitted], alone[fitted])
     both = (1 - weight) * own + weight * alone
-    names = ("val_ngrams", "val_network", "val_both")
     nats = [float(-np.log(probs[scored]).mean()) for probs in (alone, own, both)]
     per_nat = task.ids_per_char[1] / math.log(2)
-    scores = {
-        f"{name}_bits_per_char": value * per_nat
-        for name, value in zip(names, nats, strict=True)
-    }
-    return Remembered(NgramModel(tables, weight), scores)
+    bits = [value * per_nat for value in nats]
+    return Remembered(NgramModel(tables, weight), dict(zip(SCORES, bits, strict=True)))
 
 
 def foreseen_seconds(task: Task) -> float:

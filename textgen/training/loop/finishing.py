@@ -17,7 +17,7 @@ from textgen.text.encoded.windows import EvaluationWindows, evaluation_windows
 from textgen.training.distributed.peers import Peers
 from textgen.training.ending import remembering, stretches
 from textgen.training.ending.calibration import best_temperature, with_temperature
-from textgen.training.ending.remembering import NOTHING_TO_FIT, remember
+from textgen.training.ending.remembering import NOTHING_TO_FIT, SCORES, remember
 from textgen.training.ending.stretches import Stretches, read_stretches
 from textgen.training.loop.callbacks import ResetCarriedState
 from textgen.training.loop.datasets import held_out
@@ -25,9 +25,6 @@ from textgen.training.loop.progress import COLUMNS
 from textgen.training.loop.saving import Saver
 from textgen.training.model.build import get_weights, set_weights
 from textgen.training.task.task import Task
-
-MEASURED = "val_both_bits_per_char"
-"""A score that tells that a memory has been weighed for these weights."""
 
 
 class Finishing:
@@ -93,7 +90,8 @@ class Finishing:
         if self._best is None:
             return False
         ngrams, train = self._best.ngrams, self.task.train
-        if train.memory is None and MEASURED in self._best.facts["score"]:
+        is_measured = set(SCORES) <= set(self._best.facts["score"])
+        if train.keeps_what_gains and is_measured:
             return False
         return train.memory_order not in (0, ngrams.tables.order if ngrams else 0)
 
@@ -140,7 +138,7 @@ class Finishing:
         if memory is None:
             self.say(NOTHING_TO_FIT)
             return
-        is_kept = self.task.train.memory is not None or memory.is_worth_it
+        is_kept = memory.is_worth_it or not self.task.train.keeps_what_gains
         self._add(memory.scores, ngrams=memory.ngrams if is_kept else None)
         self.say(memory.shown(is_kept=is_kept))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from textgen.errors import ConfigError
 from textgen.training.backend.loaded import keras
 
 ops = keras.ops
 
-NUM_ITERATIONS = 3
+NUM_ITERATIONS, MOST_ITERATIONS = 3, 6
 """Newton-Schulz iterations: five teach no more, and take longer; see `benchmarks`."""
 
 LEAST_WIDTH, MOST_WIDTH = 32, 64
@@ -39,11 +40,15 @@ class Muon(keras.optimizers.Muon):
         learning_rate: as for AdamW: the updates of both are of about the same size.
         block_width: columns of a block. A matrix whose columns are not a multiple of it is
             one block.
+        ns_steps: iterations, from 1 to `MOST_ITERATIONS`.
         **options: as for Keras' Muon.
 
-    >>> optimizer = Muon(0.1, block_width=2, ns_steps=9)
+    Raises:
+        ConfigError: `ns_steps` is out of its range.
+
+    >>> optimizer = Muon(0.1, block_width=2, ns_steps=6)
     >>> update = optimizer.zeropower_via_newtonschulz5(
-    ...     ops.convert_to_tensor([[3.0, 0.0, 0.2, 0.0], [0.0, 1.0, 0.0, -0.1]]), 9
+    ...     ops.convert_to_tensor([[3.0, 0.0, 0.2, 0.0], [0.0, 1.0, 0.0, -0.1]]), 6
     ... )
     >>> ops.convert_to_numpy(ops.sign(update))
     array([[ 1.,  0.,  1.,  0.],
@@ -57,6 +62,8 @@ class Muon(keras.optimizers.Muon):
         ns_steps: int = NUM_ITERATIONS,
         **options: Any,
     ) -> None:
+        if not 1 <= ns_steps <= MOST_ITERATIONS:
+            raise ConfigError(f"ns_steps={ns_steps} must be from 1 to {MOST_ITERATIONS}.")
         super().__init__(learning_rate=learning_rate, ns_steps=ns_steps, **options)
         self.block_width = block_width
 
@@ -64,46 +71,50 @@ class Muon(keras.optimizers.Muon):
         """How many blocks of columns a matrix has."""
         return 1 if columns % self.block_width else columns // self.block_width
 
-    def scale(self, rows: int, columns: int) -> float:
+    def scale(self, *sides: int) -> float:
         """By how much an orthogonal block is as large as a usual update of Adam."""
-        longest = max(rows, columns // self.num_blocks(columns))
-        return float(self.rms_rate * longest**0.5)
+        return float(self.rms_rate * max(sides) ** 0.5)
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         """Make each block of `x`, `(rows, columns)`, orthogonal."""
         rows, columns = x.shape
         blocks = ops.reshape(x, (rows, self.num_blocks(columns), -1))
         is_wide = blocks.shape[2] > rows
-        order = (1, 0, 2) if is_wide else (1, 2, 0)
+        order, back = ((1, 0, 2), (1, 0, 2)) if is_wide else ((1, 2, 0), (2, 0, 1))
         blocks = ops.transpose(blocks, order)
-        nearest = self.factor(blocks @ ops.transpose(blocks, (0, 2, 1)), steps) @ blocks
-        back = (1, 0, 2) if is_wide else (2, 0, 1)
+        gram = blocks @ ops.transpose(blocks, (0, 2, 1))
+        nearest = self.orthogonalizing_factor(gram, steps) @ blocks
         return ops.reshape(ops.transpose(nearest, back), (rows, columns))
 
-    def factor(self, gram: Any, steps: int) -> Any:
-        """By what to multiply matrices, so that they become orthogonal.
+    def orthogonalizing_factor(self, gram: Any, steps: int) -> Any:
+        """The factors that make matrices orthogonal, from their Gram matrices.
 
-        A step of Newton-Schulz multiplies a matrix by a polynomial of its product with
-        itself, transposed. So the small products tell the whole way, and the large matrix
-        is multiplied once. What is lost by rounding grows twelvefold with each step: three
-        are far from where it shows, ten are not.
+        Each step of Newton-Schulz multiplies a matrix X by a polynomial of X Xᵀ. So the
+        steps can be taken with the small Gram matrices alone, and X is multiplied once.
+        What is lost by rounding grows twelvefold with each step, which is harmless for
+        `MOST_ITERATIONS`.
 
         Args:
-            gram: `(blocks, n, n)`, the products of matrices `(n, more)` with themselves.
+            gram: `(blocks, n, n)`, the products X Xᵀ.
+
+        Returns:
+            `(blocks, n, n)`.
         """
         a, b, c = self.muon_a, self.muon_b, self.muon_c
         norm = ops.sqrt(ops.trace(gram, axis1=1, axis2=2))[:, None, None] + 1e-7
-        gram, found = gram / norm**2, None
-        for step in range(steps):
-            now = a * ops.eye(gram.shape[1]) + b * gram + c * (gram @ gram)
-            found = now if found is None else now @ found
-            if step + 1 < steps:
-                gram = now @ gram @ now
-        return found / norm
+        one = ops.eye(gram.shape[1], dtype=gram.dtype)
+        gram = gram / norm**2
+        product = last = a * one + b * gram + c * (gram @ gram)
+        for _ in range(steps - 1):
+            gram = last @ gram @ last
+            last = a * one + b * gram + c * (gram @ gram)
+            product = last @ product
+        return product / norm
 
     def lr_adjust(self, x: Any) -> Any:
         """Scale an update `(rows, columns)`; see `scale`."""
-        return x * self.scale(*x.shape)
+        rows, columns = x.shape
+        return x * self.scale(rows, columns // self.num_blocks(columns))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments to construct an equal optimizer."""

@@ -8,8 +8,6 @@ optimizer and metrics stay those of Keras, and so do the numbers, up to rounding
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +18,7 @@ from textgen.training.backend.loaded import keras
 from textgen.training.model.carrying import carried_states, lent
 from textgen.training.model.kernels.torch import rounded_sequence
 from textgen.training.model.recurrent import WholeSequence
+from textgen.training.model.steps.torch_products import rounded_products
 from textgen.training.model.steps.torch_update import Tensors, Update, is_fast
 
 
@@ -146,23 +145,6 @@ class TrainStep:
     def _bits(self) -> Any:
         inner = (getattr(metric, "metrics", []) for metric in self.model.metrics)
         return next(m for ms in inner for m in ms if m.name == "bits_per_id")
-
-
-@contextmanager
-def rounded_products(dtype: str) -> Iterator[None]:
-    """Within this context, oneDNN may round the factors of float32 products to `dtype`.
-
-    The sums stay float32. It holds for the whole process, and from PyTorch 2.9 on.
-    """
-    matmul: Any = getattr(torch.backends.mkldnn, "matmul", None)
-    if dtype == DTYPE or matmul is None:
-        yield
-        return
-    before, matmul.fp32_precision = matmul.fp32_precision, "bf16"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
 
 
 def _tensor(x: Any) -> Any:

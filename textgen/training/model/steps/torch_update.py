@@ -16,6 +16,7 @@ from torch.optim.adam import adam
 
 from textgen.training.backend.loaded import keras
 from textgen.training.model.muon import Muon
+from textgen.training.model.steps.torch_products import exact_products
 
 Tensors = Sequence[torch.Tensor]
 
@@ -62,7 +63,7 @@ class Update:
         """Clip the gradients, decay the weights and update them.
 
         Args:
-            gradients: of the variables, in their order.
+            gradients: of the variables, in their order. They are overwritten.
         """
         optimizer = self.optimizer
         gradients = self._turned(gradients)
@@ -101,13 +102,16 @@ class Update:
         )
 
     def _muon(self, group: list[int], gradients: Tensors, excess: Any) -> None:
-        """Update matrices in as few passes over them as possible; memory is the limit."""
+        """Update matrices in few passes over them: the speed of memory is the limit."""
         optimizer = self.optimizer
         rate = float(optimizer.learning_rate)
         blocks = self._ahead(group, gradients, excess)
-        factors = self._factors(blocks @ blocks.mT)
+        gram = blocks @ blocks.mT
+        # What rounding does grows with each step.
+        with exact_products():
+            factors = self._factors(gram)
         # The same for all of them, as their blocks are.
-        scale = optimizer.rms_rate * max(blocks.shape[1:]) ** 0.5
+        scale = optimizer.scale(*blocks.shape[1:])
         sizes = [len(self._blocks(number, self.values[number])) for number in group]
         parts = zip(factors.split(sizes), blocks.split(sizes), strict=True)
         for number, (factor, block) in zip(group, parts, strict=True):
@@ -116,7 +120,10 @@ class Update:
             value.baddbmm_(factor, block, beta=keep, alpha=-rate * scale)
 
     def _ahead(self, group: list[int], gradients: Tensors, excess: Any) -> torch.Tensor:
-        """Update momentums; return where they lead, `(blocks, less, more)`."""
+        """Update momentums; return where they lead, `(blocks, less, more)`.
+
+        It takes the place of the gradients.
+        """
         momentum, ahead = self.optimizer.momentum, []
         for number in group:
             gradient, first = gradients[number], self.first[number]
@@ -128,21 +135,16 @@ class Update:
         return ahead[0] if len(ahead) == 1 else torch.cat(ahead)
 
     def _factors(self, gram: torch.Tensor) -> torch.Tensor:
-        """What `Muon.factor` computes, in fewer operations."""
-        optimizer = self.optimizer
+        """What `Muon.orthogonalizing_factor` computes, in fewer operations."""
+        a, b, c = self.optimizer.muon_a, self.optimizer.muon_b, self.optimizer.muon_c
         norm = gram.diagonal(dim1=1, dim2=2).sum(1).sqrt()[:, None, None] + 1e-7
         gram = gram / norm**2
-        found: torch.Tensor | None = None
-        for step in range(optimizer.ns_steps):
-            now = torch.baddbmm(
-                gram, gram, gram, beta=optimizer.muon_b, alpha=optimizer.muon_c
-            )
-            now.diagonal(dim1=1, dim2=2).add_(optimizer.muon_a)
-            found = now if found is None else now @ found
-            if step + 1 < optimizer.ns_steps:
-                gram = now @ gram @ now
-        assert found is not None
-        return found / norm
+        product = last = _polynomial(gram, a, b, c)
+        for _ in range(self.optimizer.ns_steps - 1):
+            gram = last @ gram @ last
+            last = _polynomial(gram, a, b, c)
+            product = last @ product
+        return product / norm
 
     def _blocks(self, number: int, x: torch.Tensor) -> torch.Tensor:
         """A view of a tensor of variable `number`: `(blocks, less, more)`."""
@@ -173,6 +175,13 @@ class Update:
             x.T if turned and x is not None else x
             for x, turned in zip(tensors, self.transposed, strict=True)
         ]
+
+
+def _polynomial(gram: torch.Tensor, a: float, b: float, c: float) -> torch.Tensor:
+    """`a + b * gram + c * gram @ gram` of each matrix."""
+    found = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    found.diagonal(dim1=1, dim2=2).add_(a)
+    return found
 
 
 def _alike(pairs: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
