@@ -190,7 +190,7 @@ def weight_drop_for(
 
     >>> passes = 12, 30, 80
     >>> [weight_drop_for(180_000, n * 180_000, 350_000, "muon") for n in passes]
-    [0.0, 0.35, 0.5]
+    [0.0, 0.37, 0.52]
     """
     passes, is_muon = chars_read / max(1, num_chars), optimizer == "muon"
     if num_chars < LEAST_DROPPED_CHARS or math.isinf(passes):
