@@ -46,8 +46,8 @@ def test_a_text_that_is_read_often_suits_the_largest_network_sooner() -> None:
 @pytest.mark.parametrize(
     ("chars_read", "epochs", "dropout"),
     [
-        *[(4.9e6, None, 0.0), (5e6, None, 0.3), (9e6, 4, 0.0), (9e6, 5, 0.3)],
-        *[(None, 2, 0.0), (None, 5, 0.3), (None, None, 0.3)],
+        *[(5.9e6, None, 0.0), (6e6, None, 0.3), (9e6, 5, 0.0), (9e6, 6, 0.3)],
+        *[(None, 5, 0.0), (None, 6, 0.3), (None, None, 0.3)],
     ],
 )
 def test_a_text_that_is_read_few_times_gets_no_dropout(

@@ -42,8 +42,9 @@ OFTEN_CHARS, OFTEN_READ = 900_000, 10_000_000
 """A text of so many characters is enough for the largest network if there is time to read
 so many, every pass counted. See "Weight drop" in benchmarks/quality.md."""
 
-FEW = 5
-"""In fewer passes over a text little is memorised, so that there is no dropout."""
+FEW, FEW_TO_DROP = 5, 6
+"""In fewer passes over a text little of it is memorised. From the first number on AdamW is
+better for little text than Muon, from the second on there is dropout."""
 
 MUON_CHARS = 100_000
 """From so much training text, or in few passes, Muon learns more than AdamW."""
@@ -293,7 +294,7 @@ def size_options(
         usual.pop("sum_layers", None)
     passes = math.inf if readable is None else readable[name] / num_chars
     passes = min(passes, epochs or math.inf)
-    if passes < FEW:
+    if passes < FEW_TO_DROP:
         usual["dropout"] = 0.0
     if passes < FEW or num_chars >= MUON_CHARS:
         usual["optimizer"] = "muon"
