@@ -126,12 +126,13 @@ def test_the_memory_of_a_resumed_run_is_that_of_an_uninterrupted_one(
     assert found.facts["score"][name] == expected.facts["score"][name]
 
 
-def test_resuming_with_memory_0_removes_it(
-    remembering: Path, whole: Path, tmp_path: Path
+def test_resuming_with_memory_0_removes_it_and_says_so(
+    remembering: Path, whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = shutil.copytree(remembering, tmp_path / "run")
-    textgen.train(whole.parent / "book.txt", run, resume=True, memory=0, quiet=True)
+    textgen.train(whole.parent / "book.txt", run, resume=True, memory=0)
     assert load_checkpoint(run).ngrams is None
+    assert capfd.readouterr().err.splitlines()[-1] == "N-gram memory removed."
 
 
 def test_the_order_given_on_resumption_stays_that_of_the_run(

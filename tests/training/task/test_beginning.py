@@ -62,7 +62,7 @@ def test_english_that_teaches_more_than_the_base_knows_begins_from_nothing_and_s
     found = begun(path)
     assert found.base is None
     (note,) = found.notes
-    assert note.startswith("Begins from nothing, as the base model english predicts this ")
+    assert note.startswith("Begins from nothing, as this text soon teaches more than the ")
     assert note.endswith("To begin with that model all the same: --init-from english.")
 
 

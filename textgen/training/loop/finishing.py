@@ -121,17 +121,20 @@ class Finishing:
         scores = {"temperature": temperature, "val_bits_per_char": bits}
         self._add(scores, weights=weights, ngrams=None, facts=facts)
         self._read = self._read.divided_by(temperature)
-        self.say(
-            f"The network was too {'sure' if temperature > 1 else 'unsure'}: with its "
-            f"logits divided by {temperature:g}, held-out text takes {bits:.3f} bits per "
-            f"character instead of {before:.3f}."
-        )
+        shown, shown_before = f"{bits:.3f}", f"{before:.3f}"
+        if shown != shown_before:
+            self.say(
+                f"The network was too {'sure' if temperature > 1 else 'unsure'}: with its "
+                f"logits divided by {temperature:g}, held-out text takes {shown} bits per "
+                f"character instead of {shown_before}."
+            )
 
     def _remember(self) -> None:
         """Add the n-gram memory if it was asked for or is worth it, or remove it."""
         assert self._best is not None
         if self._best.ngrams and self.task.train.memory == 0:
             self._add({}, ngrams=None)
+            self.say("N-gram memory removed.")
         if self._read is None or not self._lacks_memory():
             return
         memory = remember(self.task, self._read)

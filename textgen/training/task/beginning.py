@@ -88,10 +88,9 @@ class Beginning:
         if bits > most:
             if bits < ENGLISH_BITS:
                 self.notes += (
-                    f"Begins from nothing, as the base model {offered.name} predicts this "
-                    f"text hardly better than counts of it do ({bits:.2f} bits per "
-                    "character). To begin with that model all the same: --init-from "
-                    f"{offered.name}.",
+                    "Begins from nothing, as this text soon teaches more than the base "
+                    f"model {offered.name} knows of it ({bits:.2f} bits per character). To "
+                    f"begin with that model all the same: --init-from {offered.name}.",
                 )
             return None
         self.base, self.is_alike = offered, True
