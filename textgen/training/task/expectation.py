@@ -26,7 +26,7 @@ COEFFICIENTS = (0.008, -0.046, 0.007, -0.112, -0.013, -0.066, -0.214)
 
 LEAST_READ, MOST_READ = 2e5, 1e7
 LEAST_TEXT, MOST_TEXT = 1.5e4, 1e6
-"""Characters beyond which nothing was measured."""
+"""Characters beyond which little or nothing was measured."""
 
 LEAST_BITS = 1.5
 """What n-grams predict better is no prose, and networks learn such text by heart."""
