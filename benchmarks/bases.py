@@ -2,9 +2,10 @@
 
     python benchmarks/bases.py --text diary.txt --text names.txt:lines
 
-Trains on every text for the same minutes from nothing, with the base model, and as
-`textgen train` decides by itself. Prints bits per character of the held-out part under the
-network alone: the mean over the seeds, the lowest and the highest.
+Trains on every text for the same minutes from nothing, with the base model as if it were
+asked for, and as `textgen train` decides by itself. Prints bits per character of the
+held-out part under the network alone: the mean over the seeds, the lowest and the highest.
+Where `auto` begins from nothing, those are the runs that begin from nothing.
 
 Every measurement is added to `--results` when it is done, and not repeated: the same
 command goes on where it was stopped; after a change of the package, name another file. Run
@@ -20,11 +21,13 @@ import json
 import statistics
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 import textgen
+from textgen.checkpoint.runs import RunDirectory
+from textgen.training.task.new import new_task
 
 BEGINNINGS = "none", "english", "auto"
 
@@ -55,52 +58,67 @@ def main(
     results: Path,
 ) -> None:
     known = read(results)
-    wanted = itertools.product(texts, minutes, begins, seeds, [val_fraction])
-    asked = list(itertools.starmap(Run, wanted))
-    for run in asked:
-        if run not in known:
-            known[run] = score(run)
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([*run, *known[run]]) + "\n")
-            click.echo(f"{run}: {known[run]}", err=True)
-    print(f"| text | minutes | {' | '.join(begins)} | auto took |")
+    print(f"| text | minutes | {' | '.join(begins)} | auto takes |")
     print("|---" * (len(begins) + 3) + "|")
     for text, limit in itertools.product(texts, minutes):
-        runs = [run for run in asked if (run.text, run.minutes) == (text, limit)]
-        cells = [
-            shown([known[run][0] for run in runs if run.begins_with == begin])
-            for begin in begins
-        ]
-        took = {known[run][1] for run in runs if run.begins_with == "auto"}
+        cells, taken = [], auto_takes(text, limit, val_fraction)
+        for begin in begins:
+            as_trained = "none" if (begin, taken) == ("auto", "none") else begin
+            runs = [Run(text, limit, as_trained, seed, val_fraction) for seed in seeds]
+            for run in runs:
+                if run not in known:
+                    known[run] = score(run)
+                    add(results, run, known[run])
+            cells.append(shown([known[run] for run in runs]))
         name = Path(text.partition(":")[0]).stem
-        print(f"| {name} | {limit:g} | {' | '.join(cells)} | {', '.join(sorted(took))} |")
+        print(f"| {name} | {limit:g} | {' | '.join(cells)} | {taken} |", flush=True)
 
 
-def read(results: Path) -> dict[Run, tuple[float, str]]:
-    """Bits per character, and what the run began with, of earlier calls."""
+def read(results: Path) -> dict[Run, float]:
+    """Bits per character that were measured in earlier calls."""
     lines = results.read_text("utf-8").splitlines() if results.exists() else []
     rows = [json.loads(line) for line in lines]
-    return {Run(*row[:-2]): (row[-2], row[-1]) for row in rows}
+    return {Run(*row[:-1]): row[-1] for row in rows}
 
 
-def score(run: Run) -> tuple[float, str]:
-    path, _, documents = run.text.partition(":")
+def add(results: Path, run: Run, bits: float) -> None:
+    with results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps([*run, bits]) + "\n")
+    click.echo(f"{run}: {bits:.3f}", err=True)
+
+
+def options(text: str, minutes: float, val_fraction: float) -> dict[str, Any]:
+    return {
+        "documents": text.partition(":")[2] or "whole",
+        "max_minutes": minutes,
+        "val_fraction": val_fraction,
+        "memory": 0,
+        "preview": False,
+    }
+
+
+def auto_takes(text: str, minutes: float, val_fraction: float) -> str:
+    """What a run begins with that decides by itself: the name of a base model, or none."""
+    path = text.partition(":")[0]
+    usual = options(text, minutes, val_fraction)
+    task = new_task(path, RunDirectory(Path("unused")), "auto", usual, init_from="auto")
+    return task.base.name if task.base else "none"
+
+
+def score(run: Run) -> float:
+    path = run.text.partition(":")[0]
     with tempfile.TemporaryDirectory() as folder:
         done = textgen.train(
             path,
             Path(folder, "run"),
             init_from=run.begins_with,
-            documents=documents or "whole",
-            max_minutes=run.minutes,
-            val_fraction=run.val_fraction,
             seed=run.seed,
-            memory=0,
-            preview=False,
             quiet=True,
             tune=True,
+            **options(run.text, run.minutes, run.val_fraction),
         )
         facts = textgen.load_checkpoint(done).facts
-    return facts["score"]["val_bits_per_char"], facts["text"].get("init_from", "nothing")
+    return float(facts["score"]["val_bits_per_char"])
 
 
 def shown(values: list[float]) -> str:
