@@ -1,11 +1,11 @@
 """What does the base model gain, on which texts, in which time?
 
-    python benchmarks/bases.py --text diary.txt --text names.txt:lines
+    python benchmarks/bases.py --text benchmarks/chat.txt --text names.txt:lines
 
 Trains on every text for the same minutes from nothing, with the base model as if it were
 asked for, and as `textgen train` decides by itself. Prints bits per character of the
 held-out part under the network alone: the mean over the seeds, the lowest and the highest.
-Where `auto` begins from nothing, those are the runs that begin from nothing.
+Where `auto` begins from nothing, its column repeats that of `none`.
 
 Every measurement is added to `--results` when it is done, and not repeated: the same
 command goes on where it was stopped; after a change of the package, name another file. Run
@@ -48,7 +48,7 @@ class Run(NamedTuple):
 @click.option("--begin", "begins", multiple=True, default=BEGINNINGS, show_default=True)
 @click.option("--seed", "seeds", multiple=True, default=[0, 1, 2], show_default=True)
 @click.option("--val-fraction", default=0.1, show_default=True)
-@click.option("--results", type=click.Path(path_type=Path), default="bases.jsonl")
+@click.option("--results", type=click.Path(path_type=Path), default="base_runs.jsonl")
 def main(
     texts: tuple[str, ...],
     minutes: tuple[float, ...],
@@ -61,17 +61,20 @@ def main(
     print(f"| text | minutes | {' | '.join(begins)} | auto takes |")
     print("|---" * (len(begins) + 3) + "|")
     for text, limit in itertools.product(texts, minutes):
-        cells, taken = [], auto_takes(text, limit, val_fraction)
+        cells, taken = [], set()
         for begin in begins:
-            as_trained = "none" if (begin, taken) == ("auto", "none") else begin
-            runs = [Run(text, limit, as_trained, seed, val_fraction) for seed in seeds]
+            runs = [Run(text, limit, begin, seed, val_fraction) for seed in seeds]
+            if begin == "auto":
+                chosen = {run: auto_takes(run) for run in runs}
+                taken = set(chosen.values())
+                runs = [from_nothing(run) if chosen[run] == "none" else run for run in runs]
             for run in runs:
                 if run not in known:
                     known[run] = score(run)
                     add(results, run, known[run])
             cells.append(shown([known[run] for run in runs]))
-        name = Path(text.partition(":")[0]).stem
-        print(f"| {name} | {limit:g} | {' | '.join(cells)} | {taken} |", flush=True)
+        name, takes = Path(text.partition(":")[0]).stem, ", ".join(sorted(taken))
+        print(f"| {name} | {limit:g} | {' | '.join(cells)} | {takes} |", flush=True)
 
 
 def read(results: Path) -> dict[Run, float]:
@@ -87,21 +90,27 @@ def add(results: Path, run: Run, bits: float) -> None:
     click.echo(f"{run}: {bits:.3f}", err=True)
 
 
-def options(text: str, minutes: float, val_fraction: float) -> dict[str, Any]:
+def options(run: Run) -> dict[str, Any]:
     return {
-        "documents": text.partition(":")[2] or "whole",
-        "max_minutes": minutes,
-        "val_fraction": val_fraction,
+        "documents": run.text.partition(":")[2] or "whole",
+        "max_minutes": run.minutes,
+        "val_fraction": run.val_fraction,
+        "seed": run.seed,
         "memory": 0,
         "preview": False,
     }
 
 
-def auto_takes(text: str, minutes: float, val_fraction: float) -> str:
+def from_nothing(run: Run) -> Run:
+    return run._replace(begins_with="none")
+
+
+def auto_takes(run: Run) -> str:
     """What a run begins with that decides by itself: the name of a base model, or none."""
-    path = text.partition(":")[0]
-    usual = options(text, minutes, val_fraction)
-    task = new_task(path, RunDirectory(Path("unused")), "auto", usual, init_from="auto")
+    path = run.text.partition(":")[0]
+    with tempfile.TemporaryDirectory() as folder:
+        place = RunDirectory(Path(folder, "run"))
+        task = new_task(path, place, "auto", options(run), init_from="auto")
     return task.base.name if task.base else "none"
 
 
@@ -112,10 +121,9 @@ def score(run: Run) -> float:
             path,
             Path(folder, "run"),
             init_from=run.begins_with,
-            seed=run.seed,
             quiet=True,
             tune=True,
-            **options(run.text, run.minutes, run.val_fraction),
+            **options(run),
         )
         facts = textgen.load_checkpoint(done).facts
     return float(facts["score"]["val_bits_per_char"])

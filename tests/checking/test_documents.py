@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pytest
+
 from tests.checking.helpers import STORY, Write, check, found, topics
 
 # --- files ---
@@ -125,3 +127,33 @@ def test_records_that_all_have_one_label_are_a_warning(write: Write) -> None:
     for other in (f"{one}Bad.,bad\n", one.replace(",label", ",mood")):
         report = check(write(other, "other.csv"), documents="records")
         assert "one label" not in topics(report)
+
+
+# --- lists ---
+
+NAMES = "".join(
+    f"{first}{second}\n" for first in "ABCDEFGHIJKL" for second in STORY.split()
+)
+
+
+def test_a_list_that_is_read_as_one_text_is_called_one(write: Write) -> None:
+    path = write(NAMES.replace(".", "").replace(",", ""))
+    finding = found(check(path), "perhaps a list")
+    assert finding.severity == "warning"
+    assert "--documents lines" in finding.advice
+    assert "perhaps a list" not in topics(check(path, documents="lines"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        STORY * 300,
+        "one, two, three\n" * 400,
+        "\u0930\u093e\u092e \u0964\n" * 400,
+        "a name\n" * 98,
+        f"{'a' * 60}\n" * 400,
+    ],
+    ids=["prose", "punctuation", "Devanagari", "few lines", "long lines"],
+)
+def test_what_is_no_list_is_not_called_one(write: Write, text: str) -> None:
+    assert "perhaps a list" not in topics(check(write(text)))

@@ -160,6 +160,12 @@ def test_the_summary_names_what_a_check_would_explain() -> None:
     )
 
 
+def test_the_summary_names_a_list() -> None:
+    names = "Ada\nKit\n" * 100
+    assert "perhaps a list. Details" in line_of(names)
+    assert "list" not in line_of(names, config=TextConfig(documents="lines"))
+
+
 def test_what_separates_prompts_from_completions_is_not_counted(write: Write) -> None:
     path = write("prompt,completion\n12,one\n21,two\n", "numbers.csv")
     report = check(path, documents="records")

@@ -237,6 +237,10 @@ def test_a_label_is_chosen_by_name(
         (["--interactive", "--prompt", "a"], "--prompt and --interactive cannot"),
         (["--mix", "1,2"], "--mix needs at least two checkpoints"),
         (["other"], "several checkpoints need --mix, for example --mix 1,1"),
+        (
+            ["--memory", "0"],
+            "--memory takes no number here, so 0 was read as a checkpoint",
+        ),
         (["--temperature", "0,8"], "'0,8' may be a decimal comma. Write 0.8"),
         (["--top-p", "0,9"], "'0,9' has a decimal comma. Write 0.9."),
         (["--temperature", "hot"], "'hot' is neither a number nor a list"),

@@ -96,13 +96,14 @@ def test_another_run_is_never_written_over_unasked(
 
 
 @pytest.mark.one_backend
-def test_overwrite_keeps_the_old_run_when_the_text_is_missing(
-    book: Path, tmp_path: Path, trained: Path
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_missing_text_is_reported_before_a_run_that_exists(
+    tmp_path: Path, trained: Path, overwrite: bool
 ) -> None:
-    run = trained
-    with pytest.raises(CorpusError):
-        textgen.train(tmp_path / "missing.txt", run, overwrite=True)
-    assert load_checkpoint(run)
+    # A mistyped name may share its run with another file.
+    with pytest.raises(CorpusError, match="does not exist"):
+        textgen.train(tmp_path / "missing.txt", trained, overwrite=overwrite)
+    assert load_checkpoint(trained)
 
 
 @pytest.mark.one_backend

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
+
+import numpy as np
 
 from textgen.checking.finding import Finding
 from textgen.checking.repeats import MIN_LINE_CHARS, Repeats
 from textgen.checking.survey import Survey
+from textgen.config.text import TextConfig
+from textgen.text.encoded.scan import CorpusStats
 from textgen.wording import count_of, percent, shown
 
 _HUGE_LINE_CHARS = 20_000
 _MUCH = 0.01
 _VERY_MUCH = 0.1
+_LEAST_LINES = 100
+"""In a list."""
+_MOST_LINE_CHARS, _MOST_MARKS = 40, 0.05
+"""In a line of a list, on average. Names have 7 characters and no mark; verse has many."""
+_NO_MARKS = "\"'#%&*/@\\"
+"""Punctuation that is also in formulas and names."""
 _INFLATED = "Repetitions shared by training and validation inflate the score."
 _PARAGRAPHS = 'BEGIN {RS = ""; ORS = "\\n\\n"} !seen[$0]++'
 _COMMANDS = {"lines": "!seen[$0]++", "paragraphs": _PARAGRAPHS}
@@ -107,4 +118,39 @@ def shape_findings(found: Survey) -> Iterator[Finding]:
             f"the longest line has {text.longest_line:,} characters "
             f"({text.longest_line_place}).",
             "This is normal for text without line breaks; otherwise they were lost.",
+        )
+
+
+def is_list(stats: CorpusStats, config: TextConfig) -> bool:
+    """Whether a list, such as of names, seems to be read as one text.
+
+    It has many short lines with hardly any punctuation.
+
+    Args:
+        stats: of the text.
+        config: how it was read.
+    """
+    counts = stats.counts
+    num_lines = int(counts[ord("\n")]) + 1
+    if config.documents != "whole" or num_lines < _LEAST_LINES:
+        return False
+    marks = [code for code in np.flatnonzero(counts) if _is_mark(chr(code))]
+    return (
+        stats.num_chars <= _MOST_LINE_CHARS * num_lines
+        and int(counts[marks].sum()) <= _MOST_MARKS * num_lines
+    )
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) == "Po" and character not in _NO_MARKS
+
+
+def list_findings(found: Survey) -> Iterator[Finding]:
+    """A finding about a list that is read as one text."""
+    if is_list(found.stats, found.config):
+        yield Finding(
+            "warning",
+            "perhaps a list",
+            "short lines with hardly any punctuation, as in a list.",
+            "If each line is a text of its own, such as a name, use --documents lines.",
         )

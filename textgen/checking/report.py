@@ -30,8 +30,10 @@ from textgen.checking.characters import (
     total,
 )
 from textgen.checking.documents import (
+    is_list,
     label_findings,
     line_findings,
+    list_findings,
     repeat_findings,
     shape_findings,
 )
@@ -159,6 +161,7 @@ def _about_text(found: Survey) -> Iterator[Finding]:
     yield from repeat_findings(found)
     yield from line_findings(found)
     yield from label_findings(found)
+    yield from list_findings(found)
 
 
 def _parts(found: Survey, seed: int) -> Parts | None:
@@ -273,13 +276,15 @@ def summary(
     fix.
     """
     headline = _headline(stats, stats.files.num_files, config)
-    problems = ", ".join(_problems(stats, num_train_chars))
+    problems = ", ".join(_problems(stats, config, num_train_chars))
     if not problems:
         return f"Text: {headline}; nothing to fix."
     return f"Text: {headline}; {problems}. Details: textgen corpus check {shown_paths}"
 
 
-def _problems(stats: CorpusStats, num_train_chars: int) -> Iterator[str]:
+def _problems(
+    stats: CorpusStats, config: TextConfig, num_train_chars: int
+) -> Iterator[str]:
     counts, changes = stats.counts, stats.files.changes
     if number := total(counts, CONTROLS):
         yield count_of(number, "control character")
@@ -289,3 +294,5 @@ def _problems(stats: CorpusStats, num_train_chars: int) -> Iterator[str]:
         yield f"lone CR line endings in {count_of(changes[HAD_CR], 'file')}"
     if num_train_chars < LITTLE_CHARS:
         yield "little text"
+    if is_list(stats, config):
+        yield "perhaps a list"

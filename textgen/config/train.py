@@ -21,6 +21,7 @@ from textgen.config.sizes import (
     LITTLE_TEXT,
     MUON_CHARS,
     MUON_RATES,
+    PATIENCE_WITH_WEIGHT_DROP,
 )
 from textgen.errors import ConfigError
 
@@ -107,7 +108,7 @@ class TrainConfig:
     patience: int = option(
         5,
         "Stop after this many evaluations without improvement.",
-        flag_default="5; 20 where weight drop is chosen",
+        flag_default=f"5; {PATIENCE_WITH_WEIGHT_DROP} where weight drop is chosen",
     )
     eval_every: int | None = option(
         None,

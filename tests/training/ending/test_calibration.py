@@ -137,15 +137,15 @@ def test_it_says_what_the_temperature_brings(
     }
     run = textgen.train(novel, tmp_path / "run", **options)
     found = re.fullmatch(
-        r"The network was too sure: with its logits divided by (\S+), held-out text takes "
-        r"(\S+) bits per character instead of (\S+)\.",
+        r"The network was too sure: dividing its logits by (\S+) \(temperature scaling\) "
+        r"lowers the score on held-out text from (\S+) to (\S+) bits per character\.",
         capfd.readouterr().err.splitlines()[-1],
     )
     assert found is not None
     score = load_checkpoint(run).facts["score"]
     assert float(found[1]) == score["temperature"]
-    assert float(found[2]) == pytest.approx(score["val_bits_per_char"], abs=1e-3)
-    assert float(found[3]) > float(found[2])
+    assert float(found[3]) == pytest.approx(score["val_bits_per_char"], abs=1e-3)
+    assert float(found[2]) > float(found[3])
 
 
 def test_all_other_scores_are_of_calibrated_logits(

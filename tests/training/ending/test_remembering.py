@@ -40,6 +40,29 @@ def test_a_memory_is_worth_it_from_a_fiftieth_of_a_nat(
     assert found.is_worth_it == is_worth_it
 
 
+@pytest.mark.parametrize(
+    ("both", "is_kept", "told"),
+    [
+        (1.88, True, ""),
+        (
+            1.88,
+            False,
+            " It gains too little to be kept; --resume --memory 5 keeps it all the same.",
+        ),
+        (1.9, False, " It does not help, so it is not kept."),
+        (1.91, True, " It does not help; --resume --memory 0 removes it."),
+    ],
+)
+def test_what_a_memory_gains_and_becomes_is_told(
+    remembering: Path, both: float, is_kept: bool, told: str
+) -> None:
+    ngrams = load_checkpoint(remembering).ngrams
+    assert ngrams is not None
+    scores = dict(zip(SCORES, (2.0, 1.9, both), strict=True))
+    shown = Remembered(ngrams, scores).shown(is_kept=is_kept)
+    assert shown.endswith(f", {both:.3f} with both.{told}")
+
+
 def test_the_memory_improves_the_score_and_says_so(
     whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,7 +83,7 @@ def test_the_memory_improves_the_score_and_says_so(
     )
 
 
-def test_a_memory_that_gains_too_little_is_kept_only_if_asked_for(
+def test_a_memory_without_gain_is_kept_only_if_asked_for(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "dice.txt"
@@ -69,9 +92,7 @@ def test_a_memory_that_gains_too_little_is_kept_only_if_asked_for(
     path.write_text("".join(map(str, rolls)), encoding="utf-8")
     options = {**SMALL, "epochs": 2, "learning_rate": 0.03, "memory": None, "quiet": False}
     run = textgen.train(path, tmp_path / "run", **options)
-    assert capfd.readouterr().err.endswith(
-        "It gains too little to be kept; --resume --memory 8 keeps it all the same.\n"
-    )
+    assert capfd.readouterr().err.endswith("It does not help, so it is not kept.\n")
     saved = load_checkpoint(run)
     assert saved.ngrams is None
     measured = saved.facts["score"]
@@ -82,7 +103,7 @@ def test_a_memory_that_gains_too_little_is_kept_only_if_asked_for(
     assert load_checkpoint(run).facts["score"] == measured
 
     textgen.train(path, run, resume=True, memory=3)
-    assert "too little" not in capfd.readouterr().err
+    assert "not kept" not in capfd.readouterr().err
     assert load_checkpoint(run).ngrams is not None
 
 

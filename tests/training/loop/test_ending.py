@@ -131,7 +131,7 @@ def test_a_run_of_minutes_ends_with_an_evaluation_and_names_no_epochs(
     assert load_checkpoint(run).facts["train"]["epochs"] is None
     assert float(row["learning_rate"]) < 0.5 * TrainConfig().learning_rate
     textgen.train(book, run, resume=True)
-    assert "raise --max-minutes, now 0.02" in capsys.readouterr().err
+    assert "raise --max-minutes (now 0.02)" in capsys.readouterr().err
 
 
 # --- what is said ---
@@ -169,7 +169,7 @@ def test_the_last_line_says_that_the_epochs_are_done(task: Task) -> None:
         "at epoch 2.0. It was still improving; go on with --resume --epochs 4."
     )
     line = nothing_left(task, progress_of(task, steps), Budget(steps)) or ""
-    assert line.endswith("steps and 1:15: raise --epochs, now 2.")
+    assert line.endswith("steps and 1:15. To continue, raise --epochs (now 2).")
 
 
 def test_a_time_that_was_too_short_is_called_so(task: Task) -> None:
@@ -180,6 +180,27 @@ def test_a_time_that_was_too_short_is_called_so(task: Task) -> None:
         "Reached --max-minutes 1 at epoch 0.0, after 1:15, in 1 step, too few to learn "
         "from; best score"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds_after", "evaluations", "max_seconds", "is_told"),
+    [
+        (50.0, 1, 120.0, True),
+        (0.0, 2, 120.0, True),
+        (0.0, 1, 120.0, False),
+        (2.0, 1, 76.0, False),
+        (50.0, 1, 74.0, False),
+    ],
+)
+def test_the_last_line_says_what_the_minutes_left_are_for(
+    task: Task, seconds_after: float, evaluations: int, max_seconds: float, is_told: bool
+) -> None:
+    limited = replace(task, train=replace(task.train, max_minutes=max_seconds / 60))
+    budget = Budget(None, max_seconds, seconds_after, evaluations)
+    progress = replace(progress_of(task, step=20), eval_seconds=40.0)
+    line = conclusion(limited, progress, budget)
+    told = ", after 1:15 (the rest is reserved for measurements after training); best"
+    assert (told in line) == is_told
 
 
 def test_the_last_line_names_the_limit_of_keras_that_ended_the_run(task: Task) -> None:

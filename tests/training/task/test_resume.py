@@ -249,7 +249,7 @@ def test_a_finished_run_without_its_best_has_nothing_left_to_do(
 ) -> None:
     shutil.rmtree(trained / "best")
     textgen.train(book, trained, resume=True)
-    assert "Nothing left to do" in capsys.readouterr().err
+    assert "Training is complete" in capsys.readouterr().err
 
 
 # --- the test text ---
@@ -264,7 +264,7 @@ def test_a_finished_run_without_its_best_has_no_test_score(
     shutil.rmtree(run / "best")
     # There are no best weights to score it with, which is no fault of the run.
     assert textgen.train(book, run, resume=True) == run
-    assert "Nothing left to do" in capsys.readouterr().err
+    assert "Training is complete" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", ["state", "arrays"])

@@ -51,12 +51,15 @@ class Remembered:
             f"bits per character with it alone, {network:.3f} with the network alone, "
             f"{both:.3f} with both."
         )
-        if is_kept:
+        # As printed: a gain that cannot be seen is none.
+        helps = round(both, 3) < round(network, 3)
+        if helps and is_kept:
             return shown
-        return (
-            f"{shown} It gains too little to be kept; --resume --memory {tables.order} "
-            "keeps it all the same."
-        )
+        if helps:
+            end = f"gains too little to be kept; --resume --memory {tables.order} keeps it"
+            return f"{shown} It {end} all the same."
+        end = "; --resume --memory 0 removes it." if is_kept else ", so it is not kept."
+        return f"{shown} It does not help{end}"
 
 
 NOTHING_TO_FIT = (

@@ -124,9 +124,9 @@ class Finishing:
         shown, shown_before = f"{bits:.3f}", f"{before:.3f}"
         if shown != shown_before:
             self.say(
-                f"The network was too {'sure' if temperature > 1 else 'unsure'}: with its "
-                f"logits divided by {temperature:g}, held-out text takes {shown} bits per "
-                f"character instead of {shown_before}."
+                f"The network was too {'sure' if temperature > 1 else 'unsure'}: dividing "
+                f"its logits by {temperature:g} (temperature scaling) lowers the score on "
+                f"held-out text from {shown_before} to {shown} bits per character."
             )
 
     def _remember(self) -> None:

@@ -17,6 +17,9 @@ from textgen.wording import clock_time, count_of
 FEW_STEPS = 10
 """In fewer of them a network has learned nothing yet."""
 
+LEAST_KEPT = 0.05
+"""The share of the minutes that is worth a word if training leaves it for what follows."""
+
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -52,13 +55,13 @@ def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
     if budget.share_used(progress) >= 1:
         flag, value = _limit(task, progress, budget)
         return (
-            f"Nothing left to do after {progress.step:,} steps and "
-            f"{clock_time(progress.seconds)}: raise {flag}, now {value:g}."
+            f"Training is complete, after {progress.step:,} steps and "
+            f"{clock_time(progress.seconds)}. To continue, raise {flag} (now {value:g})."
         )
     if progress.evals_since_best >= task.train.patience:
         return (
-            f"Nothing left to do: {progress.evals_since_best} evaluations brought no "
-            "better score. Raise --patience to continue."
+            f"Training is complete: {progress.evals_since_best} evaluations brought no "
+            "better score. To continue, raise --patience."
         )
     return None
 
@@ -145,11 +148,20 @@ def conclusion(
         ended = f"Reached {flag} {value:g} at epoch {when}"
         if why == "time" and progress.step < FEW_STEPS:
             ended += f", in {count_of(progress.step, 'step')}, too few to learn from"
+        elif why == "time" and _keeps_time(progress, budget):
+            ended += " (the rest is reserved for measurements after training)"
         more.append(f"{flag} {2 * value:g}")
     if progress.evals_since_best >= patience:
         more.append(f"--patience {2 * patience}")
     how = f"{_how_to_go_on(task, progress)} --resume {' '.join(more)}."
     return f"{ended}; {progress.best_shown()}. {how}{_partial(limits)}"
+
+
+def _keeps_time(progress: Progress, budget: Budget) -> bool:
+    """Whether training ended early for the sake of what is measured after it."""
+    if budget.max_seconds is None or progress.seconds >= budget.max_seconds:
+        return False
+    return budget.seconds_kept(progress) >= LEAST_KEPT * budget.max_seconds
 
 
 def _how_to_go_on(task: Task, progress: Progress) -> str:

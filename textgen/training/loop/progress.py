@@ -131,6 +131,10 @@ class Budget:
         """Whether, at the pace so far, the time ends before the steps do."""
         return self._by_time(progress) > self._by_steps(progress)
 
+    def seconds_kept(self, progress: Progress) -> float:
+        """How much of the time is kept for what is measured when training has ended."""
+        return self.seconds_after + (self.evaluations - 1) * progress.eval_seconds
+
     def _by_steps(self, progress: Progress) -> float:
         return progress.step / self.total_steps if self.total_steps else 0.0
 

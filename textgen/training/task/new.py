@@ -26,6 +26,7 @@ from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import ConfigError
 from textgen.model.architecture import recurrent_layers
+from textgen.text.reading.reader import corpus_sources
 from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, expected_backend
 from textgen.training.backend.speed import has_gpu
@@ -79,6 +80,8 @@ def new_task(
     begun = beginning(init_from, size, values, text)
     if begun.base is not None:
         text = replace(text, **begun.base.text_options())
+    # Report a missing file first: a mistyped name may share its run with another file.
+    corpus_sources(paths, text)
     run.check(overwrite=overwrite)
 
     settings = settings or ReadSettings()
