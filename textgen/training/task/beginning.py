@@ -27,7 +27,7 @@ from textgen.training.task.expectation import bits_of_ngrams
 from textgen.training.task.fine_tuning import MAY_CHANGE, BaseModel, load_base
 from textgen.wording import one_line
 
-WORTH = 1.1
+WORTH = 1.4
 """The base pays if its bits per character are at most this many times those of n-grams.
 
 Measured by benchmarks/bases.py.
