@@ -1,8 +1,8 @@
 """What a new run begins with: random weights, a checkpoint, or the base model if it pays.
 
 A network that has read English predicts an English text well before it has read any of it,
-and learns the rest from few characters. Of any other text it knows less than counts of
-n-grams of the text itself do, and that is how the two are told apart.
+and learns the rest from few characters. Any other text it predicts much worse than counts
+of n-grams of the text itself do, and that is how the two are told apart.
 """
 
 from __future__ import annotations
