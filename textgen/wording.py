@@ -95,6 +95,15 @@ def count_of(number: float, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def size_of(num_bytes: float) -> str:
+    """Format a number of bytes as decimal kilobytes or megabytes.
+
+    >>> size_of(12_345_678), size_of(4_321), size_of(300)
+    ('12.3 MB', '4.3 kB', '0.3 kB')
+    """
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:.1f} kB"
+
+
 def percent(part: float, whole: float) -> str:
     """Format a share; only exactly nothing is 0%, and only the whole is 100%.
 

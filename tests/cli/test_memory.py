@@ -86,8 +86,8 @@ def test_sample_uses_the_memory_unless_told_otherwise(
 def test_info_says_how_large_the_memory_is(remembering: Path, capsys: Output) -> None:
     lines = printed(capsys, "info", remembering).splitlines()
     (line,) = (line for line in lines if line.startswith("memory"))
-    assert line.endswith("MB, weight 0.90")
-    assert " n-grams of order 6, 0." in line
+    assert line.endswith("kB, weight 0.90")
+    assert " n-grams of order 6, " in line
     assert (
         json.loads(printed(capsys, "info", remembering, "--json"))["memory"]["order"] == 6
     )

@@ -241,6 +241,11 @@ def test_a_label_is_chosen_by_name(
             ["--memory", "0"],
             "--memory takes no number here, so 0 was read as a checkpoint",
         ),
+        (
+            ["--memory=0"],
+            "'--memory' does not take a value. Write --memory or --no-memory.",
+        ),
+        (["0.3"], "0.3 was read as a checkpoint, and there is none of this name"),
         (["--temperature", "0,8"], "'0,8' may be a decimal comma. Write 0.8"),
         (["--top-p", "0,9"], "'0,9' has a decimal comma. Write 0.9."),
         (["--temperature", "hot"], "'hot' is neither a number nor a list"),

@@ -71,7 +71,7 @@ def test_what_is_lost_is_said_with_what_it_costs(tmp_path: Path, capsys: Output)
     assert re.fullmatch(f"In this file it has no n-gram memory: {cost}", notes[0])
     assert re.fullmatch(f"In this file its weights are int8: {cost}", notes[1])
     assert notes[2].startswith("Measured on 4,000 characters, written by the model, since")
-    assert re.fullmatch(r"Wrote .*run\.html \(0\.\d MB\)", notes[3])
+    assert re.fullmatch(r"Wrote .*run\.html \(\S+ [kM]B\)", notes[3])
     card = inside(page.read_text(encoding="utf-8"))[0]["card"]
     assert "it has no n-gram memory" in card
 

@@ -17,7 +17,7 @@ from textgen.model.architecture import layers
 from textgen.model.cells import CELLS
 from textgen.model.layers import Shape
 from textgen.ngrams.model import NgramModel
-from textgen.wording import count_of, few, one_line, percent, shown
+from textgen.wording import count_of, few, one_line, percent, shown, size_of
 
 Facts: TypeAlias = list[tuple[str, str]]
 """Names, and what is known of each as a line without control characters."""
@@ -179,8 +179,8 @@ def _score_facts(score: Mapping[str, Any], *, has_memory: bool) -> Facts:
     both, alone = (score.get(f"val_{x}_bits_per_char") for x in ("both", "network"))
     if has_memory and _is_number(both) and _is_number(alone):
         facts.append(
-            f"{both:.4f} with the n-gram memory, {alone:.4f} without, on stretches of "
-            "held-out text"
+            f"{both:.4f} with the n-gram memory, {alone:.4f} without, on samples of "
+            "held-out text, so not to be compared with the score of all of it"
         )
     return [("score", fact) for fact in facts]
 
@@ -194,7 +194,7 @@ def _memory_facts(memory: Mapping[str, Any] | None) -> Facts:
         return []
     fact = (
         f"{memory['num_ngrams']:,} n-grams of order {memory['order']}, "
-        f"{memory['num_bytes'] / 1e6:.1f} MB, weight {memory['weight']:.2f}"
+        f"{size_of(memory['num_bytes'])}, weight {memory['weight']:.2f}"
     )
     return [("memory", fact)]
 

@@ -156,7 +156,7 @@ class Command(click.Command):
     """A command whose help groups options by configuration."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; suggest our name for an option of other libraries."""
+        """Parse the arguments; help with options that do not exist or take no value."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -170,6 +170,14 @@ class Command(click.Command):
                 raise
             message = f"No such option {error.option_name!r}. {hint}"
             raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
+        except click.BadOptionUsage as error:
+            for each in self.get_params(ctx):
+                if error.option_name in each.opts and each.secondary_opts:
+                    flags = " or ".join([*each.opts, *each.secondary_opts])
+                    message = f"{error.message} Write {flags}."
+                    name = error.option_name
+                    raise click.BadOptionUsage(name, message, ctx=ctx) from None
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for the command's own options and one per configuration."""

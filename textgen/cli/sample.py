@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textgen.cli.common import (
+    check_no_number,
     check_output,
     find,
     is_checkpoint,
@@ -188,8 +189,7 @@ def _check_usage(request: _Request) -> None:
         raise click.UsageError("--overwrite needs --output.")
     check_output(request.output, overwrite=request.overwrite)
     _check_no_prompt(request.checkpoints)
-    if request.memory is not None:
-        _check_no_number(request.checkpoints)
+    check_no_number(request.checkpoints, memory=request.memory)
     num_checkpoints = len(request.checkpoints)
     if num_checkpoints > 1 and request.mix is None:
         raise click.UsageError(
@@ -209,16 +209,6 @@ def _check_no_prompt(checkpoints: tuple[str, ...]) -> None:
             raise click.UsageError(
                 f"{name} is not a checkpoint. To continue it as a text: textgen sample "
                 f"{flag} {shlex.quote(name)}"
-            )
-
-
-def _check_no_number(checkpoints: tuple[str, ...]) -> None:
-    """Refuse `--memory 8`, which `textgen train` has."""
-    for name in checkpoints:
-        if name.isdecimal() and not is_checkpoint(name):
-            raise click.UsageError(
-                f"--memory takes no number here, so {name} was read as a checkpoint. Leave "
-                "it out, or write --no-memory to sample without the memory."
             )
 
 

@@ -66,7 +66,8 @@ def test_the_longest_overlap_and_the_shares_are_shown(
         "  text    offset 9, line 2",
         f"  corpus  offset 38, line 2 of {book}",
         "  'the sea said nothing'",
-        "pieces of the text that occur in the corpus:",
+        "pieces of the text that occur in the corpus (short ones do so by chance, long "
+        "ones are copied):",
         "  of 10 characters: 37.93%",
         "  of 20 characters: 5.26%",
         "  of 40 characters: -  (the text is shorter)",
@@ -102,7 +103,8 @@ def test_nothing_in_common_is_said_in_words(
     assert run(["novelty", str(model), str(page), "--pieces", "1"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "no characters in common",
-        "pieces of the text that occur in the corpus:",
+        "pieces of the text that occur in the corpus (short ones do so by chance, long "
+        "ones are copied):",
         "  of 1 character: 0.00%",
     ]
 

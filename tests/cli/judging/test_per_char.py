@@ -29,7 +29,7 @@ def test_characters_are_json_lines_on_a_pipe(
     known = [row["bits"] for row in rows if row["bits"] is not None]
     assert sum(known) / len(known) == pytest.approx(figures["bits_per_char"])
     assert "does not know 2 characters of this text" in shown.err
-    assert "bits per character (continuous)" in shown.err
+    assert "bits per character, fewer are better (continuous: " in shown.err
 
 
 def test_characters_can_be_scored_in_windows(
@@ -56,7 +56,7 @@ def test_a_terminal_shows_the_text_in_colours_with_a_legend(
     assert legend_line.startswith("bits: below 1, \x1b[38;5;16m\x1b[48;5;230m1 to 2\x1b[0m")
     assert "\x1b[48;5;250m漢\x1b[0m" in text
     assert text.count("\x1b[0m") >= 2
-    assert rest[-1].endswith("bits per character (continuous)")
+    assert rest[-1].endswith("(continuous: the model reads on from beginning to end)")
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])

@@ -50,7 +50,17 @@ def test_a_memory_is_worth_it_from_a_fiftieth_of_a_nat(
             " It gains too little to be kept; --resume --memory 5 keeps it all the same.",
         ),
         (1.9, False, " It does not help, so it is not kept."),
-        (1.91, True, " It does not help; --resume --memory 0 removes it."),
+        (1.91, False, " It makes the score worse, so it is not kept."),
+        (
+            1.9,
+            True,
+            " It does not help, but was asked for; --resume --memory 0 removes it.",
+        ),
+        (
+            1.91,
+            True,
+            " It makes the score worse, but was asked for; --resume --memory 0 removes it.",
+        ),
     ],
 )
 def test_what_a_memory_gains_and_becomes_is_told(
@@ -70,9 +80,9 @@ def test_the_memory_improves_the_score_and_says_so(
     textgen.train(whole.parent / "book.txt", run, resume=True, memory=5)
     last = capfd.readouterr().err.splitlines()[-1]
     found = re.fullmatch(
-        r"N-gram memory of order 5: [\d,]+ n-grams, 0\.\d MB\. Stretches of held-out text: "
-        r"(\S+) bits per character with it alone, (\S+) with the network alone, (\S+) with "
-        r"both\.",
+        r"N-gram memory of order 5: [\d,]+ n-grams, \S+ [kM]B\. On samples of the held-out "
+        r"text: (\S+) bits per character with it alone, (\S+) with the network alone, "
+        r"(\S+) with both\.",
         last,
     )
     assert found is not None, last
@@ -92,7 +102,7 @@ def test_a_memory_without_gain_is_kept_only_if_asked_for(
     path.write_text("".join(map(str, rolls)), encoding="utf-8")
     options = {**SMALL, "epochs": 2, "learning_rate": 0.03, "memory": None, "quiet": False}
     run = textgen.train(path, tmp_path / "run", **options)
-    assert capfd.readouterr().err.endswith("It does not help, so it is not kept.\n")
+    assert capfd.readouterr().err.endswith(", so it is not kept.\n")
     saved = load_checkpoint(run)
     assert saved.ngrams is None
     measured = saved.facts["score"]

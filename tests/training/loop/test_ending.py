@@ -131,7 +131,7 @@ def test_a_run_of_minutes_ends_with_an_evaluation_and_names_no_epochs(
     assert load_checkpoint(run).facts["train"]["epochs"] is None
     assert float(row["learning_rate"]) < 0.5 * TrainConfig().learning_rate
     textgen.train(book, run, resume=True)
-    assert "raise --max-minutes (now 0.02)" in capsys.readouterr().err
+    assert "To continue: --resume --max-minutes 0.04." in capsys.readouterr().err
 
 
 # --- what is said ---
@@ -169,7 +169,7 @@ def test_the_last_line_says_that_the_epochs_are_done(task: Task) -> None:
         "at epoch 2.0. It was still improving; go on with --resume --epochs 4."
     )
     line = nothing_left(task, progress_of(task, steps), Budget(steps)) or ""
-    assert line.endswith("steps and 1:15. To continue, raise --epochs (now 2).")
+    assert line.endswith("steps and 1:15. To continue: --resume --epochs 4.")
 
 
 def test_a_time_that_was_too_short_is_called_so(task: Task) -> None:
@@ -228,9 +228,11 @@ def test_the_last_line_says_that_nothing_improved(task: Task) -> None:
     line = conclusion(task, progress, Budget(2 * len(task.windows)))
     assert line == (
         "Stopped early at epoch 1.4, after 1:15: 5 evaluations in a row brought no better "
-        "score (--patience 5); best score 2.345 bits per character at epoch 0.7. Go on "
-        "with --resume --patience 10."
+        "score (--patience 5); best score 2.345 bits per character at epoch 0.7. The "
+        "weights of that score are kept; to go on all the same: --resume --patience 10."
     )
+    line = nothing_left(task, progress, Budget(2 * len(task.windows))) or ""
+    assert line.endswith("To go on all the same: --resume --patience 10.")
 
 
 def test_a_run_that_stopped_improving_is_not_told_to_go_on(task: Task) -> None:
@@ -243,7 +245,17 @@ def test_where_two_limits_are_reached_going_on_needs_both(task: Task) -> None:
     steps = 2 * len(task.windows)
     line = conclusion(task, progress_of(task, steps, waits=5), Budget(steps))
     assert line.startswith("Reached --epochs 2 at epoch 2.0, after 1:15; best score 2.345 ")
-    assert line.endswith(". Go on with --resume --epochs 4 --patience 10.")
+    assert line.endswith("; to go on all the same: --resume --epochs 4 --patience 10.")
+
+
+def test_going_on_is_advised_with_every_limit_since_a_lone_one_replaces_both(
+    task: Task,
+) -> None:
+    steps = 2 * len(task.windows)
+    limited = replace(task, train=replace(task.train, max_minutes=3.0))
+    budget = Budget(steps, max_seconds=180.0)
+    line = conclusion(limited, progress_of(limited, steps), budget)
+    assert line.endswith("go on with --resume --epochs 4 --max-minutes 6.")
 
 
 def test_after_an_interrupt_the_best_is_named_too(task: Task) -> None:

@@ -13,7 +13,7 @@ from tests.training.helpers import SMALL
 from textgen.checkpoint.describe import describe
 from textgen.checkpoint.format import load_checkpoint
 from textgen.checkpoint.runs import RunDirectory
-from textgen.errors import CheckpointError
+from textgen.errors import CheckpointError, CorpusError
 from textgen.training.task.resume import resumed_task
 
 pytestmark = pytest.mark.one_backend
@@ -62,3 +62,18 @@ def test_a_run_that_is_not_there_is_asked_for(book: Path, tmp_path: Path) -> Non
 def test_the_facts_of_a_run_are_shown_as_they_are_stored(finished: Path) -> None:
     shown = describe(load_checkpoint(finished), finished)
     assert shown["text"]["sources"] == ["book.txt"]
+
+
+def test_a_run_in_the_place_of_its_text_is_told_how_to_continue(
+    trained: Path, tmp_path: Path
+) -> None:
+    def message() -> str:
+        with pytest.raises(CorpusError) as caught:
+            textgen.train(trained, resume=True)
+        return str(caught.value)
+
+    book = write_book(tmp_path)
+    start = f"{trained} is a run, not a text. To continue it, name its text: textgen train "
+    assert message() == f"{start}{book} --out {trained} --resume"
+    book.unlink()
+    assert message() == f"{start}TEXT --out {trained} --resume"

@@ -33,7 +33,7 @@ def test_muon_has_rate_and_decay_for_its_text_and_run(tmp_path: Path, passes: in
     options = muon_options(num_chars, passes * num_chars)
     rate, decay = task.train.learning_rate, task.model.weight_decay
     assert options == {"learning_rate": rate, "weight_decay": decay}
-    note = f"For muon on this text: --learning-rate {rate} --weight-decay {decay}."
+    note = f"Chosen for Muon on this text: --learning-rate {rate} --weight-decay {decay}."
     assert note in task.notes
 
 

@@ -19,6 +19,7 @@ from textgen.checkpoint.format import (
     load_training_state,
     save_checkpoint,
 )
+from textgen.checkpoint.runs import RunDirectory
 from textgen.errors import (
     CheckpointError,
     ConfigError,
@@ -26,6 +27,7 @@ from textgen.errors import (
 from textgen.training.distributed.peers import Peers
 from textgen.training.loop import fit as fit_module
 from textgen.training.loop.progress import Progress
+from textgen.training.task.resume import resumed_task
 from textgen.training.task.task import Task
 
 
@@ -229,6 +231,18 @@ def test_resuming_with_other_options_or_text_names_the_difference(
         textgen.train(book, run, resume=True)
 
 
+@pytest.mark.one_backend
+def test_a_limit_that_no_longer_holds_is_named(book: Path, trained: Path) -> None:
+    def notes(**options: Any) -> list[str]:
+        task = resumed_task(book, RunDirectory(trained), options)
+        return [note for note in task.notes if "limited" in note]
+
+    expected = "The run is now limited by --max-minutes 3 alone, no longer by --epochs 1."
+    assert notes(max_minutes=3.0) == [expected]
+    for kept in ({}, {"epochs": 2}, {"epochs": 2, "max_minutes": 3.0}):
+        assert notes(**kept) == []
+
+
 @pytest.mark.slow
 @pytest.mark.one_backend
 def test_a_finished_run_goes_on_with_more_epochs(
@@ -236,7 +250,7 @@ def test_a_finished_run_goes_on_with_more_epochs(
 ) -> None:
     run = trained
     textgen.train(book, run, resume=True)
-    assert "raise --epochs" in capsys.readouterr().err
+    assert "To continue: --resume --epochs 2." in capsys.readouterr().err
     textgen.train(book, run, resume=True, epochs=2, quiet=True)
     steps = [int(row["step"]) for row in rows_of(run)]
     assert steps[-1] > steps[0]

@@ -151,7 +151,10 @@ def _overlap_lines(longest: Overlap | None) -> Iterator[str]:
 
 
 def _share_lines(result: Novelty) -> Iterator[str]:
-    yield "pieces of the text that occur in the corpus:"
+    yield (
+        "pieces of the text that occur in the corpus (short ones do so by chance, long "
+        "ones are copied):"
+    )
     width = max(len(f"{length:,}") for length in result.shares)
     for length, share in result.shares.items():
         shown = "-  (the text is shorter)" if share is None else f"{share:.2%}"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textgen.cli.common import find_with_text, fit_to_show, write_text
+from textgen.cli.common import check_no_number, find_with_text, fit_to_show, write_text
 from textgen.cli.judging.per_char import coloured, colours_wanted, json_lines, legend
-from textgen.cli.options import backend_option, memory_option
+from textgen.cli.options import Command, backend_option, memory_option
 from textgen.config.text import TextConfig
 from textgen.training.backend.choice import AUTO
 from textgen.wording import count_of, say
@@ -32,7 +32,7 @@ READ_BYTES = 1 << 14
 """Bytes of the file that are read at once: few enough for a smooth progress bar."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] FILE")
 @click.option(
     "--window",
@@ -101,6 +101,8 @@ def score(
     """
     if len(arguments) > 2:
         raise click.UsageError("too many arguments: expected [CHECKPOINT] FILE.")
+    if memory is not None:
+        check_no_number(arguments[:-1], memory=memory)
     if dynamic and (window or per_char):
         other = "--window" if window else "--per-char"
         raise click.UsageError(
@@ -186,7 +188,7 @@ class _Text:
 
 def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
     result, *parts = _static_scores(text, window)
-    _warn_of_unknown(result)
+    _warn_of_unknown(result, text.saved)
     alone = [part.bits_per_char for part in parts]
     if as_json:
         names = ("network_bits_per_char", "ngrams_bits_per_char")
@@ -195,7 +197,10 @@ def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
     click.echo(_in_short(result, text.saved))
     click.echo(f"{result.bits_per_byte:.4f} bits per byte")
     click.echo(f"{result.nats_per_char:.4f} nats per character")
-    click.echo(f"{result.perplexity:.3f} perplexity per character")
+    click.echo(
+        f"{result.perplexity:.3f} perplexity per character (as unsure as among so many "
+        "equally likely ones)"
+    )
     click.echo(f"{result.num_chars:,} characters, {result.num_unknown:,} unknown")
     if alone:
         click.echo(
@@ -245,7 +250,7 @@ def _show_characters(text: _Text, window: int | None, as_json: bool) -> None:
             sys.stdout.writelines(map(fit_to_show, json_lines(found)))
     sys.stdout.flush()
     result = total.score(window=window)
-    _warn_of_unknown(result)
+    _warn_of_unknown(result, saved)
     say(_in_short(result, saved))
 
 
@@ -262,7 +267,7 @@ def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
     text = text.readable_again()
     # A copy, since dynamic evaluation starts from the same weights.
     static = _static_scores(text, copy=True)[0]
-    _warn_of_unknown(static)
+    _warn_of_unknown(static, text.saved)
     dynamic = dynamic_score(text.saved, text.pieces(), label=text.label, progress=True)
     if as_json:
         both = {"static": static.to_dict(), "dynamic": dynamic.to_dict()}
@@ -280,18 +285,22 @@ def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
     click.echo(f"{static.num_chars:,} characters, {static.num_unknown:,} unknown")
 
 
-def _warn_of_unknown(result: Score) -> None:
+def _warn_of_unknown(result: Score, saved: Checkpoint) -> None:
     if result.num_unknown:
+        is_known = saved.tokenizer.unknown_id is not None
+        what = "count as its unknown token" if is_known else "do not count"
         say(
             f"Warning: the model does not know {count_of(result.num_unknown, 'character')} "
-            "of this text; they are left out unless it has an unknown token."
+            f"of this text; they {what}."
         )
 
 
 def _in_short(result: Score, saved: Checkpoint) -> str:
     counted = " of the completions" if saved.tokenizer.separator else ""
-    window = f", a cold start every {result.window:,}" if result.window else ""
+    read = "the model reads on from beginning to end"
+    if result.window:
+        read = f"a cold start every {result.window:,} characters"
     return (
-        f"{result.bits_per_char:.4f} bits per character{counted} "
-        f"({result.protocol}{window})"
+        f"{result.bits_per_char:.4f} bits per character{counted}, fewer are better "
+        f"({result.protocol}: {read})"
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from textgen.cli.common import check_output, find
-from textgen.wording import one_line, say
+from textgen.cli.options import Command
+from textgen.wording import one_line, say, size_of
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("checkpoint", required=False)
 @click.option(
     "--format",
@@ -80,4 +81,4 @@ def export(
         )
     for note in done.notes:
         say(one_line(note))
-    say(f"Wrote {one_line(str(place))} ({place.stat().st_size / 1e6:.1f} MB)")
+    say(f"Wrote {one_line(str(place))} ({size_of(place.stat().st_size)})")

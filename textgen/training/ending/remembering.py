@@ -13,6 +13,7 @@ from textgen.ngrams.model import NgramModel, Probs, best_weight
 from textgen.ngrams.tables import NOTHING, contexts_of
 from textgen.training.ending.stretches import Stretches
 from textgen.training.task.task import Task
+from textgen.wording import size_of
 
 LEAST_GAIN = 0.02
 """Nats per character that a memory has to gain: it also copies, and slows sampling down."""
@@ -47,7 +48,7 @@ class Remembered:
         alone, network, both = (self.scores[name] for name in SCORES)
         shown = (
             f"N-gram memory of order {tables.order}: {tables.num_ngrams:,} n-grams, "
-            f"{tables.num_bytes / 1e6:.1f} MB. Stretches of held-out text: {alone:.3f} "
+            f"{size_of(tables.num_bytes)}. On samples of the held-out text: {alone:.3f} "
             f"bits per character with it alone, {network:.3f} with the network alone, "
             f"{both:.3f} with both."
         )
@@ -58,8 +59,12 @@ class Remembered:
         if helps:
             end = f"gains too little to be kept; --resume --memory {tables.order} keeps it"
             return f"{shown} It {end} all the same."
-        end = "; --resume --memory 0 removes it." if is_kept else ", so it is not kept."
-        return f"{shown} It does not help{end}"
+        is_worse = round(both, 3) > round(network, 3)
+        effect = "makes the score worse" if is_worse else "does not help"
+        end = "so it is not kept."
+        if is_kept:
+            end = "but was asked for; --resume --memory 0 removes it."
+        return f"{shown} It {effect}, {end}"
 
 
 NOTHING_TO_FIT = (

@@ -53,15 +53,14 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
 def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
     """Why a resumed run has already ended, or None if it has not."""
     if budget.share_used(progress) >= 1:
-        flag, value = _limit(task, progress, budget)
         return (
             f"Training is complete, after {progress.step:,} steps and "
-            f"{clock_time(progress.seconds)}. To continue, raise {flag} (now {value:g})."
+            f"{clock_time(progress.seconds)}. To continue: --resume {_more(task)}."
         )
     if progress.evals_since_best >= task.train.patience:
         return (
             f"Training is complete: {progress.evals_since_best} evaluations brought no "
-            "better score. To continue, raise --patience."
+            f"better score. To go on all the same: --resume {_more_patience(task)}."
         )
     return None
 
@@ -108,6 +107,18 @@ def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:
     return "--epochs", train.epochs or 0
 
 
+def _more(task: Task) -> str:
+    """Twice as much of every limit of a run: those that are left out do not hold."""
+    limits = {"--epochs": task.train.epochs, "--max-minutes": task.train.max_minutes}
+    return " ".join(
+        f"{flag} {2 * value:g}" for flag, value in limits.items() if value is not None
+    )
+
+
+def _more_patience(task: Task) -> str:
+    return f"--patience {2 * task.train.patience}"
+
+
 def why_ended(
     task: Task, progress: Progress, budget: Budget, limits: Mapping[str, int] = NO_LIMITS
 ) -> str:
@@ -150,9 +161,9 @@ def conclusion(
             ended += f", in {count_of(progress.step, 'step')}, too few to learn from"
         elif why == "time" and _keeps_time(progress, budget):
             ended += " (the rest is reserved for measurements after training)"
-        more.append(f"{flag} {2 * value:g}")
+        more.append(_more(task))
     if progress.evals_since_best >= patience:
-        more.append(f"--patience {2 * patience}")
+        more.append(_more_patience(task))
     how = f"{_how_to_go_on(task, progress)} --resume {' '.join(more)}."
     return f"{ended}; {progress.best_shown()}. {how}{_partial(limits)}"
 
@@ -169,7 +180,9 @@ def _how_to_go_on(task: Task, progress: Progress) -> str:
     # A base is fine-tuned in as many passes as pay.
     if since == 0 and task.base is None:
         return "It was still improving; go on with"
-    if 1 < since < task.train.patience:
+    if since >= task.train.patience:
+        return "The weights of that score are kept; to go on all the same:"
+    if since > 1:
         return "It has not improved since; to go on all the same:"
     return "Go on with"
 

@@ -89,15 +89,15 @@ class Beginning:
             if bits < ENGLISH_BITS:
                 self.notes += (
                     "Begins from nothing, as this text soon teaches more than the base "
-                    f"model {offered.name} knows of it ({bits:.2f} bits per character). To "
+                    f"model {offered.name} knows of it ({bits:.1f} bits per character). To "
                     f"begin with that model all the same: --init-from {offered.name}.",
                 )
             return None
         self.base, self.is_alike = offered, True
         self.notes += (
-            f"Begins with the base model {offered.name}, which predicts this text at "
-            f"{bits:.2f} bits per character before it has read any of it. To begin from "
-            "nothing: --init-from none.",
+            f"Begins with the base model {offered.name}, which predicts "
+            f"samples of this text at {bits:.1f} bits per character before it has read any "
+            "of it. To begin from nothing: --init-from none.",
         )
         return self.rule
 

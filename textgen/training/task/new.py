@@ -114,7 +114,7 @@ def new_task(
         model = replace(model, **pick(ModelConfig, suited))
         train = replace(train, **pick(TrainConfig, suited))
         if base is None and suited:
-            notes.append(f"For muon on this text: {command_line(suited)}.")
+            notes.append(f"Chosen for Muon on this text: {command_line(suited)}.")
         usual |= suited
     if base is None:
         kept = _against_memorising(model, train, num_chars, chars_read, set_by_user)
@@ -127,7 +127,7 @@ def new_task(
                 f"To keep this text from being memorised{often}: {command_line(kept)}."
             )
     if base is not None and usual:
-        notes.append(f"For fine-tuning on this text: {command_line(usual)}.")
+        notes.append(f"Chosen for fine-tuning on this text: {command_line(usual)}.")
     task = build_task(run, text, model, train, prepared)
     return replace(
         task,

@@ -9,7 +9,7 @@ from typing import Any
 
 from textgen.checkpoint.format import load_checkpoint, load_training_state
 from textgen.checkpoint.runs import RunDirectory
-from textgen.config.fields import from_dict
+from textgen.config.fields import command_line, from_dict
 from textgen.config.text import TextConfig
 from textgen.config.train import TrainConfig
 from textgen.errors import CheckpointError, ConfigError
@@ -63,7 +63,9 @@ def resumed_task(
         raise CheckpointError(f"{run.last}: damaged training state ({error})") from error
     _check_same_options(values, {**asdict(text), **asdict(stored.model), **asdict(train)})
     changed = {k: v for k, v in values.items() if k in MAY_CHANGE}
+    notes: tuple[str, ...] = ()
     if LIMITS & changed.keys():
+        notes = _dropped_limits(changed, train)
         changed = {**dict.fromkeys(LIMITS), **changed}
     train = replace(train, **changed)
 
@@ -82,8 +84,28 @@ def resumed_task(
     )
     task = build_task(run, text, stored.model, train, prepared)
     kept = {INIT_FROM: facts[INIT_FROM]} if INIT_FROM in facts else {}
-    trained_on = stored.facts.get("backend")
-    return replace(task, resumed=state, trained_on=trained_on, facts={**task.facts, **kept})
+    return replace(
+        task,
+        resumed=state,
+        trained_on=stored.facts.get("backend"),
+        facts={**task.facts, **kept},
+        notes=(*task.notes, *notes),
+    )
+
+
+def _dropped_limits(named: Mapping[str, Any], train: TrainConfig) -> tuple[str, ...]:
+    """A note on the limits that held before and no longer do.
+
+    Args:
+        named: options that were named on resumption, at least one limit among them.
+        train: as it was before.
+    """
+    before = {name: getattr(train, name) for name in LIMITS - named.keys()}
+    now = {name: named[name] for name in LIMITS & named.keys()}
+    if not before or None in (*before.values(), *now.values()):
+        return ()
+    is_now, was = command_line(now), command_line(before)
+    return (f"The run is now limited by {is_now} alone, no longer by {was}.",)
 
 
 def _check_same_text(
