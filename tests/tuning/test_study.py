@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from textgen.tuning.space import as_options, distributions
+from textgen.tuning.space import STEPS, as_options, distributions
 from textgen.tuning.study import Study
 
 pytestmark = pytest.mark.one_backend
@@ -79,6 +79,28 @@ def test_a_trial_that_was_killed_with_half_of_its_options_keeps_the_rest_the_nex
     assert again is not None
     assert killed.params.keys() == DEFAULT.keys()
     assert again.params == killed.params
+
+
+def test_the_trials_after_the_defaults_change_one_option_of_the_best_so_far(
+    tmp_path: Path,
+) -> None:
+    study = begun(tmp_path)
+    drawn = []
+    # The second trial is the best, the first and the others are worse.
+    for score in (2.0, 1.0, *[3.0] * len(STEPS)):
+        with ExitStack() as stack:
+            trial = study.next(1000, stack)
+            assert trial is not None
+            study.optuna.tell(trial, score)
+            drawn.append(trial.params)
+    faster = {**DEFAULT, "learning_rate": 0.015}
+    assert drawn[:2] == [DEFAULT, faster]
+    # A slower one, and fewer units, were tried or do not exist.
+    changes = {"dropout": 0.2}, {"units": 128}, {"dropout": 0.0}
+    assert drawn[2:5] == [{**faster, **change} for change in changes]
+    # When every change has been tried, all options are drawn.
+    last = drawn[-1]
+    assert len([name for name in last if last[name] != faster[name]]) > 1
 
 
 def test_processes_draw_different_options(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -34,6 +34,30 @@ RANGES = {
     "weight_drop": (0.0, MOST_DROP),
     "learning_rate": (0.002, 0.08),
 }
+
+
+STEPS: tuple[tuple[str, int], ...] = (
+    ("learning_rate", 1),
+    ("units", -1),
+    ("seq_length", 1),
+    ("dropout", 1),
+    ("weight_drop", -1),
+    ("batch_size", -1),
+    ("num_layers", 1),
+    ("learning_rate", -1),
+    ("units", 1),
+    ("weight_drop", 1),
+    ("num_layers", -1),
+    ("dropout", -1),
+)
+"""Changes of the best options so far that are tried first, one at a time.
+
+The defaults are good, so that options drawn from the whole space are nearly always worse,
+and there is time for few.
+"""
+
+RATE_STEP, SHARE_STEP = 1.5, 0.1
+"""A factor of the learning rate; a difference of dropout and weight drop."""
 
 
 def varied_names(given: Collection[str]) -> list[str]:
@@ -79,6 +103,36 @@ def distributions(default: Mapping[str, Any]) -> dict[str, BaseDistribution]:
     {'units': CategoricalDistribution(choices=(100, 128, 192, 256, 384, 512))}
     """
     return {name: _distribution(name, value) for name, value in default.items()}
+
+
+def neighbours(
+    best: Mapping[str, Any], default: Mapping[str, Any], first: int
+) -> Iterator[dict[str, Any]]:
+    """The options that differ from the best ones by one of the `STEPS`, inside the space.
+
+    Args:
+        first: the number of the first step.
+
+    >>> best = {"learning_rate": 0.01, "units": 128}
+    >>> [n for n in neighbours(best, best, 0) if n["units"] == 128]
+    [{'learning_rate': 0.015, 'units': 128}, {'learning_rate': 0.00667, 'units': 128}]
+    """
+    space = distributions(default)
+    for name, step in STEPS[first:]:
+        if name in best and (value := _moved(best[name], step, name, space[name])):
+            yield {**best, name: value[0]}
+
+
+def _moved(value: Any, step: int, name: str, among: BaseDistribution) -> list[Any]:
+    """The value some steps further, alone in a list; empty where there is no such."""
+    if isinstance(among, CategoricalDistribution):
+        place = among.choices.index(value) + step
+        return list(among.choices[max(0, place) : place + 1])
+    assert isinstance(among, FloatDistribution)
+    is_rate = name == "learning_rate"
+    moved = value * RATE_STEP**step if is_rate else value + SHARE_STEP * step
+    moved = float(f"{min(max(moved, among.low), among.high):.3g}")
+    return [moved] * (moved != value)
 
 
 def _distribution(name: str, default: Any) -> BaseDistribution:

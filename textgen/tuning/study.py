@@ -25,7 +25,7 @@ from textgen.checkpoint.runs import RunDirectory
 from textgen.disk.atomic import make_directory, writing_errors
 from textgen.disk.lock import locked
 from textgen.errors import CheckpointError, ConfigError
-from textgen.tuning.space import distributions
+from textgen.tuning.space import distributions, neighbours
 
 NAME = "textgen"
 ABOUT = "textgen"
@@ -33,7 +33,7 @@ ABOUT = "textgen"
 
 WAIT_SECONDS = 0.1
 STARTUP_TRIALS = 4
-"""Trials before the sampler learns from them, and before any is pruned."""
+"""Trials before any is pruned."""
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -132,9 +132,24 @@ class Study:
             # By the number of the trial: processes would draw the same from one seed.
             seed = self.seed + len(self.optuna.get_trials(deepcopy=False))
             self.optuna.sampler = _sampler(seed)
+            self._enqueue_neighbour()
             trial = self.optuna.ask(distributions(self.about["default"]))
             _lock(self._lock_of(trial.number), stack)
             return trial
+
+    def _enqueue_neighbour(self) -> None:
+        """Queue the next change of the best options, unless all have been tried."""
+        trials = self.optuna.get_trials()
+        if any(trial.state is TrialState.WAITING for trial in trials):
+            return
+        best = min(filter(_is_complete, trials), key=score_of, default=None)
+        default = self.about["default"]
+        tried = [trial.params for trial in trials]
+        options = default if best is None else best.params
+        for near in neighbours(options, default, len(trials) - 1):
+            if near not in tried:
+                self.optuna.enqueue_trial(near)
+                return
 
     def _requeue_dead(self) -> None:
         for trial in self.optuna.get_trials(states=(TrialState.RUNNING,)):
@@ -192,6 +207,10 @@ def score_of(trial: FrozenTrial) -> float:
     """Bits per character of a complete trial."""
     assert trial.value is not None
     return trial.value
+
+
+def _is_complete(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.COMPLETE
 
 
 def minutes_of(trial: FrozenTrial) -> float:
