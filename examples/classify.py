@@ -1,4 +1,4 @@
-"""Classify texts in four ways: counts, text vectors, and two LSTMs with a head in Keras.
+"""Classify texts in five ways: counts, text vectors, and two LSTMs with a head in Keras.
 
     python examples/classify.py [FILE]     needs keras-textgen[examples]
 
@@ -43,8 +43,9 @@ def accuracies(example: Example, name: str, data: Texts) -> dict[str, float]:
     """The share of texts that each method classifies rightly."""
     texts, labels, _, test_labels = data
     place = example.folder / name.replace(" ", "-")
-    place.mkdir(exist_ok=True)
-    best = language_model(texts, place, quick=example.quick)
+    best = language_model(texts, place / "forward", quick=example.quick)
+    reverse = [text[::-1] for text in texts]
+    backward = language_model(reverse, place / "backward", quick=example.quick)
     epochs = 1 if example.quick else 10
     methods: dict[str, Callable[[], list[str]]] = {
         "always the most frequent label": lambda: [max(labels, key=labels.count)],
@@ -53,6 +54,11 @@ def accuracies(example: Example, name: str, data: Texts) -> dict[str, float]:
         ),
         "`TextVectorizer`, logistic regression": lambda: fitted(
             [textgen.TextVectorizer(best), StandardScaler()], data, place / "cache"
+        ),
+        "`TextVectorizer`, both directions": lambda: fitted(
+            [textgen.TextVectorizer(best, backward), StandardScaler()],
+            data,
+            place / "cache",
         ),
         "bidirectional LSTM in Keras": lambda: textbook(best, data, epochs),
         "trained model with a head in Keras": lambda: fine_tuned(best, data, epochs),
@@ -73,6 +79,7 @@ def fitted(steps: list[object], data: Texts, memory: Path | None = None) -> list
 
 def language_model(texts: list[str], place: Path, *, quick: bool) -> Path:
     """A model of the texts to learn from, without their labels."""
+    place.mkdir(parents=True, exist_ok=True)
     (place / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
     size = {"units": 8, "epochs": 1} if quick else {"units": 160, "epochs": 8}
     return textgen.train(

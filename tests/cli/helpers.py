@@ -21,9 +21,9 @@ from textgen.text.tokenizers.char import CharTokenizer
 STORY = "Kit went to sea and said nothing.\n"
 
 
-def untrained(path: Path, tokenizer: CharTokenizer | ByteTokenizer) -> Path:
+def untrained(path: Path, tokenizer: CharTokenizer | ByteTokenizer, seed: int = 0) -> Path:
     config = ModelConfig(vocab_size=tokenizer.vocab_size, units=8, embedding_dim=4)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     weights = {
         name: rng.normal(0, 0.3, shape).astype(np.float32)
         for name, shape in config.weight_shapes().items()

@@ -56,6 +56,19 @@ def test_a_pipeline_classifies_texts_and_survives_pickling(model: Path) -> None:
     assert np.array_equal(again.predict(TEXTS), pipeline.predict(TEXTS))
 
 
+def test_vectors_of_both_directions_are_those_of_two_models(
+    model: Path, tmp_path: Path
+) -> None:
+    other = untrained(tmp_path / "other", CharTokenizer("ab"), seed=1)
+    vectorizer = textgen.TextVectorizer(model, backward=other).fit(TEXTS)
+    vectors = vectorizer.transform(iter(TEXTS))
+    reverse = textgen.Generator.load(other).encode([text[::-1] for text in TEXTS])
+    assert np.array_equal(vectors[:, :8], textgen.Generator.load(model).encode(TEXTS))
+    assert np.array_equal(vectors[:, 8:], reverse)
+    assert len(vectorizer.get_feature_names_out()) == 16
+    check_estimator(textgen.TextVectorizer(str(model), backward=str(other)))
+
+
 def test_a_search_chooses_among_models(model: Path, tmp_path: Path) -> None:
     other = untrained(tmp_path / "other", CharTokenizer("ab"))
     pipeline = make_pipeline(textgen.TextVectorizer(), LogisticRegression())
@@ -71,7 +84,7 @@ def test_features_have_names_and_a_clone_has_the_model_but_is_not_fitted(
     names = vectorizer.get_feature_names_out()
     assert (len(names), names[0]) == (8, "textvectorizer0")
     fresh = clone(vectorizer)
-    assert fresh.get_params() == {"model": model}
+    assert fresh.get_params() == {"model": model, "backward": None}
     with pytest.raises(NotFittedError, match="not fitted yet"):
         fresh.transform(TEXTS)
 

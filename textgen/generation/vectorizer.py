@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from textgen.config.arguments import several_texts
 from textgen.errors import ConfigError
 from textgen.generation.generator import Generator
 from textgen.generation.network.layers.base import Floats
@@ -34,9 +37,13 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     Args:
         model: a checkpoint, a run, the name of a run under `checkpoints/`, or None for
             the newest one there; or a `Generator`. A path is cheaper to clone.
+        backward: a second model, trained on texts written backwards (`text[::-1]`), that
+            reads each text from its end (as in Akbik, Blythe & Vollgraf 2018); None for
+            one direction.
 
     Attributes:
         generator_: the model, after `fit`.
+        backward_: the second model, or None.
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
@@ -45,30 +52,41 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     TextVectorizer(model='my_book')
     """
 
-    def __init__(self, model: str | Path | Generator | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path | Generator | None = None,
+        backward: str | Path | Generator | None = None,
+    ) -> None:
         self.model = model
+        self.backward = backward
 
     def fit(self, texts: Iterable[str], y: object = None) -> TextVectorizer:
-        """Load the model; the texts are not read.
+        """Load the models; the texts are not read.
 
         Raises:
             CheckpointError: as for `Generator.load`.
         """
-        given = self.model
-        self.generator_ = given if isinstance(given, Generator) else Generator.load(given)
+        self.generator_ = _loaded(self.model)
+        self.backward_ = None if self.backward is None else _loaded(self.backward)
+        both = filter(None, (self.generator_, self.backward_))
         # What get_feature_names_out counts.
-        self._n_features_out = self.generator_.config.units
+        self._n_features_out = sum(each.config.units for each in both)
         return self
 
     def transform(self, texts: Iterable[str]) -> Floats:
-        """Each text as a vector, `(num_texts, units)`.
+        """Each text as a vector, `(num_texts, units)`; of two models, one after the other.
 
         Raises:
             NotFittedError: the model has not been loaded; call `fit` first.
             ConfigError: one text instead of several, or a mixture of models.
         """
         check_is_fitted(self, "generator_")
-        return self.generator_.encode(texts)
+        texts = texts if isinstance(texts, str) else several_texts("texts", texts)
+        vectors = self.generator_.encode(texts)
+        if self.backward_ is None:
+            return vectors
+        reverse = self.backward_.encode([text[::-1] for text in texts])
+        return np.hstack([vectors, reverse])
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn has to know: a row is a text, not a vector of numbers."""
@@ -76,3 +94,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _loaded(model: str | Path | Generator | None) -> Generator:
+    return model if isinstance(model, Generator) else Generator.load(model)
