@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -49,3 +54,22 @@ def test_one_mask_drops_the_state_of_all_gates() -> None:
     difference = np.abs(to_numpy(dropped) - to_numpy(whole))
     assert difference[:, 0].max() < 1e-6  # the state before the first step is zero
     assert difference[:, 1:].max() > 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+def test_it_is_built_on_another_backend_without_loading_tensorflow() -> None:
+    code = (
+        "import sys, textgen\n"
+        "config = textgen.ModelConfig(vocab_size=3, cell='coupled', units=2)\n"
+        "textgen.build_model(config, batch_size=1)\n"
+        "print('torch' in sys.modules, 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "KERAS_BACKEND": "torch"},
+    )
+    assert done.stdout.strip() == "True False"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from textgen.training.backend.loaded import keras
@@ -68,11 +69,19 @@ def _first(masks: Any) -> Any:
     return masks[0] if isinstance(masks, list) else masks
 
 
+_ARGUMENTS = [n for n in signature(keras.layers.LSTMCell).parameters if n != "kwargs"]
+
+
 class _WithCoupledCell(keras.layers.RNN):
     """Stands behind `keras.layers.LSTM` and replaces the cell that it makes."""
 
     def __init__(self, cell: Any, **options: Any) -> None:
-        super().__init__(CoupledLSTMCell.from_config(cell.get_config()), **options)
+        # Not by `get_config`, for which Keras loads TensorFlow whatever the backend is.
+        given = {name: getattr(cell, name) for name in _ARGUMENTS}
+        coupled = CoupledLSTMCell(
+            **given, dtype=cell.dtype_policy, trainable=cell.trainable, name=cell.name
+        )
+        super().__init__(coupled, **options)
 
 
 @keras.saving.register_keras_serializable("textgen")
