@@ -95,9 +95,9 @@ def test_the_trials_after_the_defaults_change_one_option_of_the_best_so_far(
             drawn.append(trial.params)
     faster = {**DEFAULT, "learning_rate": 0.015}
     assert drawn[:2] == [DEFAULT, faster]
-    # A slower one, and fewer units, were tried or do not exist.
-    changes = {"dropout": 0.2}, {"units": 128}, {"dropout": 0.0}
-    assert drawn[2:5] == [{**faster, **change} for change in changes]
+    # A slower one has been tried, and there are no fewer units.
+    changes = {"learning_rate": 0.0225}, {"dropout": 0.2}, {"units": 128}, {"dropout": 0.0}
+    assert drawn[2:6] == [{**faster, **change} for change in changes]
     # When every change has been tried, all options are drawn.
     last = drawn[-1]
     assert len([name for name in last if last[name] != faster[name]]) > 1

@@ -32,6 +32,7 @@ QUICK: dict[str, Any] = {
     "units": 8,
     "num_layers": 1,
     "sum_layers": False,
+    "conv": 0,
     "embedding_dim": 4,
     "seq_length": 16,
     "batch_size": 4,
@@ -168,8 +169,9 @@ def test_nothing_to_vary_is_refused() -> None:
     with pytest.raises(ConfigError, match="there is nothing to vary") as refused:
         varied_names([*CHOICES, *RANGES])
     assert as_flags(str(refused.value)).endswith(
-        "Leave out at least one of --num-layers, --units, --sum-layers, --seq-length, "
-        "--batch-size, --optimizer, --dropout, --weight-drop, --learning-rate."
+        "Leave out at least one of --num-layers, --units, --sum-layers, --conv, "
+        "--seq-length, --batch-size, --optimizer, --dropout, --weight-drop, "
+        "--learning-rate."
     )
 
 

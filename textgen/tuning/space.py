@@ -20,6 +20,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "num_layers": (1, 2, 3),
     "units": (128, 192, 256, 384, 512),
     "sum_layers": (False, True),
+    "conv": (0, 4, 8),
     "seq_length": (32, 64, 128, 192),
     "batch_size": (8, 16, 32, 64, 128),
     # Those whose rates lie in one range.
@@ -37,16 +38,18 @@ RANGES = {
 
 
 STEPS: tuple[tuple[str, int], ...] = (
+    ("conv", 1),
     ("learning_rate", 1),
     ("units", -1),
-    ("seq_length", 1),
     ("dropout", 1),
+    ("seq_length", 1),
     ("weight_drop", -1),
     ("batch_size", -1),
     ("num_layers", 1),
     ("learning_rate", -1),
     ("units", 1),
     ("weight_drop", 1),
+    ("conv", 1),
     ("num_layers", -1),
     ("dropout", -1),
 )

@@ -65,11 +65,11 @@ def tune(
     """Search for options of training that lower the bits per character of a text.
 
     Each trial is a run of `textgen.train`. The first one has all defaults, so that the best
-    one is never worse. The others vary layers, units, dropout, weight drop, rate, window,
-    lanes and optimizer: first one of them at a time, by a step from the best so far, then
-    all (Optuna's TPE sampler). One that is worse than the median of the others at the same
-    time is ended early. The same call goes on with the same study,
-    also from several processes at once.
+    one is never worse. The others vary layers, units, convolution, dropout, weight drop,
+    rate, window, lanes and optimizer: first one of them at a time, by a step from the best
+    so far, then all (Optuna's TPE sampler). One that is worse than the median of the others
+    at the same time is ended early. The same call goes on with the same study, also from
+    several processes at once.
 
     Args:
         paths: files, directories or globs; one or several.
