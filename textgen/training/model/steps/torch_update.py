@@ -107,17 +107,18 @@ class Update:
         rate = float(optimizer.learning_rate)
         blocks = self._ahead(group, gradients, excess)
         gram = blocks @ blocks.mT
-        # What rounding does grows with each step.
-        with exact_products():
-            factors = self._factors(gram)
         # The same for all of them, as their blocks are.
         scale = optimizer.scale(*blocks.shape[1:])
         sizes = [len(self._blocks(number, self.values[number])) for number in group]
-        parts = zip(factors.split(sizes), blocks.split(sizes), strict=True)
-        for number, (factor, block) in zip(group, parts, strict=True):
-            keep = 1 - rate * self.decays[number]
-            value = self._blocks(number, self.values[number])
-            value.baddbmm_(factor, block, beta=keep, alpha=-rate * scale)
+        # What rounding does grows with each step; and oneDNN, which rounds a lone block,
+        # would compile a program for every value of `alpha`.
+        with exact_products():
+            factors = self._factors(gram)
+            parts = zip(factors.split(sizes), blocks.split(sizes), strict=True)
+            for number, (factor, block) in zip(group, parts, strict=True):
+                keep = 1 - rate * self.decays[number]
+                value = self._blocks(number, self.values[number])
+                value.baddbmm_(factor, block, beta=keep, alpha=-rate * scale)
 
     def _ahead(self, group: list[int], gradients: Tensors, excess: Any) -> torch.Tensor:
         """Update momentums; return where they lead, `(blocks, less, more)`.
