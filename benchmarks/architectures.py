@@ -149,6 +149,8 @@ def score(run: Run, corpus: Path, limit: dict[str, Any]) -> float:
             seed=run.seed,
             memory=0,
             compute_dtype="float32",
+            # Otherwise it depends on how often a kind is expected to read the text.
+            dropout=0.0,
             quiet=True,
             **({} if is_corpus else MEMORY_OPTIONS),
             **KINDS[run.architecture],
