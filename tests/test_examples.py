@@ -62,11 +62,11 @@ def test_digits_are_classified_and_drawn(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_texts_are_classified_in_four_ways_beside_the_majority(run: Run) -> None:
+def test_texts_are_classified_in_five_ways_beside_the_majority(run: Run) -> None:
     folder = run("classify")
     shown = shown_in(folder, "classify")
     assert next(iter(shown)) == "accuracy"
-    assert len(shown) == 7
+    assert len(shown) == 8
     assert all(row[0].endswith(" %") for name, row in list(shown.items())[2:])
     assert is_picture(folder / "classify.png")
 
