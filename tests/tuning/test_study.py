@@ -103,6 +103,23 @@ def test_the_trials_after_the_defaults_change_one_option_of_the_best_so_far(
     assert len([name for name in last if last[name] != faster[name]]) > 1
 
 
+def test_a_kill_between_two_steps_skips_none(tmp_path: Path) -> None:
+    study = begun(tmp_path)
+
+    def options_of_next() -> dict[str, Any]:
+        with ExitStack() as stack:
+            trial = study.next(1000, stack)
+            assert trial is not None
+            study.optuna.tell(trial, 1.0 + trial.number)
+            return trial.params
+
+    assert options_of_next() == DEFAULT
+    for _ in range(3):
+        begin_and_die(study)
+    assert options_of_next() == {**DEFAULT, "learning_rate": 0.015}
+    assert options_of_next() == {**DEFAULT, "dropout": 0.2}
+
+
 def test_processes_draw_different_options(tmp_path: Path) -> None:
     first, second = begun(tmp_path), begun(tmp_path)
     with ExitStack() as stack:

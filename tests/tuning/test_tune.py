@@ -126,6 +126,23 @@ def test_the_same_call_publishes_the_best_that_a_killed_process_did_not(
     assert load_checkpoint(tuned.run).facts["score"] == best.facts["score"]
 
 
+def test_options_that_contradict_what_is_fixed_end_a_trial_and_not_the_study(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The step to fewer lanes, which 8 groups cannot share, comes next.
+    monkeypatch.setitem(CHOICES, "batch_size", (4, 12))
+    fixed = {name: QUICK[name] for name in QUICK if name != "batch_size"} | {
+        **{"accumulate": 8, "dropout": 0.0, "weight_drop": 0.0, "learning_rate": 0.01},
+        "optimizer": "adamw",
+    }
+    found = textgen.tune(place / "book.txt", MINUTES, out=place / "groups", **fixed)
+    study = Study(place / "groups", str(place / "groups" / "study.db"), seed=0)
+    states = {trial.params["batch_size"]: trial.state for trial in study.trials()}
+    ended = {state for lanes, state in states.items() if lanes % 8}
+    assert ended == {optuna.trial.TrialState.PRUNED}
+    assert found.options["batch_size"] % 8 == 0
+
+
 def test_another_text_is_refused(tuned: Any, place: Path) -> None:
     other = place / "other.txt"
     other.write_text("Something else is written here. " * 200, encoding="utf-8")

@@ -33,7 +33,7 @@ ABOUT = "textgen"
 
 WAIT_SECONDS = 0.1
 STARTUP_TRIALS = 4
-"""Trials before any is pruned."""
+"""Trials before any is pruned, and before the sampler learns from them."""
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -138,15 +138,19 @@ class Study:
             return trial
 
     def _enqueue_neighbour(self) -> None:
-        """Queue the next change of the best options, unless all have been tried."""
+        """Queue the best options so far with the next of the `STEPS`, if one is left."""
         trials = self.optuna.get_trials()
         if any(trial.state is TrialState.WAITING for trial in trials):
             return
-        best = min(filter(_is_complete, trials), key=score_of, default=None)
+        complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+        # Its options are known even if its run has been removed.
+        best = min(complete, key=score_of, default=None)
         default = self.about["default"]
         tried = [trial.params for trial in trials]
         options = default if best is None else best.params
-        for near in neighbours(options, default, len(trials) - 1):
+        # One that failed has been begun anew.
+        num_begun = sum(trial.state is not TrialState.FAIL for trial in trials)
+        for near in neighbours(options, default, num_begun - 1):
             if near not in tried:
                 self.optuna.enqueue_trial(near)
                 return
@@ -207,10 +211,6 @@ def score_of(trial: FrozenTrial) -> float:
     """Bits per character of a complete trial."""
     assert trial.value is not None
     return trial.value
-
-
-def _is_complete(trial: FrozenTrial) -> bool:
-    return trial.state is TrialState.COMPLETE
 
 
 def minutes_of(trial: FrozenTrial) -> float:

@@ -152,7 +152,7 @@ class Trials:
                 **as_options(trial.params),
                 **settings,
             )
-        except (TrainingError, OutOfMemoryError, CorpusError) as error:
+        except (TrainingError, OutOfMemoryError, CorpusError, ConfigError) as error:
             if trial.params == self.study.about["default"]:
                 self.study.optuna.tell(trial, state=TrialState.FAIL)
                 raise

@@ -248,6 +248,17 @@ def test_where_two_limits_are_reached_going_on_needs_both(task: Task) -> None:
     assert line.endswith("; to go on all the same: --resume --epochs 4 --patience 10.")
 
 
+def test_advice_leaves_room_for_what_was_used_beyond_the_limit(task: Task) -> None:
+    # Resumed with fewer epochs and less patience than it had before.
+    progress = progress_of(task, 10 * len(task.windows), waits=15)
+    line = nothing_left(task, progress, Budget(2 * len(task.windows))) or ""
+    assert line.endswith("To continue: --resume --epochs 20 --patience 30.")
+    large = replace(task, train=replace(task.train, epochs=500_000))
+    ended = progress_of(task, step=500_000 * len(task.windows))
+    line = conclusion(large, ended, Budget(ended.step))
+    assert line.endswith("go on with --resume --epochs 1000000.")
+
+
 def test_going_on_is_advised_with_every_limit_since_a_lone_one_replaces_both(
     task: Task,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -52,15 +53,16 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
 
 def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
     """Why a resumed run has already ended, or None if it has not."""
+    more = _flags_to_go_on(task, progress, budget)
     if budget.share_used(progress) >= 1:
         return (
             f"Training is complete, after {progress.step:,} steps and "
-            f"{clock_time(progress.seconds)}. To continue: --resume {_more(task)}."
+            f"{clock_time(progress.seconds)}. To continue: --resume {more}."
         )
     if progress.evals_since_best >= task.train.patience:
         return (
             f"Training is complete: {progress.evals_since_best} evaluations brought no "
-            f"better score. To go on all the same: --resume {_more_patience(task)}."
+            f"better score. To go on all the same: --resume {more}."
         )
     return None
 
@@ -107,16 +109,22 @@ def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:
     return "--epochs", train.epochs or 0
 
 
-def _more(task: Task) -> str:
-    """Twice as much of every limit of a run: those that are left out do not hold."""
-    limits = {"--epochs": task.train.epochs, "--max-minutes": task.train.max_minutes}
-    return " ".join(
-        f"{flag} {2 * value:g}" for flag, value in limits.items() if value is not None
-    )
+def _flags_to_go_on(task: Task, progress: Progress, budget: Budget) -> str:
+    """Limits that leave room: twice what was allowed, or what was used if that is more.
 
-
-def _more_patience(task: Task) -> str:
-    return f"--patience {2 * task.train.patience}"
+    Both limits of a run are named: one that is left out does not hold.
+    """
+    train, flags = task.train, []
+    if budget.share_used(progress) >= 1:
+        if train.epochs is not None:
+            passes = math.ceil(progress.step / len(task.windows))
+            flags.append(f"--epochs {2 * max(train.epochs, passes)}")
+        if train.max_minutes is not None:
+            minutes = max(train.max_minutes, progress.seconds / 60)
+            flags.append(f"--max-minutes {2 * minutes:g}")
+    if progress.evals_since_best >= train.patience:
+        flags.append(f"--patience {2 * max(train.patience, progress.evals_since_best)}")
+    return " ".join(flags)
 
 
 def why_ended(
@@ -142,7 +150,6 @@ def conclusion(
     Args:
         limits: as for `why_ended`.
     """
-    patience, more = task.train.patience, []
     why = why_ended(task, progress, budget, limits)
     when = f"{progress.step / len(task.windows):.1f}, after {clock_time(progress.seconds)}"
     if why == "limit":
@@ -152,7 +159,7 @@ def conclusion(
         return f"Stopped by a callback at epoch {when}; {best}. Go on with --resume."
     ended = (
         f"Stopped early at epoch {when}: {progress.evals_since_best} evaluations in a row "
-        f"brought no better score (--patience {patience})"
+        f"brought no better score (--patience {task.train.patience})"
     )
     if why != "patience":
         flag, value = _limit(task, progress, budget)
@@ -161,10 +168,8 @@ def conclusion(
             ended += f", in {count_of(progress.step, 'step')}, too few to learn from"
         elif why == "time" and _keeps_time(progress, budget):
             ended += " (the rest is reserved for measurements after training)"
-        more.append(_more(task))
-    if progress.evals_since_best >= patience:
-        more.append(_more_patience(task))
-    how = f"{_how_to_go_on(task, progress)} --resume {' '.join(more)}."
+    more = _flags_to_go_on(task, progress, budget)
+    how = f"{_how_to_go_on(task, progress)} --resume {more}."
     return f"{ended}; {progress.best_shown()}. {how}{_partial(limits)}"
 
 
