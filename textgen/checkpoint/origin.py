@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.bases import is_bundled
-from textgen.checkpoint.format import load_config
-from textgen.checkpoint.runs import RunDirectory, find_checkpoint
 from textgen.disk.names import shareable_name
-from textgen.errors import CorpusError, TextgenError
-
-MOST_SHOWN = 3
-"""Files that a message names."""
+from textgen.errors import CorpusError
 
 
 def trained_files(
@@ -46,26 +39,6 @@ def trained_files(
     else:
         return [place for place in places.values() if place is not None]
     raise CorpusError(f"{path}: the text it was trained on cannot be found: {why}.{advice}")
-
-
-def check_no_run(paths: Iterable[str]) -> None:
-    """Refuse a run in the place of a text, and say how to continue it.
-
-    Raises:
-        CorpusError: one of the paths is a run.
-    """
-    for path in paths:
-        if not RunDirectory(path).holds_run():
-            continue
-        texts = "TEXT"
-        with suppress(TextgenError):
-            saved = find_checkpoint(path)
-            found = trained_files(saved, load_config(saved)[1].get("text", {}))
-            texts = shlex.join(found) if len(found) <= MOST_SHOWN else texts
-        raise CorpusError(
-            f"{path} is a run, not a text. To continue it, name its text: textgen train "
-            f"{texts} --out {shlex.quote(path)} --resume"
-        )
 
 
 def shareable_reason(error: Exception, checkpoint: Path) -> str:

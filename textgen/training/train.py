@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from textgen.checkpoint.bases import AUTO as BY_TEXT
-from textgen.checkpoint.origin import check_no_run
 from textgen.checkpoint.runs import RunDirectory, default_out
 from textgen.config.arguments import flag, one_path, several, several_paths, whole_number
 from textgen.cores import num_cores
@@ -116,7 +115,6 @@ def train(
         cache_dir = one_path("cache_dir", cache_dir)
     if workers is not None:
         workers = whole_number("workers", workers, least=1)
-    check_no_run(paths)
     run = RunDirectory(default_out(paths) if out is None else one_path("out", out))
     if tune:
         # Before a thread watches for signals.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,16 +65,40 @@ def test_the_facts_of_a_run_are_shown_as_they_are_stored(finished: Path) -> None
     assert shown["text"]["sources"] == ["book.txt"]
 
 
-def test_a_run_in_the_place_of_its_text_is_told_how_to_continue(
-    trained: Path, tmp_path: Path
-) -> None:
-    def message() -> str:
-        with pytest.raises(CorpusError) as caught:
-            textgen.train(trained, resume=True)
-        return str(caught.value)
+def refusal(path: str | Path, **options: Any) -> str:
+    with pytest.raises(CorpusError) as caught:
+        textgen.train(path, quiet=True, **options)
+    return str(caught.value)
 
+
+def test_a_run_in_the_place_of_its_text_is_told_how_to_continue(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = write_book(tmp_path)
     start = f"{trained} is a run, not a text. To continue it, name its text: textgen train "
-    assert message() == f"{start}{book} --out {trained} --resume"
+    for options in ({}, {"resume": True, "out": trained}):
+        assert refusal(trained, **options) == f"{start}{book} --out {trained} --resume"
+    assert refusal(trained / "best").endswith(f" --out {trained} --resume")
+    with pytest.raises(CorpusError, match="is a run, not a text"):
+        textgen.tune(trained, 1, quiet=True)
     book.unlink()
-    assert message() == f"{start}TEXT --out {trained} --resume"
+    assert refusal(trained) == f"{start}TEXT --out {trained} --resume"
+    # By its name, as every other command takes it.
+    (tmp_path / "checkpoints").mkdir()
+    shutil.move(trained, tmp_path / "checkpoints" / "tale")
+    monkeypatch.chdir(tmp_path)
+    assert refusal("tale").endswith(" TEXT --out checkpoints/tale --resume")
+
+
+def test_a_folder_of_texts_is_read_whatever_else_it_holds(
+    trained: Path, tmp_path: Path
+) -> None:
+    write_book(trained)
+    foreign = tmp_path / "foreign"
+    (foreign / "best").mkdir(parents=True)
+    (foreign / "best" / "config.json").write_text("{}", encoding="utf-8")
+    assert "contains no file that matches" in refusal(foreign)
+    write_book(foreign)
+    for number, folder in enumerate((trained, foreign)):
+        run = textgen.train(folder, tmp_path / f"new{number}", epochs=1, **SMALL)
+        assert load_checkpoint(run).facts["text"]["num_files"] == 1

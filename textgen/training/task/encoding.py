@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from textgen.checking.report import summary
+from textgen.checkpoint.format import checkpoint_directory, load_config
+from textgen.checkpoint.origin import trained_files
+from textgen.checkpoint.runs import RUNS, run_of
+from textgen.config.arguments import several_paths
 from textgen.config.text import TextConfig
 from textgen.disk.names import shareable_name
+from textgen.errors import CheckpointError, CorpusError
 from textgen.text.encoded.cache import Cache
 from textgen.text.encoded.cache_entry import EncodedCorpus
 from textgen.text.encoded.prepare import LEARN, PreparedText, prepare_text
 from textgen.text.encoded.scan import CorpusStats
 from textgen.text.encoded.vocabulary_rule import VocabularyRule
+from textgen.text.reading.reader import corpus_sources
 from textgen.text.reading.sources import STDIN, Paths, storable_name
 
 MAX_LABELS = 100
 """Labels listed in a checkpoint, most frequent first: a corpus may have 10,000."""
+
+MOST_NAMES = 3
+"""Files that a command in a message names."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +71,64 @@ def encode_text(
     Raises:
         CorpusError: the text cannot be read, or is too short.
     """
-    prepared = prepare_text(
-        paths,
-        text,
-        seed,
-        rule,
-        instead=instead,
-        check=check,
-        cache=Cache(settings.cache_dir, quiet=not settings.progress),
-        workers=settings.workers,
-        progress=settings.progress,
-    )
+    with runs_explained(paths, text):
+        prepared = prepare_text(
+            paths,
+            text,
+            seed,
+            rule,
+            instead=instead,
+            check=check,
+            cache=Cache(settings.cache_dir, quiet=not settings.progress),
+            workers=settings.workers,
+            progress=settings.progress,
+        )
     corpus = prepared.corpus
     line = summary(corpus.stats, text, corpus.train.num_chars, _as_typed(paths, text))
     return replace(prepared, notes=(line, *prepared.notes))
+
+
+@contextmanager
+def runs_explained(paths: Paths, text: TextConfig) -> Iterator[None]:
+    """Where a text cannot be found since its place is a run, say how to continue that.
+
+    Raises:
+        CorpusError: what the body raises, or with a run among the paths, the way to go on.
+    """
+    try:
+        yield
+    except CorpusError as error:
+        for path in several_paths("paths", paths):
+            if (command := _command_to_continue(path)) and not _holds_text(path, text):
+                raise CorpusError(
+                    f"{path} is a run, not a text. To continue it, name its text: {command}"
+                ) from error
+        raise
+
+
+def _holds_text(path: str, text: TextConfig) -> bool:
+    try:
+        corpus_sources(path, text)
+    except CorpusError:
+        return False
+    return True
+
+
+def _command_to_continue(path: str) -> str:
+    """The command for a run, by its path or name; empty for anything else."""
+    place, names = Path(path), ["TEXT"]
+    if not place.exists():
+        place = RUNS / path
+    try:
+        checkpoint = checkpoint_directory(place)
+        trained_on = load_config(checkpoint)[1].get("text", {})
+    except CheckpointError:
+        return ""
+    with suppress(CorpusError):
+        found = trained_files(checkpoint, trained_on)
+        names = list(found) if 0 < len(found) <= MOST_NAMES else names
+    run = str(run_of(place).path)
+    return f"textgen train {shlex.join([*names, '--out', run])} --resume"
 
 
 def _as_typed(paths: Paths, text: TextConfig) -> str:
@@ -82,7 +136,7 @@ def _as_typed(paths: Paths, text: TextConfig) -> str:
     named = [paths] if isinstance(paths, str | Path) else paths
     names = [str(path) for path in named]
     # Standard input cannot be read again, and many names are too long for one line.
-    shown = "PATHS" if STDIN in names or len(names) > 3 else shlex.join(names)
+    shown = "PATHS" if STDIN in names or len(names) > MOST_NAMES else shlex.join(names)
     flags = [
         f" --{name.replace('_', '-')} {shlex.quote(str(value))}"
         for name, value in asdict(text).items()

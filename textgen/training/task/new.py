@@ -31,7 +31,7 @@ from textgen.text.reading.sources import Paths
 from textgen.training.backend.choice import AUTO, expected_backend
 from textgen.training.backend.speed import has_gpu
 from textgen.training.task.beginning import beginning
-from textgen.training.task.encoding import ReadSettings, encode_text
+from textgen.training.task.encoding import ReadSettings, encode_text, runs_explained
 from textgen.training.task.fine_tuning import INIT_FROM
 from textgen.training.task.pace import chars_to_read, readable_chars
 from textgen.training.task.task import Task, build_task
@@ -81,7 +81,8 @@ def new_task(
     if begun.base is not None:
         text = replace(text, **begun.base.text_options())
     # Report a missing file first: a mistyped name may share its run with another file.
-    corpus_sources(paths, text)
+    with runs_explained(paths, text):
+        corpus_sources(paths, text)
     run.check(overwrite=overwrite)
 
     settings = settings or ReadSettings()
