@@ -1,4 +1,4 @@
-"""Classify texts in five ways: counts, text vectors, and two LSTMs with a head in Keras.
+"""Classify texts in five ways: counts, text vectors of one direction or both, two LSTMs.
 
     python examples/classify.py [FILE]     needs keras-textgen[examples]
 

@@ -239,13 +239,16 @@ def test_a_label_is_chosen_by_name(
         (["other"], "several checkpoints need --mix, for example --mix 1,1"),
         (
             ["--memory", "0"],
-            "--memory takes no number here, so 0 was read as a checkpoint",
+            "--memory takes no number here. Leave 0 out, and write --memory or --no-memory.",
         ),
         (
             ["--memory=0"],
             "'--memory' does not take a value. Write --memory or --no-memory.",
         ),
-        (["0.3"], "0.3 was read as a checkpoint, and there is none of this name"),
+        (
+            ["0.3"],
+            "there is no checkpoint 0.3. If it is the value of an option, write the option",
+        ),
         (["--temperature", "0,8"], "'0,8' may be a decimal comma. Write 0.8"),
         (["--top-p", "0,9"], "'0,9' has a decimal comma. Write 0.9."),
         (["--temperature", "hot"], "'hot' is neither a number nor a list"),

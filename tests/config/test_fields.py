@@ -195,8 +195,9 @@ def test_the_reason_is_given_why_a_text_cannot_be_written_by_a_bidirectional_net
     assert str(caught.value) == (
         "unknown option 'bidirectional'. Text is written from left to right, so the "
         "network that writes it cannot read from right to left as well: the characters to "
-        "come do not exist yet. To look further back, train with `attention`. Text "
-        "vectors may be of both directions: textgen.TextVectorizer(model, backward=...)."
+        "come do not exist yet. To look further back, train with `attention`. For "
+        "text vectors that read both ways, train a second model on the text backwards: "
+        "textgen.TextVectorizer(model, backward=...)."
     )
 
 

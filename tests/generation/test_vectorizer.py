@@ -69,6 +69,15 @@ def test_vectors_of_both_directions_are_those_of_two_models(
     check_estimator(textgen.TextVectorizer(str(model), backward=str(other)))
 
 
+def test_an_accent_stays_with_its_letter_when_a_text_is_read_from_its_end(
+    tmp_path: Path,
+) -> None:
+    model = untrained(tmp_path / "accents", CharTokenizer("caf\u00e9"))
+    vectorizer = textgen.TextVectorizer(model, backward=model).fit(TEXTS)
+    composed, decomposed = vectorizer.transform(["caf\u00e9", "cafe\u0301"])
+    assert np.array_equal(composed, decomposed)
+
+
 def test_a_search_chooses_among_models(model: Path, tmp_path: Path) -> None:
     other = untrained(tmp_path / "other", CharTokenizer("ab"))
     pipeline = make_pipeline(textgen.TextVectorizer(), LogisticRegression())

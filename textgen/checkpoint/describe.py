@@ -180,7 +180,7 @@ def _score_facts(score: Mapping[str, Any], *, has_memory: bool) -> Facts:
     if has_memory and _is_number(both) and _is_number(alone):
         facts.append(
             f"{both:.4f} with the n-gram memory, {alone:.4f} without, on samples of "
-            "held-out text, so not to be compared with the score of all of it"
+            "the held-out text, so not comparable with the score on all of it"
         )
     return [("score", fact) for fact in facts]
 

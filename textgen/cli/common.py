@@ -167,26 +167,6 @@ def is_checkpoint(name: str) -> bool:
     return True
 
 
-def check_no_number(names: Iterable[str], *, memory: bool | None) -> None:
-    """Refuse a number in the place of a checkpoint.
-
-    Args:
-        memory: whether `--memory` was given, which takes a number in `textgen train`.
-    """
-    for name in names:
-        if not re.fullmatch(r"\d*[.,]?\d+", name) or is_checkpoint(name):
-            continue
-        if memory is not None:
-            raise click.UsageError(
-                f"--memory takes no number here, so {name} was read as a checkpoint. Leave "
-                "it out, or write --no-memory to leave the memory aside."
-            )
-        raise click.UsageError(
-            f"{name} was read as a checkpoint, and there is none of this name. Write the "
-            f"name of an option before its value, as in --temperature {name}."
-        )
-
-
 def find(checkpoint: str | None = None) -> Path:
     """Find a checkpoint; report on stderr which one is used if the name leaves it open."""
     from textgen.checkpoint.runs import find_checkpoint

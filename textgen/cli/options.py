@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
 
+from textgen.cli.common import is_checkpoint
 from textgen.config.fields import ELSEWHERE, IMPOSSIBLE
 from textgen.config.flags import marked_as_flags
 from textgen.config.model import ModelConfig
@@ -73,6 +76,9 @@ memory_option = click.option(
     default=None,
     help="Use the n-gram memory beside the network.  [default: if CHECKPOINT has one]",
 )
+
+
+NUMBER = re.compile(r"\d*[.,]?\d+")
 
 
 class Number(click.types.FloatParamType):
@@ -157,6 +163,9 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; help with options that do not exist or take no value."""
+        for flag, value in pairwise(args):
+            if NUMBER.fullmatch(value) and (forms := self._on_off(ctx, flag)):
+                self._refuse_number(flag, value, forms)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -171,13 +180,25 @@ class Command(click.Command):
             message = f"No such option {error.option_name!r}. {hint}"
             raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
         except click.BadOptionUsage as error:
-            for each in self.get_params(ctx):
-                if error.option_name in each.opts and each.secondary_opts:
-                    flags = " or ".join([*each.opts, *each.secondary_opts])
-                    message = f"{error.message} Write {flags}."
-                    name = error.option_name
-                    raise click.BadOptionUsage(name, message, ctx=ctx) from None
+            if forms := self._on_off(ctx, error.option_name):
+                message = f"{error.message} Write {' or '.join(forms)}."
+                raise click.BadOptionUsage(error.option_name, message, ctx=ctx) from None
             raise
+
+    def _on_off(self, ctx: click.Context, flag: str) -> list[str]:
+        """Both forms of a flag such as `--memory`; nothing for any other option."""
+        for each in self.get_params(ctx):
+            if each.secondary_opts and flag in (*each.opts, *each.secondary_opts):
+                return [*each.opts, *each.secondary_opts]
+        return []
+
+    def _refuse_number(self, flag: str, value: str, forms: Sequence[str]) -> None:
+        """Refuse the value of a flag that has none, unless it may be an argument."""
+        if not os.path.exists(value) and not is_checkpoint(value):
+            raise click.UsageError(
+                f"{flag} takes no number here. Leave {value} out, and write "
+                f"{' or '.join(forms)}."
+            )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for the command's own options and one per configuration."""

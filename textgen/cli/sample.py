@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textgen.cli.common import (
-    check_no_number,
     check_output,
     find,
     is_checkpoint,
@@ -21,7 +20,14 @@ from textgen.cli.common import (
     write_json,
     write_text,
 )
-from textgen.cli.options import WEIGHTS, Command, config_options, given, memory_option
+from textgen.cli.options import (
+    NUMBER,
+    WEIGHTS,
+    Command,
+    config_options,
+    given,
+    memory_option,
+)
 from textgen.config.fields import pick
 from textgen.config.sampling import SamplingConfig
 from textgen.config.text import TextConfig
@@ -189,8 +195,13 @@ def _check_usage(request: _Request) -> None:
         raise click.UsageError("--overwrite needs --output.")
     check_output(request.output, overwrite=request.overwrite)
     _check_no_prompt(request.checkpoints)
-    check_no_number(request.checkpoints, memory=request.memory)
     num_checkpoints = len(request.checkpoints)
+    for name in request.checkpoints[1:]:
+        if NUMBER.fullmatch(name) and not is_checkpoint(name):
+            raise click.UsageError(
+                f"there is no checkpoint {name}. If it is the value of an option, write "
+                f"the option before it, as in --temperature 0.8."
+            )
     if num_checkpoints > 1 and request.mix is None:
         raise click.UsageError(
             "several checkpoints need --mix, for example "

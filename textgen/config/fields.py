@@ -60,7 +60,8 @@ IMPOSSIBLE = {
     "bidirectional": (
         "Text is written from left to right, so the network that writes it cannot read "
         "from right to left as well: the characters to come do not exist yet. To look "
-        "further back, train with `attention`. Text vectors may be of both directions: "
+        "further back, train with `attention`. For text vectors that read "
+        "both ways, train a second model on the text backwards: "
         "textgen.TextVectorizer(model, backward=...)."
     ),
 }

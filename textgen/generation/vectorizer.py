@@ -12,6 +12,7 @@ from textgen.config.arguments import several_texts
 from textgen.errors import ConfigError
 from textgen.generation.generator import Generator
 from textgen.generation.network.layers.base import Floats
+from textgen.text.unicode.normal_form import normalize_text
 from textgen.wording import install_command
 
 try:
@@ -68,25 +69,29 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         self.generator_ = _loaded(self.model)
         self.backward_ = None if self.backward is None else _loaded(self.backward)
-        both = filter(None, (self.generator_, self.backward_))
         # What get_feature_names_out counts.
-        self._n_features_out = sum(each.config.units for each in both)
+        self._n_features_out = self.generator_.config.units
+        if self.backward_ is not None:
+            self._n_features_out += self.backward_.config.units
         return self
 
     def transform(self, texts: Iterable[str]) -> Floats:
-        """Each text as a vector, `(num_texts, units)`; of two models, one after the other.
+        """Each text as a vector, `(num_texts, units)`, followed by that of `backward`.
 
         Raises:
             NotFittedError: the model has not been loaded; call `fit` first.
             ConfigError: one text instead of several, or a mixture of models.
         """
         check_is_fitted(self, "generator_")
+        # A lone text is refused by `encode`, which says what to write instead.
         texts = texts if isinstance(texts, str) else several_texts("texts", texts)
         vectors = self.generator_.encode(texts)
         if self.backward_ is None:
             return vectors
-        reverse = self.backward_.encode([text[::-1] for text in texts])
-        return np.hstack([vectors, reverse])
+        # Before it is reversed: an accent must not come before its letter.
+        form = self.backward_.tokenizer.normalize
+        reverse = [normalize_text(text, form)[::-1] for text in texts]
+        return np.hstack([vectors, self.backward_.encode(reverse)])
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn has to know: a row is a text, not a vector of numbers."""

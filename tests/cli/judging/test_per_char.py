@@ -29,7 +29,7 @@ def test_characters_are_json_lines_on_a_pipe(
     known = [row["bits"] for row in rows if row["bits"] is not None]
     assert sum(known) / len(known) == pytest.approx(figures["bits_per_char"])
     assert "does not know 2 characters of this text" in shown.err
-    assert "bits per character, fewer are better (continuous: " in shown.err
+    assert "bits per character, lower is better (continuous: " in shown.err
 
 
 def test_characters_can_be_scored_in_windows(

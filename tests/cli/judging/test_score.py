@@ -60,7 +60,7 @@ def test_score_as_json_has_the_promised_figures(
     assert (figures["protocol"], figures["window"]) == ("continuous", None)
     assert run(["score", str(model), str(story)]) == 0
     shown = capsys.readouterr()
-    assert "bits per character, fewer are better (continuous: " in shown.out
+    assert "bits per character, lower is better (continuous: " in shown.out
     assert "6,800 characters, 0 unknown" in shown.out
     assert shown.err == ""
 
@@ -123,7 +123,7 @@ def test_unknown_characters_are_counted_and_warned_of(
     shown = capsys.readouterr()
     assert "4 characters, 2 unknown" in shown.out
     assert shown.err.startswith(
-        "Warning: the model does not know 2 characters of this text; they do not count."
+        "Warning: the model does not know 2 characters of this text: left out of the score."
     )
 
 
@@ -186,7 +186,7 @@ def test_only_completions_are_scored(tmp_path: Path, capsys: Output) -> None:
     assert figures_of(capsys, model, pairs)["num_chars"] == len("to sea\nwent\n")
     assert run(["score", str(model), str(pairs)]) == 0
     shown = capsys.readouterr().out
-    assert "bits per character of the completions, fewer are better (continuous: " in shown
+    assert "bits per character of the completions, lower is better (continuous: " in shown
 
 
 def test_a_text_without_completions_is_refused_by_a_model_of_completions(
@@ -254,7 +254,10 @@ def test_dynamic_contradicts_what_has_no_meaning_for_it(
         (["MODEL", "binary.txt"], 1, "binary.txt is not utf-8: it has a NUL"),
         (["MODEL", "story.txt", "--encoding", "klingon"], 2, "--encoding klingon"),
         (["MODEL", "story.txt", "--window", "0"], 2, "--window"),
-        (["--memory", "0", "story.txt"], 2, "--memory takes no number here"),
+        (["--memory", "0", "story.txt"], 2, "--memory takes no number here. Leave 0 out"),
+        (["MODEL", "story.txt", "--memory", "0"], 2, "--memory takes no number here"),
+        (["story.txt", "--no-memory", "8"], 2, "--no-memory takes no number here"),
+        (["--no-memory=0", "story.txt"], 2, "Write --memory or --no-memory."),
         (["--memory=0", "story.txt"], 2, "Write --memory or --no-memory."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

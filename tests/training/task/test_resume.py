@@ -239,6 +239,7 @@ def test_a_limit_that_no_longer_holds_is_named(book: Path, trained: Path) -> Non
 
     expected = "The run is now limited by --max-minutes 3 alone, no longer by --epochs 1."
     assert notes(max_minutes=3.0) == [expected]
+    assert notes(max_minutes=3.0, epochs=None) == [expected]
     for kept in ({}, {"epochs": 2}, {"epochs": 2, "max_minutes": 3.0}):
         assert notes(**kept) == []
 

@@ -8,6 +8,7 @@ import click
 
 from textgen.cli.common import check_output, write_json, write_text
 from textgen.cli.inside.inspecting import Request, inspecting
+from textgen.cli.options import Command
 from textgen.disk.names import real_path
 from textgen.wording import count_of, one_line, say, shown
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from textgen.inspecting.units import Follower
 
 
-@click.command()
+@click.command(cls=Command)
 @inspecting
 @click.option("--json", "as_json", is_flag=True, help="Print every number as JSON.")
 @click.option(

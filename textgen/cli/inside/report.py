@@ -9,9 +9,10 @@ import click
 
 from textgen.cli.common import check_output, results_in
 from textgen.cli.inside.inspecting import Request, inspecting
+from textgen.cli.options import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @inspecting
 @click.option(
     "-o",

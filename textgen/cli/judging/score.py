@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textgen.cli.common import check_no_number, find_with_text, fit_to_show, write_text
+from textgen.cli.common import find_with_text, fit_to_show, write_text
 from textgen.cli.judging.per_char import coloured, colours_wanted, json_lines, legend
 from textgen.cli.options import Command, backend_option, memory_option
 from textgen.config.text import TextConfig
@@ -101,8 +101,6 @@ def score(
     """
     if len(arguments) > 2:
         raise click.UsageError("too many arguments: expected [CHECKPOINT] FILE.")
-    if memory is not None:
-        check_no_number(arguments[:-1], memory=memory)
     if dynamic and (window or per_char):
         other = "--window" if window else "--per-char"
         raise click.UsageError(
@@ -198,8 +196,8 @@ def _show_score(text: _Text, window: int | None, as_json: bool) -> None:
     click.echo(f"{result.bits_per_byte:.4f} bits per byte")
     click.echo(f"{result.nats_per_char:.4f} nats per character")
     click.echo(
-        f"{result.perplexity:.3f} perplexity per character (as unsure as among so many "
-        "equally likely ones)"
+        f"{result.perplexity:.3f} perplexity per character (as uncertain as between "
+        "that many equally likely characters)"
     )
     click.echo(f"{result.num_chars:,} characters, {result.num_unknown:,} unknown")
     if alone:
@@ -287,11 +285,13 @@ def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
 
 def _warn_of_unknown(result: Score, saved: Checkpoint) -> None:
     if result.num_unknown:
-        is_known = saved.tokenizer.unknown_id is not None
-        what = "count as its unknown token" if is_known else "do not count"
+        has_unknown_token = saved.tokenizer.unknown_id is not None
+        what = (
+            "scored as its unknown token" if has_unknown_token else "left out of the score"
+        )
         say(
             f"Warning: the model does not know {count_of(result.num_unknown, 'character')} "
-            f"of this text; they {what}."
+            f"of this text: {what}."
         )
 
 
@@ -301,6 +301,6 @@ def _in_short(result: Score, saved: Checkpoint) -> str:
     if result.window:
         read = f"a cold start every {result.window:,} characters"
     return (
-        f"{result.bits_per_char:.4f} bits per character{counted}, fewer are better "
+        f"{result.bits_per_char:.4f} bits per character{counted}, lower is better "
         f"({result.protocol}: {read})"
     )

@@ -95,9 +95,9 @@ class Beginning:
             return None
         self.base, self.is_alike = offered, True
         self.notes += (
-            f"Begins with the base model {offered.name}, which predicts "
-            f"samples of this text at {bits:.1f} bits per character before it has read any "
-            "of it. To begin from nothing: --init-from none.",
+            f"Begins with the base model {offered.name}, which predicts samples of "
+            f"this text at {bits:.1f} bits per character before it has read any of it. To "
+            "begin from nothing: --init-from none.",
         )
         return self.rule
 

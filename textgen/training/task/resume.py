@@ -63,11 +63,9 @@ def resumed_task(
         raise CheckpointError(f"{run.last}: damaged training state ({error})") from error
     _check_same_options(values, {**asdict(text), **asdict(stored.model), **asdict(train)})
     changed = {k: v for k, v in values.items() if k in MAY_CHANGE}
-    notes: tuple[str, ...] = ()
     if LIMITS & changed.keys():
-        notes = _dropped_limits(changed, train)
         changed = {**dict.fromkeys(LIMITS), **changed}
-    train = replace(train, **changed)
+    before, train = train, replace(train, **changed)
 
     facts = stored.facts.get("text", {})
     kept_rule = VocabularyRule(stored.tokenizer)
@@ -89,22 +87,21 @@ def resumed_task(
         resumed=state,
         trained_on=stored.facts.get("backend"),
         facts={**task.facts, **kept},
-        notes=(*task.notes, *notes),
+        notes=(*task.notes, *_dropped_limits(before, train)),
     )
 
 
-def _dropped_limits(named: Mapping[str, Any], train: TrainConfig) -> tuple[str, ...]:
-    """A note on the limits that held before and no longer do.
+def _dropped_limits(before: TrainConfig, now: TrainConfig) -> tuple[str, ...]:
+    """A note on the limits that held before and no longer do."""
 
-    Args:
-        named: options that were named on resumption, at least one limit among them.
-        train: as it was before.
-    """
-    before = {name: getattr(train, name) for name in LIMITS - named.keys()}
-    now = {name: named[name] for name in LIMITS & named.keys()}
-    if not before or None in (*before.values(), *now.values()):
+    def limits(train: TrainConfig) -> dict[str, Any]:
+        values = {name: getattr(train, name) for name in sorted(LIMITS)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    dropped = {k: v for k, v in limits(before).items() if k not in limits(now)}
+    if not dropped:
         return ()
-    is_now, was = command_line(now), command_line(before)
+    is_now, was = command_line(limits(now)), command_line(dropped)
     return (f"The run is now limited by {is_now} alone, no longer by {was}.",)
 
 
