@@ -239,7 +239,8 @@ def test_a_label_is_chosen_by_name(
         (["other"], "several checkpoints need --mix, for example --mix 1,1"),
         (
             ["--memory", "0"],
-            "--memory takes no number here. Leave 0 out, and write --memory or --no-memory.",
+            "--memory takes no number here. Leave 0 out, and write --memory or "
+            "--no-memory.",
         ),
         (
             ["--memory=0"],

@@ -285,10 +285,8 @@ def _show_dynamic(text: _Text, as_json: bool, backend: str) -> None:
 
 def _warn_of_unknown(result: Score, saved: Checkpoint) -> None:
     if result.num_unknown:
-        has_unknown_token = saved.tokenizer.unknown_id is not None
-        what = (
-            "scored as its unknown token" if has_unknown_token else "left out of the score"
-        )
+        has_token = saved.tokenizer.unknown_id is not None
+        what = "scored as its unknown token" if has_token else "left out of the score"
         say(
             f"Warning: the model does not know {count_of(result.num_unknown, 'character')} "
             f"of this text: {what}."
