@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,14 +125,17 @@ def test_a_run_of_minutes_ends_with_an_evaluation_and_names_no_epochs(
     shown = capsys.readouterr().err
     assert "for 0.02 minutes at most" in shown
     assert "Reached --max-minutes 0.02 at epoch " in shown
-    assert "It was still improving; go on with --resume --max-minutes 0.04." in shown
+    # A busy machine may overshoot, and then be advised more.
+    doubled = "|".join(f"{0.02 * 2**times:g}" for times in range(1, 8))
+    advice = rf"--resume --max-minutes ({doubled})\."
+    assert re.search(f"It was still improving; go on with {advice}", shown)
     (row,) = rows_of(run)
     # Nowhere "of so many epochs", which would never be reached.
     assert f"epoch {float(row['epoch']):.1f}  train" in shown
     assert load_checkpoint(run).facts["train"]["epochs"] is None
     assert float(row["learning_rate"]) < 0.5 * TrainConfig().learning_rate
     textgen.train(book, run, resume=True)
-    assert "To continue: --resume --max-minutes 0.04." in capsys.readouterr().err
+    assert re.search(f"To continue: {advice}", capsys.readouterr().err)
 
 
 # --- what is said ---
@@ -252,7 +256,7 @@ def test_advice_leaves_room_for_what_was_used_beyond_the_limit(task: Task) -> No
     # Resumed with fewer epochs and less patience than it had before.
     progress = progress_of(task, 10 * len(task.windows), waits=15)
     line = nothing_left(task, progress, Budget(2 * len(task.windows))) or ""
-    assert line.endswith("To continue: --resume --epochs 20 --patience 30.")
+    assert line.endswith("To continue: --resume --epochs 16 --patience 20.")
     large = replace(task, train=replace(task.train, epochs=500_000))
     ended = progress_of(task, step=500_000 * len(task.windows))
     line = conclusion(large, ended, Budget(ended.step))

@@ -110,21 +110,31 @@ def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:
 
 
 def _flags_to_go_on(task: Task, progress: Progress, budget: Budget) -> str:
-    """Limits that leave room: twice what was allowed, or what was used if that is more.
-
-    Both limits of a run are named: one that is left out does not hold.
-    """
+    """Higher limits; of time and passes all that the run has, as others do not hold."""
     train, flags = task.train, []
     if budget.share_used(progress) >= 1:
         if train.epochs is not None:
             passes = math.ceil(progress.step / len(task.windows))
-            flags.append(f"--epochs {2 * max(train.epochs, passes)}")
+            flags.append(f"--epochs {_doubled(train.epochs, passes):.0f}")
         if train.max_minutes is not None:
-            minutes = max(train.max_minutes, progress.seconds / 60)
-            flags.append(f"--max-minutes {2 * minutes:g}")
+            minutes = _doubled(train.max_minutes, progress.seconds / 60)
+            flags.append(f"--max-minutes {minutes:g}")
     if progress.evals_since_best >= train.patience:
-        flags.append(f"--patience {2 * max(train.patience, progress.evals_since_best)}")
+        patience = _doubled(train.patience, progress.evals_since_best)
+        flags.append(f"--patience {patience:.0f}")
     return " ".join(flags)
+
+
+def _doubled(limit: float, used: float) -> float:
+    """Twice a limit, or as often as it takes to leave room for more than was used.
+
+    >>> _doubled(10, used=9.8), _doubled(2, used=10)
+    (20, 16)
+    """
+    limit *= 2
+    while limit <= used:
+        limit *= 2
+    return limit
 
 
 def why_ended(
