@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import textgen
+from tests.training.helpers import SMALL
+from textgen.checkpoint.previews import read_previews
+from textgen.training.loop import report as report_module
 from textgen.training.loop.progress import Budget, Progress
 from textgen.training.loop.report import Report
 from textgen.training.loop.status import KeepStatus
@@ -51,3 +55,23 @@ def test_two_evaluations_are_not_shown_under_one_epoch(
 ) -> None:
     report_once(tmp_path, Budget(total_steps=40), before=before)
     assert capsys.readouterr().err.startswith(f"epoch {shown}  train 2.500")
+
+
+@pytest.mark.parametrize(("seconds", "is_always_printed"), [(0, True), (3600, False)])
+def test_a_preview_is_not_printed_soon_after_the_last(
+    seconds: float,
+    is_always_printed: bool,
+    book: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(report_module, "PREVIEW_SECONDS", seconds)
+    options = {**SMALL, "quiet": False, "epochs": 1, "eval_every": 20}
+    run = textgen.train(book, tmp_path / "run", **options)
+    _, *said = capsys.readouterr().err.split("\nepoch ")
+    kept = read_previews(run / "previews.jsonl")
+    assert len(kept) == len(said) > 2
+    first_lines = [f"\n    | {each.text.splitlines()[0]}" for each in kept]
+    printed = [line in part for line, part in zip(first_lines, said, strict=True)]
+    assert printed == [True, *[is_always_printed] * (len(kept) - 1)]

@@ -53,7 +53,7 @@ def test_a_text_that_would_be_memorised_gets_weight_drop(
     notes = [note for note in task.notes if "weight-drop" in note]
     passes = options.get("epochs")
     assert notes == is_dropped * [
-        f"To keep this text from being memorised in {passes} passes: "
+        f"Chosen to keep this text from being memorised in {passes} passes: "
         f"--weight-drop {share} --patience {PATIENCE_WITH_WEIGHT_DROP}."
     ]
 
@@ -104,7 +104,7 @@ def test_rows_for_many_characters_are_held_back_with_adamw(tmp_path: Path) -> No
     task = chinese(tmp_path)
     assert task.model.weight_decay == DECAY_FOR_MANY
     assert [note for note in task.notes if "weight-decay" in note] == [
-        "To keep this text from being memorised in 20 passes: "
+        "Chosen to keep this text from being memorised in 20 passes: "
         f"--weight-decay {DECAY_FOR_MANY}."
     ]
 

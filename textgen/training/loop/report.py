@@ -18,6 +18,9 @@ from textgen.training.loop.progress import Budget, Progress
 from textgen.training.loop.status import KeepStatus
 from textgen.wording import clock_time, say
 
+PREVIEW_SECONDS = 5.0
+"""Previews that come sooner after the last printed one are kept, but not printed."""
+
 
 class Report(keras.callbacks.Callback):
     """Show progress on stderr: bits per character, speed, time left, sampled text.
@@ -41,6 +44,7 @@ class Report(keras.callbacks.Callback):
         self.preview = preview
         self.bar: Any = None
         self._next_update = 0.0
+        self._next_preview = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Show the bar, on a terminal or in a notebook only."""
@@ -62,7 +66,7 @@ class Report(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Print the result of an evaluation, and a preview."""
+        """Print the result of an evaluation, and a preview unless one was just printed."""
         row = self.progress.rows[-1]
         decimals = _decimals([row["epoch"] for row in self.progress.rows[-2:]])
         best = "  best so far" if self.progress.best_step == self.progress.step else ""
@@ -70,7 +74,9 @@ class Report(keras.callbacks.Callback):
             f"{self._where(decimals)}  train {row['train_bits_per_char']:.3f}  "
             f"val {row['val_bits_per_char']:.3f} bits/char  {self._pace_text()}{best}"
         )
-        if self.preview is not None:
+        now = time.monotonic()
+        if self.preview is not None and now >= self._next_preview:
+            self._next_preview = now + PREVIEW_SECONDS
             self._print(textwrap.indent(self.preview.text, "    | ", lambda line: True))
 
     def close(self) -> None:

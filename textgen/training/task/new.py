@@ -125,7 +125,8 @@ def new_task(
             passes = chars_read / num_chars
             often = "" if math.isinf(passes) else f" in {passes:,.0f} passes"
             notes.append(
-                f"To keep this text from being memorised{often}: {command_line(kept)}."
+                f"Chosen to keep this text from being memorised{often}: "
+                f"{command_line(kept)}."
             )
     if base is not None and usual:
         notes.append(f"Chosen for fine-tuning on this text: {command_line(usual)}.")
