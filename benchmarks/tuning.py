@@ -26,13 +26,16 @@ HELD_OUT: dict[str, Any] = {"val_fraction": 0.1, "test_fraction": 0.1, "memory":
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--minutes", default=30.0, show_default=True, help="Of tuning.")
 @click.option("--trial-minutes", type=float, help="Also of the final runs.")
-@click.option("--seeds", default=3, show_default=True)
-def main(corpus: Path, minutes: float, trial_minutes: float | None, seeds: int) -> None:
+@click.option("--seeds", default=3, show_default=True, help="How many.")
+@click.option("--first-seed", default=0, show_default=True)
+def main(
+    corpus: Path, minutes: float, trial_minutes: float | None, seeds: int, first_seed: int
+) -> None:
     print("| seed | trials | defaults | tuned | change | options |")
     print("|---|---|---|---|---|---|")
     each = trial_minutes or minutes / 10
     changes = []
-    for seed in range(seeds):
+    for seed in range(first_seed, first_seed + seeds):
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             found = textgen.tune(
