@@ -26,11 +26,18 @@ HELD_OUT: dict[str, Any] = {"val_fraction": 0.1, "test_fraction": 0.1, "memory":
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--minutes", default=30.0, show_default=True, help="Of tuning.")
 @click.option("--trial-minutes", type=float, help="Also of the final runs.")
+@click.option("--init-from", default="auto", show_default=True, help="Or none.")
 @click.option("--seeds", default=3, show_default=True, help="How many.")
 @click.option("--first-seed", default=0, show_default=True)
 def main(
-    corpus: Path, minutes: float, trial_minutes: float | None, seeds: int, first_seed: int
+    corpus: Path,
+    minutes: float,
+    trial_minutes: float | None,
+    init_from: str,
+    seeds: int,
+    first_seed: int,
 ) -> None:
+    begun: dict[str, Any] = {"init_from": init_from, **HELD_OUT}
     print("| seed | trials | defaults | tuned | change | options |")
     print("|---|---|---|---|---|---|")
     each = trial_minutes or minutes / 10
@@ -45,9 +52,9 @@ def main(
                 trial_minutes=each,
                 seed=seed,
                 quiet=True,
-                **HELD_OUT,
+                **begun,
             )
-            usual = tested(corpus, place / "usual", {"seed": seed, **HELD_OUT}, each)
+            usual = tested(corpus, place / "usual", {"seed": seed, **begun}, each)
             tuned = tested(corpus, place / "tuned", found.options, each)
         changes.append(tuned / usual - 1)
         options = found.command.partition("--memory 0 ")[2]
@@ -63,7 +70,7 @@ def main(
 def tested(corpus: Path, out: Path, options: dict[str, Any], minutes: float) -> float:
     """Bits per character of the test text after some minutes of training."""
     limited = {**options, "max_minutes": minutes, "preview": False}
-    run = textgen.train(corpus, out, init_from="none", quiet=True, **limited)
+    run = textgen.train(corpus, out, quiet=True, **limited)
     return float(textgen.load_checkpoint(run).facts["score"]["test_bits_per_char"])
 
 

@@ -39,6 +39,16 @@ backend_option = click.option(
 )
 
 
+init_from_option = click.option(
+    "--init-from",
+    metavar="CHECKPOINT",
+    default="auto",
+    help="Fine-tune: start from the weights of a checkpoint, run or base model, and add "
+    "the new characters of this text to its vocabulary. auto takes the base model english "
+    "for a text that is like English books; none begins from nothing.  [default: auto]",
+)
+
+
 def process_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags of commands that train: cache, process, backend and what is printed."""
     flags = (

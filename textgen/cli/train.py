@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from textgen.cli.options import Command, config_options, given, process_options
+from textgen.cli.options import (
+    Command,
+    config_options,
+    given,
+    init_from_option,
+    process_options,
+)
 from textgen.config.sizes import SIZES
 from textgen.wording import say
 
@@ -33,14 +39,7 @@ from textgen.wording import say
     "prints may be changed.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
-@click.option(
-    "--init-from",
-    metavar="CHECKPOINT",
-    default="auto",
-    help="Fine-tune: start from the weights of a checkpoint, run or base model, and add "
-    "the new characters of this text to its vocabulary. auto takes the base model english "
-    "for a text that is like English books; none begins from nothing.  [default: auto]",
-)
+@init_from_option
 @click.option(
     "--distributed",
     is_flag=True,

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from textgen.cli.options import Command, Number, config_options, given, process_options
+from textgen.cli.options import (
+    Command,
+    Number,
+    config_options,
+    given,
+    init_from_option,
+    process_options,
+)
 from textgen.wording import say
 
 
@@ -31,6 +38,7 @@ from textgen.wording import say
     metavar="DIR",
     help="Directory of the study.  [default: checkpoints/FIRST_NAME-tune]",
 )
+@init_from_option
 @click.option(
     "--storage",
     metavar="FILE",
@@ -43,6 +51,7 @@ def tune(
     minutes: float,
     trial_minutes: float | None,
     out: str | None,
+    init_from: str,
     storage: str | None,
     cache_dir: str | None,
     workers: int | None,
@@ -62,8 +71,9 @@ def tune(
 
     Each trial is a run. The first has all defaults, the others vary layers, units,
     dropout, weight drop, learning rate, window, lanes and optimizer, except for those that
-    are given. A table of the trials and the best command are printed on stdout. A command
-    that was stopped goes on where it was; several at once share the work.
+    are given. Trials that begin with a base model keep its layers and units, and vary the
+    number of epochs. A table of the trials and the best command are printed on stdout. A
+    command that was stopped goes on where it was; several at once share the work.
     """
     from textgen.training.backend.noise import as_command
     from textgen.tuning.tune import tune as tune_on
@@ -73,6 +83,7 @@ def tune(
             paths,
             minutes,
             out=out,
+            init_from=init_from,
             storage=storage,
             trial_minutes=trial_minutes,
             cache_dir=cache_dir,

@@ -12,9 +12,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from textgen.checkpoint.bases import AUTO
 from textgen.config.fields import command_line
 from textgen.disk.atomic import write_file
 from textgen.reporting.pictures import can_draw
+from textgen.training.task.fine_tuning import INIT_FROM
 from textgen.tuning.space import as_options
 from textgen.tuning.study import STATES, Study, minutes_of, score_of
 
@@ -30,7 +32,8 @@ def best_options(study: Study, best: FrozenTrial) -> dict[str, Any]:
 
 def train_command(paths: list[str], options: Mapping[str, Any]) -> str:
     """The command that trains with these options."""
-    return f"textgen train {shlex.join(paths)} {command_line(options)}"
+    given = {n: v for n, v in options.items() if (n, v) != (INIT_FROM, AUTO)}
+    return f"textgen train {shlex.join(paths)} {command_line(given)}"
 
 
 def table(study: Study) -> str:

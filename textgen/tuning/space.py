@@ -14,6 +14,7 @@ from optuna.distributions import (
 
 from textgen.config.sizes import MOST_DROP
 from textgen.errors import ConfigError
+from textgen.training.task.fine_tuning import NETWORK_OPTIONS
 from textgen.training.task.task import Task
 
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -25,7 +26,11 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "batch_size": (8, 16, 32, 64, 128),
     # Those whose rates lie in one range.
     "optimizer": ("adamw", "muon", "lamb"),
+    "epochs": (1, 2, 3, 4, 6, 8),
 }
+
+FINE_TUNING_ONLY = frozenset({"epochs"})
+"""A network that begins from nothing is trained as long as its minutes allow."""
 
 RESOLVED = ("vocab_size", "epochs", "max_minutes", "eval_every")
 """Options that follow from the text and the other options in every run."""
@@ -40,6 +45,7 @@ RANGES = {
 STEPS: tuple[tuple[str, int], ...] = (
     ("conv", 1),
     ("learning_rate", 1),
+    ("epochs", 1),
     ("units", -1),
     ("dropout", 1),
     ("seq_length", 1),
@@ -47,6 +53,7 @@ STEPS: tuple[tuple[str, int], ...] = (
     ("batch_size", -1),
     ("num_layers", 1),
     ("learning_rate", -1),
+    ("epochs", -1),
     ("units", 1),
     ("weight_drop", 1),
     ("conv", 1),
@@ -63,13 +70,17 @@ RATE_STEP, SHARE_STEP = 1.5, 0.1
 """A factor of the learning rate; a difference of dropout and weight drop."""
 
 
-def varied_names(given: Collection[str]) -> list[str]:
+def varied_names(given: Collection[str], *, is_fine_tuned: bool = False) -> list[str]:
     """The options that tuning varies: all but those that a person has set.
+
+    Args:
+        is_fine_tuned: whether trials begin with a network that has learned, and keep it.
 
     Raises:
         ConfigError: nothing is left to vary.
     """
-    every = (*CHOICES, *RANGES)
+    left_out = NETWORK_OPTIONS if is_fine_tuned else FINE_TUNING_ONLY
+    every = [name for name in (*CHOICES, *RANGES) if name not in left_out]
     names = [name for name in every if name not in given]
     if not names:
         raise ConfigError(
@@ -90,6 +101,8 @@ def recipe(task: Task, left_out: Collection[str]) -> dict[str, Any]:
 
     A trial gives them as well: which ones are chosen depends on what else is given.
     """
+    if task.base is not None:
+        left_out = {*left_out, *NETWORK_OPTIONS}
     options = {}
     for config in (task.model, task.train):
         for spec in fields(config):

@@ -108,6 +108,8 @@ class Trials:
             TextgenError: the trial with all defaults cannot be run.
         """
         self._load_keras(settings["backend"], quiet=quiet, tune=tune)
+        if not quiet:
+            self.announce()
         while True:
             with signals_as_ctrl_c(), ExitStack() as stack:
                 trial = self.study.next(minutes, stack)
@@ -122,6 +124,14 @@ class Trials:
             # A process may have been killed before it did.
             if (best := self.study.best()) is not None:
                 self._publish(best)
+
+    def announce(self) -> None:
+        """Say what trials begin with, if that is not nothing."""
+        if self.task.base is not None:
+            say(
+                f"Trials begin with {self.task.base.name} and keep its network. To search "
+                "for a network that begins from nothing: --init-from none."
+            )
 
     def _load_keras(self, backend: str, *, quiet: bool, tune: bool) -> None:
         """Load it as `textgen.train` would: the callback of the trials needs it before."""
@@ -145,8 +155,6 @@ class Trials:
                 quiet=True,
                 callbacks=[pruning],
                 max_minutes=minutes,
-                # Otherwise the options decide whether a trial begins with a base model.
-                init_from="none",
                 **{"preview": False, **self.options},
                 **self.study.about["recipe"],
                 **as_options(trial.params),

@@ -7,12 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textgen.checkpoint.bases import AUTO as BY_TEXT
+from textgen.checkpoint.bases import NONE
 from textgen.checkpoint.runs import RunDirectory, default_out
 from textgen.config.arguments import flag, one_path, plain, several_paths, whole_number
 from textgen.errors import ConfigError
 from textgen.text.reading.sources import STDIN, Paths
 from textgen.training.backend.choice import AUTO, named_backend
 from textgen.training.task.encoding import ReadSettings
+from textgen.training.task.fine_tuning import INIT_FROM
 from textgen.training.task.new import new_task
 from textgen.wording import install_command, shown
 
@@ -53,6 +56,7 @@ def tune(
     minutes: float = 30.0,
     *,
     out: str | Path | None = None,
+    init_from: str | Path | None = BY_TEXT,
     storage: str | Path | None = None,
     trial_minutes: float | None = None,
     cache_dir: str | Path | None = None,
@@ -76,6 +80,8 @@ def tune(
         minutes: for all trials together, including those of earlier calls.
         out: the directory of the study; default: `checkpoints/`, the name of the first
             file, and `-tune`.
+        init_from: as for `textgen.train`. Trials that begin with a model keep its network,
+            and vary `epochs` instead.
         storage: the SQLite file of the study, or a URL of SQLAlchemy; default: `study.db`
             in `out`.
         trial_minutes: for one trial; default: a tenth of `minutes`.
@@ -106,7 +112,6 @@ def tune(
     options = {name: plain(v) for name, v in options.items() if v is not None}
     if "max_minutes" in options:
         raise ConfigError("a trial is limited by `trial_minutes`. Leave out max_minutes.")
-    varied = varied_names(options)
     minutes, each = _minutes(minutes, trial_minutes)
     # With `max_minutes`, of which the size of the network depends.
     task = new_task(
@@ -114,9 +119,14 @@ def tune(
         RunDirectory(folder / "trial"),
         "auto",
         {**options, "max_minutes": each},
+        init_from=init_from,
         settings=ReadSettings(cache_dir, workers, progress=not quiet),
         backend=backend,
     )
+    is_fine_tuned = task.base is not None
+    varied = varied_names(options, is_fine_tuned=is_fine_tuned)
+    # Otherwise the options of a trial might decide what it begins with.
+    options[INIT_FROM] = str(init_from) if is_fine_tuned else NONE
     trials = Trials(paths, folder, str(place), task, options, varied)
     trials.begin(each, is_given=trial_minutes is not None, minutes=minutes)
     trials.run(

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from textgen.checkpoint.bases import AUTO, ENGLISH, NONE, bundled_base
-from textgen.config.model import ModelConfig
 from textgen.config.text import TextConfig
 from textgen.errors import CheckpointError
 from textgen.generation.network.network import Network
@@ -24,7 +23,7 @@ from textgen.generation.scoring.protocols import nats_of_rows
 from textgen.text.encoded.cache_entry import EncodedCorpus
 from textgen.text.encoded.vocabulary_rule import VocabularyRule, corresponding_ids, grown
 from textgen.training.task.expectation import bits_of_ngrams
-from textgen.training.task.fine_tuning import MAY_CHANGE, BaseModel, load_base
+from textgen.training.task.fine_tuning import NETWORK_OPTIONS, BaseModel, load_base
 from textgen.wording import one_line
 
 WORTH = 1.4
@@ -130,9 +129,8 @@ def beginning(
 
 def _leaves_open(values: Mapping[str, Any], text: TextConfig) -> bool:
     """Whether the options suit any base: neither network nor vocabulary is asked for."""
-    drawn = {field.name for field in fields(ModelConfig)} - MAY_CHANGE
     default = TextConfig()
-    return drawn.isdisjoint(values) and (
+    return NETWORK_OPTIONS.isdisjoint(values) and (
         text.tokenizer,
         text.normalize,
         text.min_count,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ MAY_CHANGE = {
     *("weight_decay", "l1"),
 }
 """Model options that do not affect the shapes of weights."""
+
+NETWORK_OPTIONS = frozenset({field.name for field in fields(ModelConfig)} - MAY_CHANGE)
+"""Model options that a new run takes over from the checkpoint."""
 
 
 @dataclass(frozen=True)
