@@ -18,8 +18,10 @@ from textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from textgen.config.fields import pick
 from textgen.config.flags import as_flags
 from textgen.config.model import ModelConfig
+from textgen.corpora.bundled import bundled_corpus
 from textgen.errors import CheckpointError, ConfigError
 from textgen.generation.generator import Generator
+from textgen.training.task.fine_tuning import INIT_FROM, NETWORK_OPTIONS
 from textgen.tuning.space import CHOICES, RANGES, varied_names
 from textgen.tuning.study import Study
 
@@ -135,12 +137,52 @@ def test_options_that_contradict_what_is_fixed_end_a_trial_and_not_the_study(
         **{"accumulate": 8, "dropout": 0.0, "weight_drop": 0.0, "learning_rate": 0.01},
         "optimizer": "adamw",
     }
-    found = textgen.tune(place / "book.txt", MINUTES, out=place / "groups", **fixed)
+    found = textgen.tune(place / "book.txt", 0.1, out=place / "groups", **fixed)
     study = Study(place / "groups", str(place / "groups" / "study.db"), seed=0)
     states = {trial.params["batch_size"]: trial.state for trial in study.trials()}
     ended = {state for lanes, state in states.items() if lanes % 8}
     assert ended == {optuna.trial.TrialState.PRUNED}
     assert found.options["batch_size"] % 8 == 0
+
+
+def test_trials_that_begin_with_a_run_keep_its_network(
+    tuned: Any, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = str(tuned.run)
+    options = {n: QUICK[n] for n in QUICK if n not in NETWORK_OPTIONS} | {"quiet": False}
+    found = textgen.tune(
+        place / "book.txt", MINUTES, out=place / "fine", init_from=base, **options
+    )
+    assert "Trials begin with" in capsys.readouterr().err
+    study = Study(place / "fine", str(place / "fine" / "study.db"), seed=0)
+    varied = set(study.about["default"])
+    assert varied.isdisjoint(NETWORK_OPTIONS)
+    assert {"epochs", "learning_rate"} <= varied
+    for trial in study.trials():
+        run = load_checkpoint(study.run_of(trial.number))
+        assert run.facts["text"][INIT_FROM]
+        assert run.model.units == load_checkpoint(base).model.units
+    assert f"--init-from {base}" in found.command
+    assert (
+        textgen.tune(
+            place / "book.txt", MINUTES, out=place / "fine", init_from=base, **options
+        )
+        == found
+    )
+    with pytest.raises(ConfigError, match=r"was begun with .*init_from="):
+        textgen.tune(place / "book.txt", MINUTES, out=place / "fine", **QUICK)
+
+
+@pytest.mark.slow
+def test_trials_begin_as_training_begins_by_itself(place: Path) -> None:
+    names = bundled_corpus("boat_names.txt")
+    options = {"memory": 0, "quiet": True, "seed": 1}
+    found = textgen.tune(names, 0.1, trial_minutes=0.1, out=place / "names", **options)
+    trained = textgen.train(names, place / "by-itself", max_minutes=0.1, **options)
+    chosen = load_checkpoint(found.run), load_checkpoint(trained)
+    assert chosen[0].model == chosen[1].model
+    assert chosen[0].facts["text"][INIT_FROM] == chosen[1].facts["text"][INIT_FROM]
+    assert "--init-from" not in found.command
 
 
 def test_another_text_is_refused(tuned: Any, place: Path) -> None:
