@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from textgen.tuning.report import importances
 from textgen.tuning.space import STEPS, as_options, distributions
 from textgen.tuning.study import Study
 
@@ -101,6 +102,22 @@ def test_the_trials_after_the_defaults_change_one_option_of_the_best_so_far(
     # When every change has been tried, all options are drawn.
     last = drawn[-1]
     assert len([name for name in last if last[name] != faster[name]]) > 1
+
+
+def test_only_options_that_have_varied_explain_differences(tmp_path: Path) -> None:
+    study = begun(tmp_path)
+    for rate, dropout in [(0.01, 0.1), (0.02, 0.1), (0.03, 0.2), (0.02, 0.2)]:
+        assert importances(study) == {}
+        options = {**DEFAULT, "learning_rate": rate, "dropout": dropout}
+        study.optuna.enqueue_trial(options, skip_if_exists=True)
+        with ExitStack() as stack:
+            trial = study.next(1000, stack)
+            assert trial is not None
+            study.optuna.tell(trial, rate)
+    shares = importances(study)
+    assert shares.keys() == {"learning_rate", "dropout"}
+    assert shares["learning_rate"] > shares["dropout"]
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_a_kill_between_two_steps_skips_none(tmp_path: Path) -> None:
