@@ -18,7 +18,7 @@ from textgen.config.fields import command_line
 from textgen.disk.atomic import write_file
 from textgen.reporting.pictures import can_draw
 from textgen.training.task.fine_tuning import INIT_FROM
-from textgen.tuning.space import as_options
+from textgen.tuning.space import as_options, said
 from textgen.tuning.study import STATES, Study, minutes_of, score_of
 
 TEST = "test_bits_per_char"
@@ -41,17 +41,15 @@ def table(study: Study) -> str:
     """The trials as lines for a person, the best first."""
     trials = sorted(study.trials(), key=_by_score)
     has_test = any(TEST in trial.user_attrs for trial in trials)
-    lines = [f"trial  bits/char{'  test' * has_test}  minutes  options"]
+    lines = [f"trial  bits/char{'  test' * has_test}  minutes  changed options"]
     for trial in trials:
         is_complete = trial.state is TrialState.COMPLETE
         score = f"{score_of(trial):.3f}" if is_complete else STATES[trial.state]
         test = trial.user_attrs.get(TEST)
         tested = f"  {'' if test is None else f'{test:.3f}':>5}"[: 7 * has_test]
-        options = command_line(as_options(trial.params))
-        is_default = trial.params == study.about["default"]
         lines.append(
             f"{trial.number:5}  {score:>10}{tested}  {minutes_of(trial):7.1f}  "
-            f"{'defaults: ' * is_default}{options}"
+            f"{said(trial.params, study.about['default'])}"
         )
     return "\n".join(lines)
 

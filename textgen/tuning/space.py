@@ -12,6 +12,7 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
+from textgen.config.fields import command_line
 from textgen.config.sizes import MOST_DROP
 from textgen.errors import ConfigError
 from textgen.training.task.fine_tuning import NETWORK_OPTIONS
@@ -159,6 +160,19 @@ def _distribution(name: str, default: Any) -> BaseDistribution:
     choices = CHOICES[name]
     added = choices if default in choices else sorted((*choices, default))
     return CategoricalDistribution(tuple(added))
+
+
+def said(params: Mapping[str, Any], default: Mapping[str, Any]) -> str:
+    """The options of a trial for a person: what differs from the defaults.
+
+    >>> default = {"units": 128, "dropout": 0.2}
+    >>> said({"units": 192, "dropout": 0.2}, default), said(default, default)
+    ('--units 192', 'defaults: --units 128 --dropout 0.2')
+    """
+    usual, options = as_options(default), as_options(params)
+    if options == usual:
+        return f"defaults: {command_line(usual)}"
+    return command_line({n: v for n, v in options.items() if v != usual.get(n)})
 
 
 def as_options(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from textgen.checkpoint.format import load_checkpoint, save_checkpoint
-from textgen.config.fields import command_line
 from textgen.config.flags import as_flags
 from textgen.cores import num_cores
 from textgen.errors import ConfigError, CorpusError, OutOfMemoryError, TrainingError
@@ -21,7 +20,7 @@ from textgen.training.backend.process import num_shares, tune_process
 from textgen.training.loop.signals import keras_loading, signals_as_ctrl_c
 from textgen.training.task.task import Task
 from textgen.training.train import train
-from textgen.tuning.space import as_options, defaults, recipe
+from textgen.tuning.space import as_options, defaults, recipe, said
 from textgen.tuning.study import Study, storage_errors
 from textgen.wording import say
 
@@ -190,8 +189,7 @@ class Trials:
         save_checkpoint(self.study.folder / "best", found)
 
     def _line(self, trial: optuna.Trial, result: Result) -> str:
-        varied = command_line(as_options(trial.params))
-        what = "all defaults" if trial.params == self.study.about["default"] else varied
+        what = said(trial.params, self.study.about["default"])
         if result.score is None:
             return f"Trial {trial.number}: ended, {result.reason}; {what}"
         best = self.study.best()
