@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,15 @@ def test_a_large_batch_counts_and_on_a_gpu_only_a_copy_of_the_weights() -> None:
         least_bytes(CONFIG, large, num_processes=2**10) < least_bytes(CONFIG, large) / 500
     )
     assert least_bytes(CONFIG, large, on_cpu=False) == 4 * CONFIG.num_parameters
+
+
+def test_attention_counts_its_memory_a_copy_and_the_gradient() -> None:
+    train = TrainConfig(compute_dtype="float32")
+    wide = replace(CONFIG, attention=10**6)
+    memory = 4 * train.batch_size * wide.attention * wide.units
+    weights = 4 * train.window_chars * wide.attention
+    needed = least_bytes(wide, train) - least_bytes(CONFIG, train)
+    assert needed == pytest.approx(3 * memory + 2 * weights, rel=0.01)
 
 
 def test_attention_longer_than_the_memory_is_refused_by_its_name(

@@ -32,9 +32,9 @@ TRAIN_REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"optimizer": "lars"},
-        "optimizer='lars' needs a `learning_rate`, since the default, 0.01, is made for "
-        "Adam: a step of LARS moves a matrix by a thousandth of its norm times the rate. "
-        "Try learning_rate=10.",
+        "optimizer='lars' needs a `learning_rate` of its own: the default, 0.01, is made "
+        "for Adam, and a step of LARS moves a matrix by a thousandth of its norm times the "
+        "rate. Try learning_rate=10.",
     ),
 ]
 

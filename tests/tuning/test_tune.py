@@ -22,6 +22,7 @@ from textgen.corpora.bundled import bundled_corpus
 from textgen.errors import CheckpointError, ConfigError
 from textgen.generation.generator import Generator
 from textgen.training.task.fine_tuning import INIT_FROM, NETWORK_OPTIONS
+from textgen.tuning.report import train_command
 from textgen.tuning.space import CHOICES, RANGES, varied_names
 from textgen.tuning.study import Study
 
@@ -206,6 +207,24 @@ def test_the_folder_of_another_study_is_not_written_to(tuned: Any, place: Path) 
             storage=place / "new.db",
             **QUICK,
         )
+
+
+def test_the_model_of_a_run_is_not_replaced(tuned: Any, place: Path) -> None:
+    run = place / "run"
+    save_checkpoint(run / "best", load_checkpoint(tuned.run))
+    with pytest.raises(ConfigError, match="holds a run that is no study"):
+        textgen.tune(place / "book.txt", MINUTES, out=run, **QUICK)
+    assert not (run / "trial-0000").exists()
+
+
+def test_the_best_command_names_a_directory_that_is_free(
+    tuned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert train_command(["book.txt"], {"units": 8}) == "textgen train book.txt --units 8"
+    save_checkpoint(tmp_path / "checkpoints/book/best", load_checkpoint(tuned.run))
+    command = train_command(["book.txt"], {"units": 8})
+    assert command == "textgen train book.txt --units 8 --out checkpoints/book-best"
 
 
 def test_the_command_line_prints_the_table_and_the_command(

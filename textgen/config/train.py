@@ -165,8 +165,8 @@ class TrainConfig:
         check_fraction(self, "beta_2")
         if self.optimizer == "lars" and self.learning_rate == DEFAULT_RATE:
             raise ConfigError(
-                "optimizer='lars' needs a `learning_rate`, since the default, "
-                f"{DEFAULT_RATE}, is made for Adam: a step of LARS moves a matrix by a "
+                "optimizer='lars' needs a `learning_rate` of its own: the default, "
+                f"{DEFAULT_RATE}, is made for Adam, and a step of LARS moves a matrix by a "
                 "thousandth of its norm times the rate. Try learning_rate=10."
             )
         if not 0 <= self.final_rate <= 1:

@@ -244,8 +244,8 @@ class Attention(Layer):
 
     @property
     def num_kept(self) -> int:
-        """The weights of the mean."""
-        return self.size
+        """The weights of the mean, and their gradients."""
+        return 2 * self.size
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from textgen.training.task.memory import training_memory_errors
 from textgen.training.task.new import new_task
 from textgen.training.task.resume import resumed_task
 from textgen.training.task.task import Task
-from textgen.wording import install_command, say
+from textgen.wording import install_command, say, shown
 
 
 def train(
@@ -106,7 +106,7 @@ def train(
     if distributed := flag("distributed", distributed):
         check_distributed(backend)
         backend = BACKEND
-    callbacks = several("callbacks", callbacks, "callbacks")
+    callbacks = _checked_callbacks(callbacks)
     if flag("resume", resume):
         _check_resume(size, init_from, overwrite)
     # Before anything is read, which may take minutes.
@@ -152,6 +152,18 @@ def train(
 
 def _locked(run: RunDirectory, peers: Peers) -> AbstractContextManager[bool]:
     return run.locked() if peers.is_first else nullcontext(True)
+
+
+def _checked_callbacks(callbacks: Iterable[Any]) -> list[Any]:
+    found = several("callbacks", callbacks, "callbacks")
+    for number, callback in enumerate(found):
+        # Keras, which has the class, is not loaded yet.
+        if isinstance(callback, type) or not hasattr(callback, "set_model"):
+            raise ConfigError(
+                f"callbacks[{number}] must be a keras.callbacks.Callback, not "
+                f"{shown(callback)}."
+            )
+    return found
 
 
 def _check_resume(size: str, init_from: str | Path | None, overwrite: bool) -> None:

@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from textgen.checkpoint.bases import AUTO
+from textgen.checkpoint.runs import RunDirectory, default_out
 from textgen.config.fields import command_line
 from textgen.disk.atomic import write_file
 from textgen.reporting.pictures import can_draw
@@ -32,9 +33,11 @@ def best_options(study: Study, best: FrozenTrial) -> dict[str, Any]:
 
 
 def train_command(paths: list[str], options: Mapping[str, Any]) -> str:
-    """The command that trains with these options."""
+    """The command that trains with these options, in a directory that is free."""
+    out = default_out(paths)
+    place = f" --out {shlex.quote(f'{out}-best')}" if RunDirectory(out).holds_run() else ""
     given = {n: v for n, v in options.items() if (n, v) != (INIT_FROM, AUTO)}
-    return f"textgen train {shlex.join(paths)} {command_line(given)}"
+    return f"textgen train {shlex.join(paths)} {command_line(given)}{place}"
 
 
 def table(study: Study) -> str:

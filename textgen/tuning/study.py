@@ -85,7 +85,8 @@ class Study:
                 those that vary, `recipe` of the others, and `trial_minutes`.
 
         Raises:
-            ConfigError: the study belongs to another text, or was begun in another way.
+            ConfigError: the study belongs to another text, or was begun in another way, or
+                its folder is that of a run.
         """
         with storage_errors(self.storage), self.locked():
             if self.about:
@@ -95,6 +96,11 @@ class Study:
                 raise ConfigError(
                     f"{self.folder} holds the trials of another study than that of "
                     f"{self.storage}. Choose another `out`, or remove the directory."
+                )
+            if RunDirectory(self.folder).holds_run():
+                raise ConfigError(
+                    f"{self.folder} holds a run that is no study, whose model the best "
+                    "trial would replace. Choose another `out`."
                 )
             self.optuna.enqueue_trial(about["default"], skip_if_exists=True)
             self.optuna.set_user_attr(ABOUT, dict(about))
@@ -175,7 +181,7 @@ class Study:
     def _minutes(self, trial: FrozenTrial) -> float:
         if trial.state is TrialState.RUNNING:
             return float(self.about["trial_minutes"])
-        if trial.state in (TrialState.FAIL, TrialState.WAITING):
+        if trial.state is TrialState.WAITING:
             return 0.0
         return minutes_of(trial)
 
@@ -214,7 +220,9 @@ def score_of(trial: FrozenTrial) -> float:
 
 
 def minutes_of(trial: FrozenTrial) -> float:
-    """How long a trial has taken."""
+    """How long a trial has taken; 0 for one that was killed and begun anew."""
+    if trial.state is TrialState.FAIL:
+        return 0.0
     end = trial.datetime_complete or datetime.now()
     return (end - (trial.datetime_start or end)).total_seconds() / 60
 

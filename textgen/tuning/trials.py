@@ -108,7 +108,8 @@ class Trials:
         """
         self._load_keras(settings["backend"], quiet=quiet, tune=tune)
         if not quiet:
-            self.announce()
+            self.announce(minutes)
+        num_run = 0
         while True:
             with signals_as_ctrl_c(), ExitStack() as stack:
                 trial = self.study.next(minutes, stack)
@@ -117,15 +118,26 @@ class Trials:
                 result = self._trained(trial, settings)
                 with storage_errors(self.study.storage):
                     self._tell(trial, result)
+                num_run += 1
                 if not quiet:
                     say(self._line(trial, result))
+        if not num_run and not quiet:
+            say(
+                f"The {minutes:g} minutes of this study are used up. For more trials: a "
+                "larger --minutes."
+            )
         with self.study.locked():
             # A process may have been killed before it did.
             if (best := self.study.best()) is not None:
                 self._publish(best)
 
-    def announce(self) -> None:
-        """Say what trials begin with, if that is not nothing."""
+    def announce(self, minutes: float) -> None:
+        """Say how long it takes, and what trials begin with, if that is not nothing."""
+        each = self.study.about["trial_minutes"]
+        say(
+            f"Trials of at most {each:g} minutes each, {minutes:g} minutes in all. Ctrl-C "
+            "keeps the trials that have ended; the same command goes on."
+        )
         if self.task.base is not None:
             say(
                 f"Trials begin with {self.task.base.name} and keep its network. To search "

@@ -64,3 +64,6 @@ def test_the_callbacks_of_keras_know_bits_per_character(tmp_path: Path) -> None:
 def test_callbacks_are_several(book: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="callbacks must be several callbacks"):
         textgen.train(book, tmp_path / "run", callbacks=StopAfterOneRound(), **SMALL)
+    for wrong in (print, StopAfterOneRound):
+        with pytest.raises(ConfigError, match=r"callbacks\[0\] must be a keras\.callbacks"):
+            textgen.train(book, tmp_path / "run", callbacks=[wrong], **SMALL)

@@ -285,7 +285,7 @@ def test_after_an_interrupt_the_best_is_named_too(task: Task) -> None:
 
 
 def test_a_loss_that_is_no_number_names_the_best_that_is_kept(task: Task) -> None:
-    guard = StopOnNan(progress_of(task, step=50))
+    guard = StopOnNan(progress_of(task, step=50), "Lower `learning_rate`.")
     guard.set_model(keras.Model())
     with pytest.raises(
         TrainingError, match=r"nan at step 50; best score 2\.345 bits .* kept"

@@ -277,11 +277,15 @@ class StopOnNan(keras.callbacks.Callback):
 
     Reading the loss waits for the step to finish, so it is read only every `every` steps:
     once a weight is NaN, it stays NaN.
+
+    Args:
+        advice: what to change.
     """
 
-    def __init__(self, progress: Progress, every: int = 10) -> None:
+    def __init__(self, progress: Progress, advice: str, every: int = 10) -> None:
         super().__init__()
         self.progress = progress
+        self.advice = advice
         self.every = every
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -301,8 +305,7 @@ class StopOnNan(keras.callbacks.Callback):
             best = self.progress.best_shown()
             raise TrainingError(
                 f"the loss is {loss} at step {self.progress.step:,}"
-                f"{best and f'; {best}'}. The last saved weights are kept. Lower "
-                "`learning_rate`, or set `clip_norm` to 0.5 or less."
+                f"{best and f'; {best}'}. The last saved weights are kept. {self.advice}"
             )
 
 

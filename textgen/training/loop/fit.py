@@ -37,6 +37,7 @@ from textgen.training.loop.loggers import loggers
 from textgen.training.loop.messages import (
     conclusion,
     introduction,
+    less_steep,
     nothing_left,
     stopped,
     why_ended,
@@ -288,7 +289,7 @@ class _Session:
             RestoreMetrics(self.metrics, self.task.model.vocab_size),
             LearningRate(schedule, self.budget, progress),
             Clock(progress, self.budget, len(self.val_windows), meeting),
-            StopOnNan(progress),
+            StopOnNan(progress, less_steep(self.task.train)),
             PeriodicSave(
                 progress,
                 every_steps=train.save_every,

@@ -51,6 +51,18 @@ def introduction(task: Task, progress: Progress, framework: str, dtype: str) -> 
     )
 
 
+def less_steep(train: TrainConfig) -> str:
+    """What to change where a loss or a weight is no number.
+
+    >>> less_steep(TrainConfig(optimizer="lars", learning_rate=10.0))
+    'Lower `learning_rate`.'
+    """
+    # A step of LARS does not depend on how large the gradient is.
+    if train.optimizer == "lars":
+        return "Lower `learning_rate`."
+    return "Lower `learning_rate`, or set `clip_norm` to 0.5 or less."
+
+
 def nothing_left(task: Task, progress: Progress, budget: Budget) -> str | None:
     """Why a resumed run has already ended, or None if it has not."""
     more = _flags_to_go_on(task, progress, budget)

@@ -26,6 +26,7 @@ from textgen.reporting.pictures import can_draw, history_png
 from textgen.training.backend.keras import sync
 from textgen.training.backend.loaded import keras
 from textgen.training.distributed.peers import ALONE, Peers
+from textgen.training.loop.messages import less_steep
 from textgen.training.loop.progress import Progress
 from textgen.training.model.build import get_weights, set_weights
 from textgen.training.model.carrying import assign, to_numpy
@@ -165,8 +166,7 @@ class Saver:
             if not np.isfinite(array).all():
                 raise TrainingError(
                     f"weight {name} is NaN or infinite at step {self.progress.step:,}. The "
-                    "last saved weights are kept. Lower `learning_rate`, or set "
-                    "`clip_norm` to 0.5 or less."
+                    f"last saved weights are kept. {less_steep(self.task.train)}"
                 )
         return Checkpoint(self.task.model, self.task.tokenizer, weights, facts)
 

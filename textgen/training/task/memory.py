@@ -35,14 +35,15 @@ def least_bytes(
 
     A step on a CPU needs the weights, their gradients (and the sum of those of several
     groups of lanes), and what the optimizer keeps; and for every character that is read at
-    once the gates of all layers, and the logits; and for each lane its carried state.
+    once the gates of all layers, and the logits; and for each lane its carried state, a
+    copy of it that is joined with the text of the window, and the gradient of that.
 
     Args:
         on_cpu: whether the model is trained in this memory, or only copied to it.
         num_processes: that share the lanes.
 
     >>> least_bytes(ModelConfig(vocab_size=65, units=256), TrainConfig())
-    23050256
+    23312400
     """
     if not on_cpu:
         return 4 * model.num_parameters
@@ -52,7 +53,7 @@ def least_bytes(
     gate_bytes = 4 if train.compute_dtype == "float32" else 2
     stack = layers(model)
     kept = gate_bytes * sum(layer.num_kept for layer in stack) + 4 * model.vocab_size
-    carried = 4 * sum(layer.state_size for layer in stack)
+    carried = 3 * 4 * sum(layer.state_size for layer in stack)
     chars_at_once = train.window_chars // (train.accumulate * num_processes)
     lanes = train.batch_size // num_processes
     return 4 * parameters + chars_at_once * kept + lanes * carried
