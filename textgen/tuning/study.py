@@ -204,10 +204,11 @@ class Study:
         return min(here, key=score_of, default=None)
 
     def default(self) -> FrozenTrial | None:
-        """The trial with all defaults, if it is complete."""
+        """The best complete trial with all defaults: TPE may have drawn them again."""
         complete = self.optuna.get_trials(states=(TrialState.COMPLETE,))
         known = self.about["default"]
-        return next((trial for trial in complete if trial.params == known), None)
+        usual = [trial for trial in complete if trial.params == known]
+        return min(usual, key=score_of, default=None)
 
     def _lock_of(self, number: int) -> Path:
         return self.folder / f".trial-{number:04}.lock"

@@ -108,19 +108,15 @@ class Trials:
         """
         self._load_keras(settings["backend"], quiet=quiet, tune=tune)
         if not quiet:
-            self.announce(minutes)
+            self._announce(minutes)
         num_run = 0
-        while True:
-            with signals_as_ctrl_c(), ExitStack() as stack:
-                trial = self.study.next(minutes, stack)
-                if trial is None:
-                    break
-                result = self._trained(trial, settings)
-                with storage_errors(self.study.storage):
-                    self._tell(trial, result)
+        try:
+            while self._run_next(minutes, settings, quiet=quiet):
                 num_run += 1
-                if not quiet:
-                    say(self._line(trial, result))
+        except KeyboardInterrupt:
+            if not quiet:
+                say("Stopped. Trials that have ended are kept; the same command goes on.")
+            raise
         if not num_run and not quiet:
             say(
                 f"The {minutes:g} minutes of this study are used up. For more trials: a "
@@ -131,12 +127,27 @@ class Trials:
             if (best := self.study.best()) is not None:
                 self._publish(best)
 
-    def announce(self, minutes: float) -> None:
+    def _run_next(
+        self, minutes: float, settings: Mapping[str, Any], *, quiet: bool
+    ) -> bool:
+        """Run one trial; False if there is no time for another."""
+        with signals_as_ctrl_c(), ExitStack() as stack:
+            trial = self.study.next(minutes, stack)
+            if trial is None:
+                return False
+            result = self._trained(trial, settings)
+            with storage_errors(self.study.storage):
+                self._tell(trial, result)
+            if not quiet:
+                say(self._line(trial, result))
+        return True
+
+    def _announce(self, minutes: float) -> None:
         """Say how long it takes, and what trials begin with, if that is not nothing."""
         each = self.study.about["trial_minutes"]
         say(
             f"Trials of at most {each:g} minutes each, {minutes:g} minutes in all. Ctrl-C "
-            "keeps the trials that have ended; the same command goes on."
+            "stops; the same command goes on."
         )
         if self.task.base is not None:
             say(
@@ -203,7 +214,7 @@ class Trials:
     def _line(self, trial: optuna.Trial, result: Result) -> str:
         what = said(trial.params, self.study.about["default"])
         if result.score is None:
-            return f"Trial {trial.number}: ended, {result.reason}; {what}"
+            return f"Trial {trial.number}: pruned, {result.reason}; {what}"
         best = self.study.best()
         shown = f", best so far {best.value:.3f}" if best is not None else ""
         return f"Trial {trial.number}: {result.score:.3f} bits per character{shown}; {what}"
