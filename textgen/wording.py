@@ -101,7 +101,9 @@ def size_of(num_bytes: float) -> str:
     >>> size_of(12_345_678), size_of(999_949), size_of(300)
     ('12.3 MB', '999.9 kB', '0.3 kB')
     """
-    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e6 else f"{num_bytes / 1e3:.1f} kB"
+    return (
+        f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 999_950 else f"{num_bytes / 1e3:.1f} kB"
+    )
 
 
 def percent(part: float, whole: float) -> str:

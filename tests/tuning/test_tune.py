@@ -212,9 +212,10 @@ def test_the_folder_of_another_study_is_not_written_to(tuned: Any, place: Path) 
 def test_the_model_of_a_run_is_not_replaced(tuned: Any, place: Path) -> None:
     run = place / "run"
     save_checkpoint(run / "best", load_checkpoint(tuned.run))
-    with pytest.raises(ConfigError, match="holds a run that is no study"):
-        textgen.tune(place / "book.txt", MINUTES, out=run, **QUICK)
-    assert not (run / "trial-0000").exists()
+    for storage in (None, place / "study" / "study.db"):
+        with pytest.raises(ConfigError, match="holds a run that is no study"):
+            textgen.tune(place / "book.txt", MINUTES, out=run, storage=storage, **QUICK)
+    assert [entry.name for entry in run.iterdir()] == ["best"]
 
 
 def test_the_best_command_names_a_directory_that_is_free(
@@ -225,6 +226,8 @@ def test_the_best_command_names_a_directory_that_is_free(
     save_checkpoint(tmp_path / "checkpoints/book/best", load_checkpoint(tuned.run))
     command = train_command(["book.txt"], {"units": 8})
     assert command == "textgen train book.txt --units 8 --out checkpoints/book-best"
+    save_checkpoint(tmp_path / "checkpoints/book-best/best", load_checkpoint(tuned.run))
+    assert train_command(["book.txt"], {}).endswith(" --out checkpoints/book-best2")
 
 
 def test_the_command_line_prints_the_table_and_the_command(

@@ -196,11 +196,11 @@ def _check_usage(request: _Request) -> None:
     check_output(request.output, overwrite=request.overwrite)
     _check_no_prompt(request.checkpoints)
     num_checkpoints = len(request.checkpoints)
-    for name in request.checkpoints[1:]:
-        if NUMBER.fullmatch(name) and not is_checkpoint(name):
+    for name in request.checkpoints:
+        if num_checkpoints > 1 and NUMBER.fullmatch(name) and not is_checkpoint(name):
             raise click.UsageError(
                 f"there is no checkpoint {name}. If it is the value of an option, write "
-                f"the option before it, as in --temperature 0.8."
+                f"the option before it, as in --temperature {name}."
             )
     if num_checkpoints > 1 and request.mix is None:
         raise click.UsageError(

@@ -38,9 +38,9 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     Args:
         model: a checkpoint, a run, the name of a run under `checkpoints/`, or None for
             the newest one there; or a `Generator`. A path is cheaper to clone.
-        backward: a second model, trained on texts written backwards (`text[::-1]`), that
-            reads each text from its end (as in Akbik, Blythe & Vollgraf 2018); None for
-            one direction.
+        backward: a second model, trained on texts written backwards (`text[::-1]`, after
+            they were normalised), that reads each text from its end (as in Akbik, Blythe &
+            Vollgraf 2018); None for one direction.
 
     Attributes:
         generator_: the model, after `fit`.
@@ -88,7 +88,7 @@ class TextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         vectors = self.generator_.encode(texts)
         if self.backward_ is None:
             return vectors
-        # Before it is reversed: an accent must not come before its letter.
+        # Before they are reversed, so that an accent is one character with its letter.
         form = self.backward_.tokenizer.normalize
         reverse = [normalize_text(text, form)[::-1] for text in texts]
         return np.hstack([vectors, self.backward_.encode(reverse)])

@@ -34,8 +34,12 @@ def best_options(study: Study, best: FrozenTrial) -> dict[str, Any]:
 
 def train_command(paths: list[str], options: Mapping[str, Any]) -> str:
     """The command that trains with these options, in a directory that is free."""
-    out = default_out(paths)
-    place = f" --out {shlex.quote(f'{out}-best')}" if RunDirectory(out).holds_run() else ""
+    out = usual = default_out(paths)
+    for number in itertools.count(1):
+        if not RunDirectory(out).holds_run():
+            break
+        out = usual.with_name(f"{usual.name}-best{number if number > 1 else ''}")
+    place = "" if out == usual else f" --out {shlex.quote(str(out))}"
     given = {n: v for n, v in options.items() if (n, v) != (INIT_FROM, AUTO)}
     return f"textgen train {shlex.join(paths)} {command_line(given)}{place}"
 

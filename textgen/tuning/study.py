@@ -28,6 +28,9 @@ from textgen.errors import CheckpointError, ConfigError
 from textgen.tuning.space import distributions, neighbours
 
 NAME = "textgen"
+DATABASE = "study.db"
+"""The name of the storage in the folder, unless another is given."""
+
 ABOUT = "textgen"
 """The attribute of the study that holds what all of its trials share."""
 
@@ -52,13 +55,16 @@ class Study:
         seed: of the sampler.
 
     Raises:
+        ConfigError: the folder is that of a run.
         CheckpointError: the folder cannot be written, or the storage cannot be read.
     """
 
     def __init__(self, folder: Path, storage: str, seed: int) -> None:
         self.folder = folder
         self.storage = storage
-        self.seed = seed
+        # NumPy takes no larger ones.
+        self.seed = seed % 2**32
+        _check_no_run(folder)
         with writing_errors(folder, "use this directory", "Choose another `out`."):
             make_directory(folder)
         with storage_errors(storage), self.locked():
@@ -85,8 +91,7 @@ class Study:
                 those that vary, `recipe` of the others, and `trial_minutes`.
 
         Raises:
-            ConfigError: the study belongs to another text, or was begun in another way, or
-                its folder is that of a run.
+            ConfigError: the study belongs to another text, or was begun in another way.
         """
         with storage_errors(self.storage), self.locked():
             if self.about:
@@ -96,11 +101,6 @@ class Study:
                 raise ConfigError(
                     f"{self.folder} holds the trials of another study than that of "
                     f"{self.storage}. Choose another `out`, or remove the directory."
-                )
-            if RunDirectory(self.folder).holds_run():
-                raise ConfigError(
-                    f"{self.folder} holds a run that is no study, whose model the best "
-                    "trial would replace. Choose another `out`."
                 )
             self.optuna.enqueue_trial(about["default"], skip_if_exists=True)
             self.optuna.set_user_attr(ABOUT, dict(about))
@@ -136,7 +136,7 @@ class Study:
             if used + self.about["trial_minutes"] > minutes * (1 + 1e-9):
                 return None
             # By the number of the trial: processes would draw the same from one seed.
-            seed = self.seed + len(self.optuna.get_trials(deepcopy=False))
+            seed = (self.seed + len(self.optuna.get_trials(deepcopy=False))) % 2**32
             self.optuna.sampler = _sampler(seed)
             self._enqueue_neighbour()
             trial = self.optuna.ask(distributions(self.about["default"]))
@@ -231,8 +231,18 @@ def minutes_of(trial: FrozenTrial) -> float:
 def _said(name: str, about: Mapping[str, Any]) -> str:
     if name == "options":
         given = [f"{key}={value!r}" for key, value in about[name].items()]
-        return ", ".join(given) or "no options"
+        return ", ".join(given)
     return f"{name}={about[name]:g}"
+
+
+def _check_no_run(folder: Path) -> None:
+    """Refuse the folder of a run, whose model the best trial would replace."""
+    is_study = (folder / DATABASE).exists() or any(folder.glob("trial-*"))
+    if RunDirectory(folder).holds_run() and not is_study:
+        raise ConfigError(
+            f"{folder} holds a run that is no study, whose model the best trial would "
+            "replace. Choose another `out`."
+        )
 
 
 def _lock(place: Path, stack: ExitStack) -> bool:

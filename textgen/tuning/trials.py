@@ -119,8 +119,8 @@ class Trials:
             raise
         if not num_run and not quiet:
             say(
-                f"The {minutes:g} minutes of this study are used up. For more trials: a "
-                "larger --minutes."
+                f"The {minutes:g} minutes of this study leave no time for another trial. "
+                "For more: a larger --minutes."
             )
         with self.study.locked():
             # A process may have been killed before it did.

@@ -100,10 +100,11 @@ def tune(
     named_backend(backend)
     _check_optuna()
     from textgen.tuning.space import varied_names
+    from textgen.tuning.study import DATABASE
     from textgen.tuning.trials import Trials
 
     folder = _default_out(paths) if out is None else Path(one_path("out", out))
-    place = folder / "study.db" if storage is None else one_path("storage", storage)
+    place = folder / DATABASE if storage is None else one_path("storage", storage)
     if cache_dir is not None:
         cache_dir = one_path("cache_dir", cache_dir)
     if workers is not None:

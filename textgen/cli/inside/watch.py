@@ -9,10 +9,11 @@ from threading import Thread
 
 import click
 
+from textgen.cli.options import Command
 from textgen.wording import one_line, say
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", required=False)
 @click.option(
     "--port",

@@ -122,7 +122,7 @@ def _limit(task: Task, progress: Progress, budget: Budget) -> tuple[str, float]:
 
 
 def _flags_to_go_on(task: Task, progress: Progress, budget: Budget) -> str:
-    """Higher limits; of time and passes all that the run has, as others do not hold."""
+    """Flags that raise what was reached; time and passes together, or one is dropped."""
     train, flags = task.train, []
     if budget.share_used(progress) >= 1:
         if train.epochs is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -115,10 +116,13 @@ def _holds_text(path: str, text: TextConfig) -> bool:
 
 
 def _command_to_continue(path: str) -> str:
-    """The command for a run, by its path or name; empty for anything else."""
+    """The command for a run, by its path or name; empty for what cannot be resumed."""
     place, names = Path(path), ["TEXT"]
-    if not place.exists():
+    # `Path.exists` raises where a directory may not be entered.
+    if not os.path.exists(place):
         place = RUNS / path
+    if run_of(place).saved_at() is None:
+        return ""
     try:
         checkpoint = checkpoint_directory(place)
         trained_on = load_config(checkpoint)[1].get("text", {})

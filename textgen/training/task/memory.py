@@ -35,8 +35,8 @@ def least_bytes(
 
     A step on a CPU needs the weights, their gradients (and the sum of those of several
     groups of lanes), and what the optimizer keeps; and for every character that is read at
-    once the gates of all layers, and the logits; and for each lane its carried state, a
-    copy of it that is joined with the text of the window, and the gradient of that.
+    once the gates of all layers, and the logits; and for each lane its carried state three
+    times: as it was, joined with the window for attention, and the gradient of that.
 
     Args:
         on_cpu: whether the model is trained in this memory, or only copied to it.

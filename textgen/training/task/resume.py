@@ -99,7 +99,7 @@ def _dropped_limits(before: TrainConfig, now: TrainConfig) -> tuple[str, ...]:
         return {name: value for name, value in values.items() if value is not None}
 
     dropped = {k: v for k, v in limits(before).items() if k not in limits(now)}
-    if not dropped:
+    if not dropped or not limits(now):
         return ()
     is_now, was = command_line(limits(now)), command_line(dropped)
     return (f"The run is now limited by {is_now} alone, no longer by {was}.",)
