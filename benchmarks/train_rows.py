@@ -251,7 +251,7 @@ def textgen_steps(job: Job) -> RunSteps:
         ResetCarriedState(progress, len(job.windows)),
         LearningRate(schedule, budget, progress),
         Clock(progress, budget, 0, Meeting(ALONE, lambda: False)),
-        StopOnNan(progress),
+        StopOnNan(progress, advice=""),
     ]
 
     def run_steps(num_steps: int) -> None:
